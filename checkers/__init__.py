@@ -1,0 +1,1 @@
+"""Who checks what must hold, and how it is told."""

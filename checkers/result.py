@@ -1,0 +1,94 @@
+"""What every engine answers: findings with a verdict, and for a violation the steps to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from spec.language.program import Program
+
+
+class Verdict(Enum):
+    """`BOUNDED` is never success: a limit was met, or the solver did not know."""
+
+    HOLDS = "holds"
+    PROVED = "proved"
+    VIOLATED = "violated"
+    BOUNDED = "bounded"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action with its parameters' values and the index of the failing host call (0: none)."""
+
+    action: str
+    values: tuple[int, ...]
+    fault: int = 0
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A path from an initial state to where `rule` is broken.
+
+    `binding` are the values of the invariant's further parameters, that is the objects at fault.
+    If the last step crashes, `why` names the failed check. A path may be a counterexample to
+    induction, of which `initial` is any state and not an initial one.
+    """
+
+    rule: str
+    initial: bytes
+    steps: tuple[Step, ...]
+    binding: tuple[int, ...] = ()
+    why: str = ""
+    induction: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the table: what one engine says of one property of one program."""
+
+    engine: str
+    rule: str
+    verdict: Verdict
+    detail: str = ""
+    states: int | None = None
+    transitions: int | None = None
+    depth: int | None = None
+    seconds: float = 0.0
+    violation: Violation | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an engine is: for the explicit one, states, frontier, states a second."""
+
+    states: int
+    frontier: int
+    rate: float
+    note: str = ""
+
+
+@dataclass
+class Limits:
+    """What an engine may use. Zero means no limit; the memory limit is in MiB of the process.
+
+    `interrupted` is set by the engine when Ctrl-C stopped it; what it knew is still reported.
+    """
+
+    seconds: float = 0.0
+    memory_mib: int = 0
+    jobs: int = 1
+    seed: int = 0
+    progress: Callable[[Progress], None] = field(default=lambda _: None)
+    interrupted: bool = False
+
+
+Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]
+"""An engine: a program, the names of the rules to check (empty: all), limits; one row a rule."""
+
+CRASH = "no-failed-check"
+"""The rule, of every machine, that no `check` fails."""
+
+TEARDOWN = "teardown-reachable"
+"""The rule, of a machine with a `Teardown`, that every reachable state can be taken down."""

@@ -1,0 +1,1 @@
+"""What the system does: every component as an explicit transition system."""

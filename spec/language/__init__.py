@@ -1,0 +1,53 @@
+"""The specification language: a small, typed subset of Python that every engine reads.
+
+A specification imports from here and from nothing else:
+
+- `Record`, `Table`, `State`, `Id`, `IdSet`, `Sort`, `Range`, `CONST`, `NULLABLE` declare state;
+- `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `count`, `NONE`, `NULL` write actions;
+- `Machine`, `Bounds`, `Shape`, `Teardown`, `Variant`, `mirrors`, `invariant`, `on_failure`,
+  `sometimes`, `overrides`, `overriding` put them together;
+- `build` makes a `Program` of a machine, which runs.
+"""
+
+from spec.language.control import Fault, check, host_call, limit, require
+from spec.language.errors import LanguageError
+from spec.language.layout import Shape
+from spec.language.machine import (
+    Bounds,
+    Invariant,
+    Machine,
+    Source,
+    Teardown,
+    Variant,
+    Witness,
+    invariant,
+    mirrors,
+    on_failure,
+    overrides,
+    overriding,
+    sometimes,
+)
+from spec.language.program import Program, build
+from spec.language.types import (
+    CONST,
+    NONE,
+    NULL,
+    NULLABLE,
+    Id,
+    IdSet,
+    Range,
+    Record,
+    Sort,
+    State,
+    Table,
+    count,
+    first,
+)
+
+__all__ = [
+    "CONST", "NONE", "NULL", "NULLABLE", "Bounds", "Fault", "Id", "IdSet", "Invariant",
+    "LanguageError", "Machine", "Program", "Range", "Record", "Shape", "Sort", "Source", "State",
+    "Table", "Teardown", "Variant", "Witness", "build", "check", "count", "first", "host_call",
+    "invariant", "limit", "mirrors", "on_failure", "overrides", "overriding", "require",
+    "sometimes",
+]

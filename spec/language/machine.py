@@ -1,0 +1,209 @@
+"""Machines, their bounds, invariants and variants: what a specification declares at the top level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import FunctionType
+from typing import Any, Literal, TypeVar
+
+from spec.language.errors import refuse
+from spec.language.layout import Shape
+from spec.language.types import State
+
+F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a rule comes from: a document, the patch or rule in it, and the C function.
+
+    `document` is a number of the seeds ("002"), "kernel" for the iommufd rules (`patch` is then the
+    rule, "R7.5"), or "defects" (`patch` is the id, "V-01").
+    """
+
+    document: str
+    patch: str
+    function: str
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.document, self.patch, self.function) if part)
+
+
+def sources_of(function: Function) -> tuple[Source, ...]:
+    """The provenance that `mirrors` gave a function; empty if none."""
+    return getattr(function, "__sources__", ())
+
+
+def mirrors(*sources: str) -> Callable[[F], F]:
+    """Declare provenance, each as ``"002 15/21 vtd_device_attach_hwpt"`` or ``"kernel R7.5"``."""
+
+    def declare(function: F) -> F:
+        function.__sources__ = tuple(_source(function, text) for text in sources)  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def _source(function: Function, text: str) -> Source:
+    found = re.fullmatch(r"(\d{3}|kernel|defects)(?: (\S+))?(?: (\S+))?", text)
+    if not found:
+        raise refuse(function, f"source {text!r} is not DOCUMENT PATCH FUNCTION")
+    return Source(found[1], found[2] or "", found[3] or "")
+
+
+def summary(function: Function) -> str:
+    """The first line of a docstring."""
+    return (function.__doc__ or "").strip().split("\n")[0]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A *sometimes*: a predicate that some reachable state must satisfy."""
+
+    name: str
+    function: Function
+
+
+def sometimes(function: Function) -> Witness:
+    """Declare a state predicate ``(s) -> bool`` that must be reachable."""
+    return Witness(_dashed(function), function)
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """An *always*, with the *sometimes* that keeps it from holding vacuously.
+
+    kind "always": ``(s, ...) -> bool``, further parameters are universally quantified.
+    kind "on-failure": ``(before, s) -> bool``, about each step whose action reported an error.
+    """
+
+    name: str
+    function: Function
+    kind: Literal["always", "on-failure"]
+    witness: Witness | None
+
+
+def invariant(witness: Witness | None = None) -> Callable[[Function], Invariant]:
+    """Declare an invariant of states."""
+    return lambda function: Invariant(_dashed(function), function, "always", witness)
+
+
+def on_failure(witness: Witness | None = None) -> Callable[[Function], Invariant]:
+    """Declare an invariant of the steps whose action returned an error."""
+    return lambda function: Invariant(_dashed(function), function, "on-failure", witness)
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """How the machine is taken down: from every reachable state, `actions` alone reach `empty`.
+
+    `rank` is a natural number that is 0 in the empty host only; the proof shows that in every other
+    state some teardown action lowers it.
+    """
+
+    actions: tuple[Function, ...]
+    empty: Function
+    rank: Function
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Named numbers of a machine, why they suffice, and the exact figures expected with them.
+
+    `states`, `transitions`, `depth`: distinct states, enabled transitions, longest shortest path;
+    None where a run is not part of the manifest. `cuts`: how often each bound stopped an action.
+    """
+
+    values: Mapping[str, int]
+    why: str = ""
+    states: int | None = None
+    transitions: int | None = None
+    depth: int | None = None
+    cuts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A transition system: state type, initial states, actions, bounds, what must hold.
+
+    `init` writes an initial state into a cleared one; its further parameters are enumerated like an
+    action's, one initial state for each combination that passes its guards. `shape` turns the
+    bounds' numbers into table sizes and constants; without it they are the sizes. `title` and
+    `about` are for the book.
+    """
+
+    name: str
+    state: type[State]
+    init: Function
+    actions: tuple[Function, ...]
+    bounds: Mapping[str, Bounds]
+    shape: Callable[[Mapping[str, int]], Shape] = Shape
+    invariants: tuple[Invariant, ...] = ()
+    sometimes: tuple[Witness, ...] = ()
+    teardown: Teardown | None = None
+    title: str = ""
+    about: str = ""
+
+    def holding(self, *invariants: Invariant, witnesses: tuple[Witness, ...] = ()) -> Machine:
+        """This machine with further invariants and witnesses."""
+        return replace(
+            self,
+            invariants=self.invariants + invariants,
+            sometimes=self.sometimes + witnesses,
+        )
+
+    def witnesses(self) -> tuple[Witness, ...]:
+        """Every *sometimes*: the machine's own and those of its invariants, each once."""
+        own = {witness.name: witness for witness in self.sometimes}
+        for rule in self.invariants:
+            if rule.witness is not None:
+                own.setdefault(rule.witness.name, rule.witness)
+        return tuple(own.values())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A design as posted: functions that take the place of the reference's.
+
+    `expects` maps the names of the invariants it breaks to the length of the shortest trace that
+    shows it, with the named bounds. A user's own file expects nothing.
+    """
+
+    name: str
+    machine: str
+    overrides: Mapping[Function, Function]
+    expects: Mapping[str, int] = field(default_factory=dict)
+    bounds: str = "small"
+    source: str = ""
+    about: str = ""
+
+
+def overrides(original: Function) -> Callable[[F], F]:
+    """Declare that a function takes the place of `original` wherever a machine calls it."""
+
+    def declare(function: F) -> F:
+        function.__overrides__ = original  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def overriding(*functions: Function) -> dict[Function, Function]:
+    """The `overrides` of a variant from functions declared with `overrides`."""
+    table: dict[Function, Function] = {}
+    for function in functions:
+        original = getattr(function, "__overrides__", None)
+        if original is None:
+            raise refuse(function, f"{function.__name__} does not say what it overrides")
+        if original in table:
+            raise refuse(function, f"{original.__name__} is overridden twice")
+        table[original] = function
+    return table
+
+
+def _dashed(function: Function) -> str:
+    assert isinstance(function, FunctionType)
+    return function.__name__.strip("_").replace("_", "-")

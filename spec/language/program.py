@@ -1,0 +1,281 @@
+"""A machine made ready to run: a layout for its bounds, and its functions linked with a variant's.
+
+Linking copies every function an action reaches and gives the copy a global name space in which the
+overridden functions are replaced, so a variant changes one small function and every caller sees it,
+without any dispatch in the text of the specification.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import CodeType, FunctionType
+from typing import Any, get_type_hints
+
+from spec.language.control import Crash, Cut, Disabled, Fault, HostCall, host_call
+from spec.language.errors import refuse
+from spec.language.layout import IdT, Layout, SetT, ValueT
+from spec.language.machine import Bounds, Function, Machine, Variant, Witness
+from spec.language.store import Store
+from spec.language.types import Id
+
+
+class Kind(Enum):
+    """How a run of an action ended."""
+
+    DONE = "done"
+    DISABLED = "disabled"
+    CUT = "cut"
+    CRASH = "crash"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run: how it ended, the state after it, the errno it reported, the host calls it made.
+
+    `why` names the failed check of a crash or the bound of a cut. After a crash `state` is what was
+    there when the check failed.
+    """
+
+    kind: Kind
+    state: bytes
+    result: int = 0
+    why: str = ""
+    calls: tuple[HostCall, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an action and its finite domain when explored."""
+
+    name: str
+    type: ValueT
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A linked function with typed parameters: an action, an initialiser, an invariant, a predicate."""
+
+    name: str
+    function: Function
+    parameters: tuple[Parameter, ...]
+    fault: bool = False
+    states: int = 1
+
+    def instances(self, layout: Layout) -> Iterator[tuple[int, ...]]:
+        """Every combination of the parameters' values, the fault not among them."""
+        return itertools.product(*(layout.domain(item.type) for item in self.parameters))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A machine with bounds and, if any, a variant: what every engine reads."""
+
+    machine: Machine
+    bounds_name: str
+    bounds: Bounds
+    layout: Layout
+    variant: Variant | None
+    init: Rule
+    actions: tuple[Rule, ...]
+    invariants: Mapping[str, Rule]
+    witnesses: tuple[Witness, ...]
+    witness_rules: Mapping[str, Rule]
+    teardown_actions: tuple[str, ...]
+    empty: Rule | None
+    rank: Rule | None
+    _stores: list[Store] = field(default_factory=list, repr=False)
+
+    def action(self, name: str) -> Rule:
+        """The action of that name; KeyError if there is none."""
+        for rule in self.actions:
+            if rule.name == name:
+                return rule
+        raise KeyError(name)
+
+    def store(self) -> Store:
+        """A fresh mutable state of this program."""
+        return Store(self.layout)
+
+    def initial(self) -> list[bytes]:
+        """The frozen initial states, in the order of `init`'s parameters, each once."""
+        found: dict[bytes, None] = {}
+        for values in self.init.instances(self.layout):
+            store = self.store()
+            store.clear()
+            outcome = self.run(self.init, store.freeze(), values)
+            if outcome.kind is Kind.CRASH:
+                raise refuse(self.machine.init, f"init fails a check: {outcome.why}")
+            if outcome.kind is Kind.DONE:
+                found[outcome.state] = None
+        return list(found)
+
+    def run(self, rule: Rule, state: bytes, values: tuple[int, ...], fault: int = 0) -> Outcome:
+        """Run an action on a frozen state. A fault that no call consumed disables it."""
+        store = self._store(0)
+        store.load(state)
+        context = Fault(fault)
+        arguments = self.arguments(rule, values)
+        try:
+            answer = rule.function(store.state, *arguments, *([context] if rule.fault else []))
+        except Disabled:
+            return Outcome(Kind.DISABLED, state)
+        except Cut as cut:
+            return Outcome(Kind.CUT, state, why=cut.bound, calls=tuple(context.log))
+        except Crash as crash:
+            calls = tuple(context.log)
+            return Outcome(Kind.CRASH, store.freeze(), why=crash.why, calls=calls)
+        if context.calls < context.index:
+            return Outcome(Kind.DISABLED, state)
+        result = 0 if answer is None else int(answer)
+        return Outcome(Kind.DONE, store.freeze(), result, calls=tuple(context.log))
+
+    def evaluate(self, rule: Rule, *states: bytes, values: tuple[int, ...] = ()) -> Any:
+        """The value of a predicate (or rank) on one or two states, with its further parameters.
+
+        A failed check inside a predicate makes it false.
+        """
+        views = []
+        for index, frozen in enumerate(states):
+            store = self._store(index)
+            store.load(frozen)
+            views.append(store.state)
+        try:
+            return rule.function(*views, *self.arguments(rule, values))
+        except Crash:
+            return False
+
+    def arguments(self, rule: Rule, values: tuple[int, ...]) -> list[Any]:
+        """Plain values (ints) as the typed values an action takes."""
+        typed: list[Any] = []
+        for parameter, value in zip(rule.parameters, values, strict=True):
+            cls = getattr(parameter.type, "cls", None)
+            typed.append(Id(value) if isinstance(parameter.type, IdT) else cls(value) if cls else value)
+        return typed
+
+    def _store(self, index: int) -> Store:
+        while len(self._stores) <= index:
+            self._stores.append(self.store())
+        return self._stores[index]
+
+
+def build(
+    machine: Machine,
+    bounds: str | Bounds,
+    variant: Variant | None = None,
+    values: Mapping[str, int] | None = None,
+) -> Program:
+    """Link a machine with named bounds (some `values` changed) and a variant.
+
+    Raises `LanguageError` for a declaration outside the language, KeyError for unknown bounds.
+    """
+    given = machine.bounds[bounds] if isinstance(bounds, str) else bounds
+    name = bounds if isinstance(bounds, str) else "custom"
+    numbers = dict(given.values)
+    if values and any(numbers.get(key) != value for key, value in values.items()):
+        numbers.update(values)
+        given, name = Bounds(numbers, "given on the command line"), "custom"
+    layout = Layout(machine.state, machine.shape(numbers), numbers)
+    linker = _Linker(dict(variant.overrides) if variant else {})
+
+    def rule(function: Function, states: int = 1) -> Rule:
+        return _rule(linker.link(function), layout, states)
+
+    teardown = machine.teardown
+    return Program(
+        machine=machine,
+        bounds_name=name,
+        bounds=given,
+        layout=layout,
+        variant=variant,
+        init=rule(machine.init),
+        actions=tuple(rule(function) for function in machine.actions),
+        invariants={
+            item.name: rule(item.function, 2 if item.kind == "on-failure" else 1)
+            for item in machine.invariants
+        },
+        witnesses=machine.witnesses(),
+        witness_rules={item.name: rule(item.function) for item in machine.witnesses()},
+        teardown_actions=tuple(f.__name__ for f in teardown.actions) if teardown else (),
+        empty=rule(teardown.empty) if teardown else None,
+        rank=rule(teardown.rank) if teardown else None,
+    )
+
+
+def _rule(function: Function, layout: Layout, states: int) -> Rule:
+    hints = get_type_hints(function, include_extras=True)
+    names = list(inspect.signature(function).parameters)[states:]
+    parameters = []
+    for name in names:
+        if name not in hints:
+            raise refuse(function, f"parameter `{name}` of {function.__name__} has no type")
+        if hints[name] is Fault:
+            if name != names[-1] or name != "fault":
+                raise refuse(function, "the fault is the last parameter and is called `fault`")
+            continue
+        kind = layout.value_type(function, name, hints[name])
+        if isinstance(kind, SetT):
+            raise refuse(function, f"parameter `{name}`: a set is no parameter")
+        parameters.append(Parameter(name, kind))
+    fault = bool(names) and hints[names[-1]] is Fault
+    return Rule(function.__name__, function, tuple(parameters), fault, states)
+
+
+class _Linker:
+    """Copies functions so that the names they call mean the variant's functions."""
+
+    def __init__(self, overrides: dict[Function, Function]) -> None:
+        self.overrides = overrides
+        self.linked: dict[tuple[Function, frozenset[Function]], Function] = {}
+        self.open: list[Function] = []
+
+    def link(self, function: Function, kept: frozenset[Function] = frozenset()) -> Function:
+        """The linked copy; inside an override its own original stays what it was (`kept`)."""
+        if function in self.overrides and function not in kept:
+            kept = kept | {function}
+            function = self.overrides[function]
+        key = (function, kept)
+        if key not in self.linked:
+            if function in self.open:
+                raise refuse(function, f"{function.__name__} calls itself; there is no recursion")
+            self.open.append(function)
+            self.linked[key] = self._copy(function, kept)
+            self.open.pop()
+        return self.linked[key]
+
+    def _copy(self, function: Function, kept: frozenset[Function]) -> Function:
+        spec = getattr(function, "__host_call__", None)
+        if spec is not None:
+            inner = self._copy(function.__wrapped__, kept)  # type: ignore[attr-defined]
+            return host_call(spec.event, fails=spec.fails)(inner)
+        if not isinstance(function, FunctionType):
+            raise refuse(function, f"{function!r} is not a plain function")
+        names = dict(function.__globals__)
+        for name in sorted(_names(function.__code__)):
+            value = names.get(name, getattr(builtins, name, None))
+            if isinstance(value, FunctionType) and not value.__module__.startswith("spec.language."):
+                names[name] = self.link(value, kept)
+        copy = FunctionType(
+            function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+        )
+        return _same(copy, function)
+
+
+def _same(copy: FunctionType, original: FunctionType) -> FunctionType:
+    copy.__dict__.update(original.__dict__)
+    copy.__doc__, copy.__module__ = original.__doc__, original.__module__
+    copy.__annotations__, copy.__qualname__ = original.__annotations__, original.__qualname__
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
+
+
+def _names(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
