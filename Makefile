@@ -1,0 +1,42 @@
+# make check    every machine under every engine: the specification holds
+# make test     the tools: lint, types, tests
+# make docs     the book, in docs/_build/html
+# make bench    speed of the explicit engine
+# The first target that is made sets up .venv (needs a package index once).
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: check test docs bench clean
+.DELETE_ON_ERROR:
+
+check: $(STAMP)
+	$(BIN)/viommu-spec check --engine all
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(STAMP)
+	$(BIN)/viommu-spec check --engine explicit --bounds standard --no-progress
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build docs/_build *.egg-info
+	find spec invariants checkers tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@for python in python3.11 python3.12 python3.13 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "setting up .venv with $$python"; \
+	        $$python -m venv .venv && exec $(BIN)/pip install --quiet \
+	            --disable-pip-version-check -e '.[test,docs]'; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "viommu-spec needs Python 3.11 or later; no python3.11, python3.12, python3.13 or python3 >= 3.11 in PATH" >&2; \
+	exit 1
+	@touch $@
