@@ -156,10 +156,11 @@ class Layout:
 
     def value_type(self, owner: Any, name: str, hint: Any) -> FieldT:
         """The type of the language that an annotation stands for; refuses anything else."""
-        base, marks = hint, ()
+        base: Any = hint
+        marks: tuple[Any, ...] = ()
         if get_origin(hint) is Annotated:
-            base, *rest = get_args(hint)
-            marks = tuple(rest)
+            base, *marks_given = get_args(hint)
+            marks = tuple(marks_given)
         ranges = [mark for mark in marks if isinstance(mark, Range)]
         if base is bool:
             return BoolT()

@@ -11,7 +11,7 @@ import builtins
 import inspect
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any, get_type_hints
@@ -183,7 +183,7 @@ def build(
     linker = _Linker(dict(variant.overrides) if variant else {})
 
     def rule(function: Function, states: int = 1) -> Rule:
-        return _rule(linker.link(function), layout, states)
+        return replace(_rule(linker.link(function), layout, states), name=function.__name__)
 
     teardown = machine.teardown
     return Program(
