@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ParamSpec, TypeVar, get_type_hints
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from spec.language.errors import refuse
+from spec.language.types import Id, Record, Table
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,20 +50,29 @@ def check(condition: bool, why: str) -> None:
 
 
 def limit(condition: bool, bound: str) -> None:
-    """Guard of the model alone: if false the action is cut off here, and `bound` is counted as met."""
+    """Guard of the model alone: if false the action is cut off here and `bound` counts as met."""
     if not condition:
         raise Cut(bound)
 
 
 @dataclass
 class HostCall:
-    """One call of the host in a run: its event as QEMU's trace-events spell it, and its result."""
+    """One call of the host in a run: its arguments, its result, and the event it is declared with.
+
+    `spelled` has the text of each argument, and of ``ret`` and ``out``, as it was at the call: a
+    row is spelled by its label, if its record has one, for the row may be another object later.
+    """
 
     name: str
     arguments: dict[str, Any]
     result: Any
     injected: bool
     event: str
+    spelled: dict[str, str]
+
+    def text(self) -> str:
+        """The event as QEMU's trace-events spell it."""
+        return self.event.format_map(self.spelled)
 
 
 @dataclass
@@ -106,20 +117,33 @@ def host_call(event: str, *, fails: IntEnum) -> Callable[[Callable[P, T]], Calla
         if "fault" not in parameters:
             raise refuse(function, "a host call takes a parameter `fault: Fault`")
         position = parameters.index("fault")
+        hints = get_type_hints(function)
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             fault: Fault = args[position]  # type: ignore[assignment]
+            values = dict(zip(parameters, args, strict=True))
+            spelled = {
+                name: _spell(args[0], value, hints.get(name))
+                for name, value in values.items()
+                if name in places
+            }
             struck = fault.strikes()
             if struck:
                 result: Any = fails if spec.arity == 1 else (fails, *([0] * (spec.arity - 1)))
             else:
                 result = function(*args, **kwargs)
-            values = dict(zip(parameters, args, strict=True))
-            fault.log.append(HostCall(spec.name, values, result, struck, spec.event))
+            ret, out = result[:2] if spec.arity > 1 else (result, 0)
+            spelled["ret"] = f"-{ret.name}" if ret and isinstance(ret, IntEnum) else str(int(ret))
+            spelled["out"] = _spell(args[0], out, returned)
+            fault.log.append(HostCall(spec.name, values, result, struck, spec.event, spelled))
             return result  # type: ignore[no-any-return]
 
         spec = HostCallSpec(event.split()[0], event, fails, _arity(function))
+        returned = get_args(hints.get("return"))[1] if spec.arity > 1 else None
+        places = {name for _, name, _, _ in string.Formatter().parse(event) if name is not None}
+        for name in sorted(places - {*parameters, "ret", *(["out"] if spec.arity > 1 else [])}):
+            raise refuse(function, f"the event names {{{name}}}, which is no argument of the call")
         call.__host_call__ = spec  # type: ignore[attr-defined]
         return call
 
@@ -130,3 +154,27 @@ def _arity(function: Callable[..., Any]) -> int:
     answer = get_type_hints(function).get("return")
     elements = getattr(answer, "__args__", None)
     return len(elements) if elements and getattr(answer, "__origin__", None) is tuple else 1
+
+
+def _spell(s: Any, value: Any, hint: Any) -> str:
+    """The text of a value in an event: an enum by its name, a row by its label if it has one."""
+    if get_origin(hint) is Id and value != 0:
+        name = _table_name(type(s).__base__, get_args(hint)[0])
+        value = getattr(s, name)[value] if name else value
+    if isinstance(value, Record):
+        if type(value).label is Record.label:
+            return str(int(value.id))
+        try:
+            return value.label()
+        except Crash:
+            return str(int(value.id))
+    return value.name if isinstance(value, IntEnum) else str(int(value))
+
+
+@functools.cache
+def _table_name(state: type, record: Any) -> str:
+    """The attribute of a state type that is the table of `record`; empty if there is none."""
+    for name, hint in get_type_hints(state).items():
+        if get_origin(hint) is Table and get_args(hint)[0] is record:
+            return name
+    return ""
