@@ -22,7 +22,9 @@ class Store:
         self.layout = layout
         self.cells = bytearray(layout.size)
         self.tables = {
-            table.name: _Rows(_row_class(self, table.record, dict(table.columns)), table.rows)
+            table.name: _Rows(
+                table.name, _row_class(self, table.record, dict(table.columns)), table.rows
+            )
             for table in layout.tables.values()
         }
         members: dict[str, Any] = {
@@ -48,14 +50,15 @@ class Store:
 
 
 class _Rows(Table[Any]):
-    def __init__(self, cls: type[Record], rows: int) -> None:
+    def __init__(self, name: str, cls: type[Record], rows: int) -> None:
+        self._name = name
         self._views = [cls.__new__(cls) for _ in range(rows + 1)]
         for index, view in enumerate(self._views):
             view._row = index  # type: ignore[attr-defined]
 
     def __getitem__(self, index: Id[Any]) -> Any:
         if index == 0:
-            raise Crash("null dereference")
+            raise Crash(f"null dereference: {self._name}")
         return self._views[index]
 
     def __iter__(self) -> Iterator[Any]:
