@@ -186,7 +186,7 @@ def build(
         return replace(_rule(linker.link(function), layout, states), name=function.__name__)
 
     teardown = machine.teardown
-    return Program(
+    program = Program(
         machine=machine,
         bounds_name=name,
         bounds=given,
@@ -204,6 +204,12 @@ def build(
         empty=rule(teardown.empty) if teardown else None,
         rank=rule(teardown.rank) if teardown else None,
     )
+    for original, override in linker.overrides.items():
+        if original not in linker.used:
+            raise refuse(
+                override, f"machine {machine.name} never calls {original.__name__}, overridden here"
+            )
+    return program
 
 
 def _rule(function: Function, layout: Layout, states: int) -> Rule:
@@ -232,11 +238,13 @@ class _Linker:
         self.overrides = overrides
         self.linked: dict[tuple[Function, frozenset[Function]], Function] = {}
         self.open: list[Function] = []
+        self.used: set[Function] = set()
 
     def link(self, function: Function, kept: frozenset[Function] = frozenset()) -> Function:
         """The linked copy; inside an override its own original stays what it was (`kept`)."""
         if function in self.overrides and function not in kept:
             kept = kept | {function}
+            self.used.add(function)
             function = self.overrides[function]
         key = (function, kept)
         if key not in self.linked:
