@@ -179,7 +179,7 @@ FREES_WHILE_HELD = Variant(
 
 @overrides(create)
 def create_leaking(s: Heap, holder: Id[Holder], fault: Fault) -> Errno:
-    """A holder of nothing makes an object with a helper; refused the helper, it forgets the object."""
+    """A holder of nothing makes an object and a helper; refused that, it forgets both."""
     require(s.holders[holder].holds == NONE)
     ret, item = allocate(s, fault)
     if ret != Errno.OK:

@@ -1,0 +1,306 @@
+"""Long random walks through a machine too large to exhaust, driven and shrunk by hypothesis.
+
+Each step draws an action that is enabled, then one of its enabled parameter combinations, then
+whether a host call of it fails. A walk that finds nothing proves nothing; it looks where the
+exhaustive exploration cannot go.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from checkers.minimise import Breach, Watch, minimise
+from checkers.result import Finding, Limits, Progress, Step, Verdict, Violation
+from spec.language.program import Kind, Outcome, Program, Rule
+
+ENGINE: Final = "stateful"
+
+EXAMPLES: Final = 200
+"""Runs of one search. A defect that needs one particular order of three actions among twenty shows
+in about one run of ten, so it is missed once in 10 ** 9 searches."""
+
+STEPS: Final = 40
+"""Steps of one run: several times the longest shortest trace of a known defect (8), so that the
+order of events that matters can occur anywhere in a run, after any other history."""
+
+QUIET_STEPS: Final = 3
+"""Of a step with host calls, this many are drawn without a failure for each one with."""
+
+REMEMBERED: Final = 200_000
+"""States whose enabled steps and broken rules are kept, to bound memory; then all are forgotten."""
+
+
+class Broken(AssertionError):
+    """A rule does not hold at the end of a run; `str()` of it is the rule and the steps."""
+
+    def __init__(self, violation: Violation) -> None:
+        steps = "\n".join(f"  {s.action}{s.values} fault={s.fault}" for s in violation.steps)
+        super().__init__(f"{violation.rule} {violation.binding or violation.why or ''}\n{steps}")
+        self.violation = violation
+
+
+class Stopped(BaseException):
+    """A limit was met. Not an `Exception`, so that hypothesis does not take it for a failure."""
+
+
+@dataclass
+class Search:
+    """What the runs of one machine have in common: the rules, what is known, what was found.
+
+    `found` has the shortest violation seen of each rule; a run ends where a rule that is not
+    `ignored` is broken. `runs` counts those that took all their steps.
+    """
+
+    watch: Watch
+    limits: Limits = field(default_factory=Limits)
+    found: dict[str, Violation] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+    runs: int = 0
+    steps: int = 0
+    started: float = field(default_factory=time.monotonic)
+    _enabled: dict[tuple[bytes, str], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    _broken: dict[bytes, tuple[Breach, ...]] = field(default_factory=dict)
+
+    @property
+    def states(self) -> int:
+        """Distinct states seen (since the memory was last cleared)."""
+        return len(self._broken)
+
+    def enabled(self, state: bytes, action: Rule) -> tuple[tuple[int, ...], ...]:
+        """The parameter combinations with which an action can run, with or without a fault."""
+        key = (state, action.name)
+        known = self._enabled.get(key)
+        if known is None:
+            every = action.instances(self.watch.program.layout)
+            known = tuple(values for values in every if self._runs(state, action, values))
+            self._enabled[key] = known
+        return known
+
+    def broken(self, state: bytes) -> tuple[Breach, ...]:
+        """The *always* rules that a state breaks."""
+        known = self._broken.get(state)
+        if known is None:
+            if len(self._broken) >= REMEMBERED:
+                self._broken.clear()
+                self._enabled.clear()
+            known = self._broken[state] = self.watch.of_state(state)
+        return known
+
+    def spend(self) -> None:
+        """Count a step; raises `Stopped` when the time or the memory of the limits is used up."""
+        self.steps += 1
+        if self.limits.seconds and self.seconds() > self.limits.seconds:
+            raise Stopped("time limit")
+        if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
+            raise Stopped("memory limit")
+
+    def seconds(self) -> float:
+        """Time since the search began."""
+        return time.monotonic() - self.started
+
+    def report(self, steps: int) -> None:
+        """Count a run if it took all its steps, and tell the progress."""
+        self.runs += steps >= STEPS
+        rate = self.steps / max(self.seconds(), 1e-9)
+        self.limits.progress(Progress(self.states, 0, rate, f"run {self.runs}"))
+
+    def note(self, violation: Violation) -> None:
+        """Keep the shortest violation of each rule; of equals, the last while it is shrunk."""
+        known = self.found.get(violation.rule)
+        slack = 0 if violation.rule in self.ignored else 1
+        if known is None or len(violation.steps) < len(known.steps) + slack:
+            self.found[violation.rule] = violation
+
+    def _runs(self, state: bytes, action: Rule, values: tuple[int, ...]) -> bool:
+        kinds = (Kind.DONE, Kind.CRASH)
+        program = self.watch.program
+        if program.run(action, state, values).kind in kinds:
+            return True
+        return action.fault and program.run(action, state, values, 1).kind in kinds
+
+
+class Walk(RuleBasedStateMachine):
+    """One run; `search` is set by `machine_test`, which also adds one rule for each action."""
+
+    search: Search
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = b""
+        self.initial = b""
+        self.trace: list[Step] = []
+        self.drawn = 0
+
+    def begin(self, state: bytes) -> None:
+        """Start in an initial state."""
+        self.initial = self.state = state
+        self.judge(self.search.broken(state), [])
+
+    def act(self, action: Rule, data: st.DataObject) -> None:
+        """Take one enabled step of an action, drawn from the data, and look at all rules."""
+        self.spend()
+        before = self.state
+        values = data.draw(st.sampled_from(self.search.enabled(before, action)))
+        outcome = self.search.watch.program.run(action, before, values)
+        fault = data.draw(st.sampled_from(_faults(action, outcome)))
+        if fault:
+            outcome = self.search.watch.program.run(action, before, values, fault)
+        if outcome.kind not in (Kind.DONE, Kind.CRASH):
+            return
+        steps = [*self.trace, Step(action.name, values, fault)]
+        breaches = self.search.watch.of_step(before, outcome)
+        if outcome.kind is Kind.DONE:
+            self.state, self.trace = outcome.state, steps
+            breaches += self.search.broken(outcome.state)
+        self.judge(breaches, steps)
+
+    def spend(self) -> None:
+        """Count a step; raises `Stopped` at a limit."""
+        self.drawn += 1
+        self.search.spend()
+
+    def judge(self, breaches: tuple[Breach, ...], steps: list[Step]) -> None:
+        """Note what is broken; raises `Broken` for the first rule that is not ignored."""
+        worst = None
+        for breach in breaches:
+            violation = Violation(
+                breach.rule, self.initial, tuple(steps), breach.binding, breach.why
+            )
+            self.search.note(violation)
+            if worst is None and breach.rule not in self.search.ignored:
+                worst = violation
+        if worst is not None:
+            raise Broken(worst)
+
+    def stuck(self) -> bool:
+        """No action at all is enabled."""
+        actions = self.search.watch.program.actions
+        return not any(self.search.enabled(self.state, action) for action in actions)
+
+    def teardown(self) -> None:
+        """Count the run."""
+        self.search.report(self.drawn)
+
+
+def machine_test(program: Program, search: Search | None = None) -> type[RuleBasedStateMachine]:
+    """A hypothesis state machine of a program: one rule an action, all invariants after each step.
+
+    Its `TestCase` is a test for unittest or pytest. A broken rule raises `Broken`.
+    """
+    initial = program.initial()
+
+    @initialize(index=st.sampled_from(range(len(initial))))
+    def start(self: Walk, index: int) -> None:
+        self.begin(initial[index])
+
+    @precondition(Walk.stuck)
+    @rule()
+    def zz_nothing_is_enabled(self: Walk) -> None:
+        self.spend()
+
+    members: dict[str, Any] = {
+        "search": search or Search(Watch(program)),
+        "start": start,
+        "zz_nothing_is_enabled": zz_nothing_is_enabled,
+        "__doc__": f"Random runs of the machine {program.machine.name}.",
+    }
+    members |= {f"do_{action.name}": _rule_of(action) for action in program.actions}
+    return type(f"Walk_{program.machine.name.replace('-', '_')}", (Walk,), members)
+
+
+def check(program: Program, names: frozenset[str], limits: Limits) -> list[Finding]:
+    """Random runs until none finds a new broken rule; one row for each rule looked at.
+
+    The same seed gives the same runs and the same traces. HOLDS says only that all planned runs
+    were made; a limit met, or Ctrl-C, is BOUNDED for the rules of which no violation is known.
+    """
+    search = Search(Watch(program, names), limits)
+    if not search.watch.rules:
+        return []
+    stopped = ""
+    try:
+        while _violates(search) and len(search.ignored) < len(search.watch.rules):
+            pass
+    except Stopped as reason:
+        stopped = str(reason)
+    except KeyboardInterrupt:
+        limits.interrupted = True
+        stopped = "interrupted"
+    return [_finding(search, name, stopped) for name in search.watch.rules]
+
+
+def _violates(search: Search) -> bool:
+    """One search; true if it broke a rule, which the next one then ignores."""
+    search.runs = 0
+    machine = seed(search.limits.seed)(machine_test(search.watch.program, search))
+    try:
+        run_state_machine_as_test(machine, settings=_settings())
+    except Broken as broken:
+        search.ignored.add(broken.violation.rule)
+        return True
+    return False
+
+
+def _settings() -> settings:
+    return settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS + 1,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        derandomize=False,
+        print_blob=False,
+        database=None,
+        deadline=None,
+    )
+
+
+def _rule_of(action: Rule) -> Callable[..., None]:
+    def step(self: Walk, data: st.DataObject) -> None:
+        self.act(action, data)
+
+    step.__name__ = f"do_{action.name}"
+    declared = rule(data=st.data())(step)
+    return precondition(lambda self: bool(self.search.enabled(self.state, action)))(declared)
+
+
+def _faults(action: Rule, outcome: Outcome) -> tuple[int, ...]:
+    """The failing host calls to choose from, none of them most of the time."""
+    if not action.fault:
+        return (0,)
+    if outcome.kind is Kind.DISABLED:
+        return (1,)
+    calls = len(outcome.calls)
+    return (0,) * max(1, QUIET_STEPS * calls) + tuple(range(1, calls + 1))
+
+
+def _finding(search: Search, name: str, stopped: str) -> Finding:
+    row = Finding(ENGINE, name, Verdict.BOUNDED, states=search.states, seconds=search.seconds())
+    violation = search.found.get(name)
+    if violation is not None:
+        shortest = minimise(replace(search.watch, names=frozenset({name})), violation)
+        detail = f"in {len(shortest.steps)} steps, seed {search.limits.seed}"
+        return replace(row, verdict=Verdict.VIOLATED, detail=detail, violation=shortest)
+    if stopped:
+        return replace(row, detail=f"{stopped} after {search.runs} runs without a violation")
+    detail = f"no violation in {search.runs} runs of {STEPS} steps (random, not exhaustive)"
+    return replace(row, verdict=Verdict.HOLDS, detail=detail)
+
+
+def _memory_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
