@@ -1,0 +1,207 @@
+"""Finds machines, variants and bounds by what a user writes: a name, a file, ``KEY=N``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+from spec.language import Bounds, LanguageError, Machine, Program, Variant, build, overriding
+
+
+class InputError(Exception):
+    """What the user gave is wrong; `str()` of it is one line that says what and where."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program and the words by which it was asked for, so that a trace can ask for it again."""
+
+    machine: str
+    variant: str | None
+    program: Program
+
+
+def registry() -> Mapping[str, Machine]:
+    """The machines of the specification by name, with their invariants."""
+    from invariants import complete
+    from spec.machines import MACHINES
+
+    return {name: complete(machine) for name, machine in MACHINES.items()}
+
+
+def variants() -> Mapping[str, Variant]:
+    """The designs as posted, by name."""
+    from spec.variants import VARIANTS
+
+    return VARIANTS
+
+
+def choose(name: str, known: Collection[str], what: str) -> str:
+    """`name` if it is known; else an `InputError` that names the nearest ones, or all."""
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    raise InputError(f"no {what} is called {name!r}; {hint}")
+
+
+def machine(name: str) -> Machine:
+    """The machine of that name, or the one that ``FILE.py`` or ``FILE.py:NAME`` declares."""
+    file, _, attribute = name.partition(".py:")
+    if not attribute and not name.endswith(".py"):
+        known = registry()
+        return known[choose(name, known, "machine")]
+    path = f"{file}.py" if attribute else name
+    module = _module(path)
+    found = {key: item for key, item in vars(module).items() if isinstance(item, Machine)}
+    if attribute:
+        return found[choose(attribute, found, f"machine in {path}")]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise InputError(f"{path}: declares no Machine at its top level")
+    names = ", ".join(f"{path}:{key}" for key in found)
+    raise InputError(f"{path}: declares several machines; say which: {names}")
+
+
+def variant(name: str, of: Machine | None = None) -> Variant:
+    """The variant of that name, or the one that a file declares, as one of the machine `of`.
+
+    A file has a `VARIANT`, or just functions declared with `overrides`; the latter needs `of`.
+    """
+    if name.endswith(".py"):
+        found = _variant_of_file(name, of)
+    else:
+        known = variants()
+        found = known[choose(name, known, "variant")]
+    if of is not None and found.machine != of.name:
+        raise InputError(f"variant {name} is one of machine {found.machine!r}, not of {of.name!r}")
+    return found
+
+
+def _variant_of_file(path: str, of: Machine | None) -> Variant:
+    module = _module(path)
+    declared = getattr(module, "VARIANT", None)
+    if isinstance(declared, Variant):
+        return declared
+    functions = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, FunctionType)
+        and item.__module__ == module.__name__
+        and hasattr(item, "__overrides__")
+    ]
+    if not functions:
+        raise InputError(f"{path}: has no VARIANT and no function declared with @overrides")
+    if of is None:
+        raise InputError(f"{path}: has no VARIANT; say which machine its overrides are for")
+    try:
+        table = overriding(*functions)
+    except LanguageError as error:
+        raise InputError(str(error)) from error
+    return Variant(Path(path).stem.replace("_", "-"), of.name, table, bounds="")
+
+
+def bounds(text: str, of: Machine) -> tuple[str | Bounds, dict[str, int]]:
+    """The bounds that ``NAME``, ``KEY=N,...`` or ``NAME,KEY=N,...`` stand for, for `build`.
+
+    Keys alone change the machine's first bounds.
+    """
+    name, values = next(iter(of.bounds)), {}
+    for index, word in enumerate(text.split(",")):
+        key, equals, number = (part.strip() for part in word.partition("="))
+        if equals:
+            known = sorted({key for item in of.bounds.values() for key in item.values})
+            choose(key, known, f"bound of machine {of.name}")
+            if not number.isascii() or not number.isdigit() or not 0 < int(number) < 256:
+                raise InputError(f"bounds {text!r}: {key} is 1 to 255, not {number!r}")
+            values[key] = int(number)
+        elif index == 0:
+            name = choose(key, of.bounds, f"bounds of machine {of.name}")
+        else:
+            raise InputError(f"bounds {text!r}: {word!r} is not KEY=N; a name comes first")
+    return name, values
+
+
+def program(of: Machine, bounds_text: str = "", of_variant: Variant | None = None) -> Program:
+    """The machine linked with a variant; without bounds, with the variant's own or "small"."""
+    own = of_variant.bounds if of_variant else ""
+    given, values = bounds(bounds_text or own or _default(of), of)
+    return link(of, given, of_variant, values)
+
+
+def link(
+    of: Machine,
+    given: str | Bounds,
+    of_variant: Variant | None = None,
+    values: Mapping[str, int] | None = None,
+) -> Program:
+    """`build`, with a declaration outside the language reported as wrong input."""
+    try:
+        return build(of, given, of_variant, values)
+    except LanguageError as error:
+        raise InputError(str(error)) from error
+    except KeyError as error:
+        raise InputError(f"machine {of.name}: the bounds have no value {error}") from error
+
+
+def _default(of: Machine) -> str:
+    return "small" if "small" in of.bounds else next(iter(of.bounds))
+
+
+def _module(path: str) -> ModuleType:
+    """A user's file, imported by the name by which its neighbours would import it."""
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return _imported(file)
+    except LanguageError as error:
+        raise InputError(str(error)) from error
+    except SyntaxError as error:
+        where = f"{error.filename or path}:{error.lineno or 0}"
+        raise InputError(f"{where}: {error.msg}") from error
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == file
+        ]
+        where = f"{path}:{lines[-1]}" if lines else path
+        raise InputError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _imported(file: Path) -> ModuleType:
+    """The module of a file; once for each file, so that a function has one identity."""
+    root, names = file.parent, [file.stem]
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    name = ".".join(names)
+    spec = importlib.util.find_spec(name) if all(map(str.isidentifier, names)) else None
+    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file:
+        return importlib.import_module(name)
+    name = f"{file.stem}@{file.parent}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise ImportError("is not a Python file")
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

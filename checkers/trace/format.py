@@ -1,0 +1,84 @@
+"""The JSON of a trace, as docs/trace-format.rst describes it, and nothing besides it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from checkers.cells import Value
+
+VERSION = 1
+
+Kind = Literal["run", "state", "crash", "on-failure", "teardown", "induction"]
+
+
+class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A JSON object whose members are exactly those declared."""
+
+
+class BoundsUsed(_Strict, frozen=True):
+    """The bounds' name ("custom" if none) and all their values."""
+
+    name: str
+    values: dict[str, int]
+
+
+class Call(_Strict, frozen=True):
+    """One host call; `event` is its text, `injected` says that it failed by the fault."""
+
+    name: str
+    arguments: dict[str, Value]
+    result: list[Value]
+    event: str
+    injected: bool = False
+
+
+class StepTaken(_Strict, frozen=True):
+    """One action, what it asked of the host, what it changed, and the errno it reported.
+
+    `changes` maps ``table[row].field`` (a scalar: ``field``) to the old and the new value.
+    """
+
+    action: str
+    parameters: dict[str, Value]
+    fault: int = 0
+    calls: list[Call] = field(default_factory=list)
+    changes: dict[str, tuple[Value, Value]] = field(default_factory=dict)
+    result: str = "0"
+    ends: Literal["done", "crash"] = "done"
+
+
+class Culprit(_Strict, frozen=True):
+    """The value of one of the invariant's parameters, and how people name that object."""
+
+    value: Value
+    label: str
+
+
+class Broken(_Strict, frozen=True):
+    """The rule that is broken, in which objects, and what is around them."""
+
+    rule: str
+    about: str = ""
+    binding: dict[str, Culprit] = field(default_factory=dict)
+    why: str = ""
+    around: list[str] = field(default_factory=list)
+
+
+class Trace(_Strict, frozen=True):
+    """A run of a machine from an initial state, to a violation unless `kind` is "run".
+
+    `initial` has the fields that are not at their first value. `machine` and `variant` are names
+    of the specification, or paths of a user's Python files.
+    """
+
+    version: int
+    machine: str
+    variant: str | None
+    bounds: BoundsUsed
+    kind: Kind
+    engine: str
+    initial: dict[str, Value]
+    steps: list[StepTaken]
+    violation: Broken | None = None

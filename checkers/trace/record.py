@@ -1,0 +1,236 @@
+"""Makes a trace of an engine's violation: runs its steps once more and writes down all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, get_type_hints
+
+from checkers import graph
+from checkers.cells import Value, changes, condensed, spelled
+from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.trace.format import VERSION, BoundsUsed, Broken, Call, Culprit, Kind, StepTaken, Trace
+from spec.language.control import HostCall
+from spec.language.layout import IdT
+from spec.language.machine import summary
+from spec.language.program import Kind as Ending
+from spec.language.program import Outcome, Program, Rule
+from spec.language.types import Record
+
+AROUND = 12
+"""How many references around the objects at fault a trace names."""
+
+
+class DoesNotRunError(Exception):
+    """A path that an engine reported, or a trace says, is none: `step` (from 1) cannot be taken."""
+
+    def __init__(self, step: int, why: str) -> None:
+        super().__init__(f"step {step}: {why}")
+        self.step = step
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Path:
+    """Steps that were taken: the states (one more than the steps), and how each step ended."""
+
+    states: list[bytes]
+    outcomes: list[Outcome]
+
+
+def walk(program: Program, initial: bytes, steps: Sequence[Step]) -> Path:
+    """Take steps from a state; only the last one may crash."""
+    path = Path([initial], [])
+    for number, step in enumerate(steps, 1):
+        if path.outcomes and path.outcomes[-1].kind is Ending.CRASH:
+            raise DoesNotRunError(number, f"follows a crash: {path.outcomes[-1].why}")
+        rule = program.action(step.action)
+        outcome = program.run(rule, path.states[-1], step.values, step.fault)
+        if outcome.kind is Ending.DISABLED:
+            raise DoesNotRunError(number, f"{called(rule, step)} is not enabled")
+        if outcome.kind is Ending.CUT:
+            raise DoesNotRunError(number, f"{called(rule, step)} is cut off by {outcome.why}")
+        path.states.append(outcome.state)
+        path.outcomes.append(outcome)
+    return path
+
+
+def called(rule: Rule, step: Step) -> str:
+    """A step as a call: ``attach(device=1, hwpt=3, fault=1)``."""
+    return call_text(step.action, _parameters(rule, step.values), step.fault)
+
+
+def call_text(action: str, parameters: dict[str, Value], fault: int) -> str:
+    """An action and its parameters as a call; the fault is a parameter if there is one."""
+    given = [f"{name}={value}" for name, value in parameters.items()]
+    return f"{action}({', '.join([*given, *([f'fault={fault}'] if fault else [])])})"
+
+
+def record(
+    program: Program,
+    violation: Violation,
+    *,
+    engine: str = "",
+    machine: str = "",
+    variant: str | None = None,
+) -> Trace:
+    """The trace of a violation; `DoesNotRunError` if its path is none.
+
+    `machine` and `variant` are what a user calls them, by default their own names.
+    """
+    path = walk(program, violation.initial, violation.steps)
+    return _trace(
+        program,
+        path,
+        violation.steps,
+        kind=kind_of(program, violation),
+        violation=_broken(program, violation, path),
+        names=(engine, machine, variant),
+    )
+
+
+def record_run(
+    program: Program,
+    initial: bytes,
+    steps: Sequence[Step],
+    *,
+    engine: str = "",
+    machine: str = "",
+    variant: str | None = None,
+) -> Trace:
+    """The trace of a run that breaks nothing."""
+    path = walk(program, initial, steps)
+    names = (engine, machine, variant)
+    return _trace(program, path, steps, kind="run", violation=None, names=names)
+
+
+def kind_of(program: Program, violation: Violation) -> Kind:
+    """What a trace of this violation shows."""
+    if violation.induction:
+        return "induction"
+    if violation.rule == CRASH:
+        return "crash"
+    if violation.rule == TEARDOWN:
+        return "teardown"
+    return "on-failure" if program.invariants[violation.rule].states == 2 else "state"
+
+
+def binding_of(program: Program, violation: Violation, states: Sequence[bytes]) -> tuple[int, ...]:
+    """The values for which the rule is false at the end of a path: the engine's, else the first."""
+    rule = program.invariants.get(violation.rule)
+    if rule is None or len(violation.binding) == len(rule.parameters):
+        return violation.binding
+    for values in rule.instances(program.layout):
+        if not program.evaluate(rule, *states[-rule.states :], values=values):
+            return values
+    return ()
+
+
+def _trace(
+    program: Program,
+    path: Path,
+    steps: Sequence[Step],
+    *,
+    kind: Kind,
+    violation: Broken | None,
+    names: tuple[str, str, str | None],
+) -> Trace:
+    engine, machine, variant = names
+    return Trace(
+        version=VERSION,
+        machine=machine or program.machine.name,
+        variant=variant or (program.variant.name if program.variant else None),
+        bounds=BoundsUsed(name=program.bounds_name, values=dict(program.bounds.values)),
+        kind=kind,
+        engine=engine,
+        initial=condensed(program.layout, path.states[0]),
+        steps=taken(program, path, steps),
+        violation=violation,
+    )
+
+
+def taken(program: Program, path: Path, steps: Sequence[Step]) -> list[StepTaken]:
+    """All there is to say of each step of a path."""
+    return [
+        StepTaken(
+            action=step.action,
+            parameters=_parameters(program.action(step.action), step.values),
+            fault=step.fault,
+            calls=[_call(item) for item in outcome.calls],
+            changes=changes(program.layout, before, outcome.state),
+            result=_errno(program.action(step.action), outcome.result),
+            ends="crash" if outcome.kind is Ending.CRASH else "done",
+        )
+        for step, before, outcome in zip(steps, path.states[:-1], path.outcomes, strict=True)
+    ]
+
+
+def _broken(program: Program, violation: Violation, path: Path) -> Broken:
+    rule = program.invariants.get(violation.rule)
+    about = {
+        CRASH: "No check of an action fails.",
+        TEARDOWN: "From every reachable state the machine can be taken down.",
+    }.get(violation.rule, "")
+    final = path.states[-1]
+    culprits: dict[str, Culprit] = {}
+    at_fault: list[str] = []
+    if rule is not None:
+        about = summary(rule.function)
+        binding = binding_of(program, violation, path.states)
+        for parameter, raw in zip(rule.parameters, binding, strict=False):
+            value = spelled(parameter.type, raw)
+            text = str(value)
+            if isinstance(parameter.type, IdT) and raw:
+                table = program.layout.table_of(parameter.type.record).name
+                text = graph.label(program, final, table, raw)
+                at_fault.append(graph.node(table, raw))
+            culprits[parameter.name] = Culprit(value=value, label=text)
+    why = violation.why
+    if not why and path.outcomes:
+        why = path.outcomes[-1].why
+    drawn = graph.graph(program, final)
+    edges = graph.around(drawn, at_fault)
+    dead = set(graph.dangling(drawn))
+    around = [f"{edge}{' (not live)' if edge in dead else ''}" for edge in edges[:AROUND]]
+    if len(edges) > AROUND:
+        around.append(f"and {len(edges) - AROUND} more references")
+    return Broken(rule=violation.rule, about=about, binding=culprits, why=why, around=around)
+
+
+def _parameters(rule: Rule, values: tuple[int, ...]) -> dict[str, Value]:
+    return {
+        parameter.name: spelled(parameter.type, value)
+        for parameter, value in zip(rule.parameters, values, strict=True)
+    }
+
+
+def _call(call: HostCall) -> Call:
+    results = call.result if isinstance(call.result, tuple) else (call.result,)
+    return Call(
+        name=call.name,
+        arguments={name: _plain(item) for name, item in call.arguments.items() if _shown(item)},
+        result=[_plain(item) for item in results if _shown(item)],
+        event=call.text(),
+        injected=call.injected,
+    )
+
+
+def _shown(item: Any) -> bool:
+    return isinstance(item, int | Record)
+
+
+def _plain(item: Any) -> Value:
+    if isinstance(item, Record):
+        return int(item.id)
+    if isinstance(item, bool):
+        return item
+    return item.name if isinstance(item, IntEnum) else int(item)
+
+
+def _errno(rule: Rule, result: int) -> str:
+    """The errno that an action reported, as the kernel writes it: ``0`` or ``-ENOMEM``."""
+    kind = get_type_hints(rule.function).get("return")
+    if result and isinstance(kind, type) and issubclass(kind, IntEnum):
+        return f"-{kind(result).name}"
+    return str(result)

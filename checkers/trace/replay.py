@@ -1,0 +1,116 @@
+"""Takes the steps of a trace again and says where, if anywhere, they go another way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from checkers.cells import Value
+from checkers.result import CRASH, TEARDOWN
+from checkers.trace.format import Call, StepTaken
+from checkers.trace.load import Opened
+from checkers.trace.record import DoesNotRunError, Path, taken, walk
+from spec.language.program import Kind, Program
+
+SEARCHED = 100_000
+"""How many states a search for a way down may see."""
+
+
+def diverges(trace: Opened) -> str:
+    """Where running again differs from what the trace says; empty if it is reproduced."""
+    program, violation = trace.program, trace.violation
+    if trace.trace.kind != "induction" and violation.initial not in program.initial():
+        return "the initial state is not one of the machine"
+    try:
+        path = walk(program, violation.initial, violation.steps)
+    except DoesNotRunError as error:
+        return str(error)
+    now = taken(program, path, violation.steps)
+    for number, (old, new) in enumerate(zip(trace.trace.steps, now, strict=True), 1):
+        found = _difference(old, new, path.outcomes[number - 1].why)
+        if found:
+            return f"step {number} ({old.action}): {found}"
+    return _not_broken(trace, path)
+
+
+def _difference(old: StepTaken, new: StepTaken, why: str) -> str:
+    if old.ends != new.ends:
+        return f"ended in {old.ends}, now in {new.ends}{': ' if why else ''}{why}"
+    for name in [*old.changes, *new.changes]:
+        if old.changes.get(name) != new.changes.get(name):
+            was, now = _arrow(old.changes.get(name)), _arrow(new.changes.get(name))
+            return f"field {name} {was}, now {now}"
+    for index, (was_call, now_call) in enumerate(zip(old.calls, new.calls, strict=False), 1):
+        found = _call_difference(was_call, now_call)
+        if found:
+            return f"host call {index} {found}"
+    if len(old.calls) != len(new.calls):
+        return f"made {len(old.calls)} host calls, now {len(new.calls)}"
+    if old.result != new.result:
+        return f"reported {old.result}, now {new.result}"
+    return ""
+
+
+def _call_difference(old: Call, new: Call) -> str:
+    for part in ("name", "arguments", "result", "injected", "event"):
+        was, now = getattr(old, part), getattr(new, part)
+        if was != now:
+            return f"{part} was {was}, now {now}"
+    return ""
+
+
+def _arrow(change: tuple[Value, Value] | None) -> str:
+    return "did not change" if change is None else f"went from {change[0]} to {change[1]}"
+
+
+def _not_broken(trace: Opened, path: Path) -> str:
+    """Why the end of a path does not break the trace's rule; empty if it does."""
+    program, violation = trace.program, trace.violation
+    crash = path.outcomes[-1].why if path.outcomes else ""
+    crashed = bool(path.outcomes) and path.outcomes[-1].kind is Kind.CRASH
+    if violation.rule == "":
+        return f"the last step crashes: {crash}" if crashed else ""
+    if violation.rule == CRASH:
+        if not crashed:
+            return "no check fails in the last step"
+        return "" if crash == violation.why else f"failed {violation.why!r}, now {crash!r}"
+    if violation.rule == TEARDOWN:
+        final = path.states[-1]
+        stuck = no_way_down(program, final, one_step=violation.induction)
+        return "" if stuck else "the machine can be taken down from the last state"
+    rule = program.invariants[violation.rule]
+    if rule.states == 2 and not (path.outcomes and path.outcomes[-1].result):
+        return "the last step reports no error"
+    if program.evaluate(rule, *path.states[-rule.states :], values=violation.binding):
+        return f"{violation.rule} holds at the end"
+    return ""
+
+
+def no_way_down(program: Program, state: bytes, *, one_step: bool) -> bool:
+    """No teardown actions lead from a state to the empty host; or (`one_step`) lower the rank."""
+    if program.empty is None or program.rank is None:
+        return False
+    if one_step:
+        rank = program.evaluate(program.rank, state)
+        after = _torn(program, state)
+        lower = any(program.evaluate(program.rank, item) < rank for item in after)
+        return not lower and not program.evaluate(program.empty, state)
+    seen, waiting = {state}, [state]
+    while waiting and len(seen) < SEARCHED:
+        found = waiting.pop()
+        if program.evaluate(program.empty, found):
+            return False
+        fresh = [item for item in _torn(program, found) if item not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    return not waiting
+
+
+def _torn(program: Program, state: bytes) -> Sequence[bytes]:
+    found: dict[bytes, None] = {}
+    for name in program.teardown_actions:
+        rule = program.action(name)
+        for values in rule.instances(program.layout):
+            outcome = program.run(rule, state, values)
+            if outcome.kind is Kind.DONE:
+                found[outcome.state] = None
+    return list(found)
