@@ -23,6 +23,7 @@ class LanguageError(Exception):
 def place(thing: type | Callable[..., Any]) -> tuple[str, int]:
     """File and line where a class or function is written; ("<unknown>", 0) if it has no source."""
     try:
+        thing = inspect.unwrap(thing)
         file = inspect.getsourcefile(thing) or "<unknown>"
         return file, inspect.getsourcelines(thing)[1]
     except (OSError, TypeError):

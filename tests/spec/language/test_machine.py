@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from spec.language import (
+    LanguageError,
+    Source,
+    State,
+    invariant,
+    mirrors,
+    on_failure,
+    overrides,
+    overriding,
+    sometimes,
+)
+from spec.language.machine import sources_of, summary
+from tests.spec.language.places import assert_place
+from tests.toys.mutex import MUTEX, one_at_a_time, somebody_inside
+from tests.toys.refcount import REFCOUNT, refusal_changes_nothing
+
+
+def plain(s: State) -> bool:
+    """One line.
+
+    And more.
+    """
+    return True
+
+
+def test_sources_are_document_patch_and_function() -> None:
+    declared = mirrors("002 15/21 vtd_device_attach_hwpt", "kernel R7.5", "defects V-01")(plain)
+    assert sources_of(declared) == (
+        Source("002", "15/21", "vtd_device_attach_hwpt"),
+        Source("kernel", "R7.5", ""),
+        Source("defects", "V-01", ""),
+    )
+    assert [str(source) for source in sources_of(declared)][1] == "kernel R7.5"
+    assert sources_of(summary) == ()
+
+
+@pytest.mark.parametrize("text", ["", "qemu 1/2 f", "2 15/21 f", "002 15/21 f g"])
+def test_a_source_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(LanguageError, match="is not DOCUMENT PATCH FUNCTION") as caught:
+        mirrors(text)(plain)
+    assert_place(caught, __file__, "def plain(")
+
+
+def test_summary_is_the_first_line() -> None:
+    assert summary(plain) == "One line."
+    assert summary(lambda: None) == ""
+
+
+def test_declarations_take_dashed_names_from_their_functions() -> None:
+    assert (one_at_a_time.name, one_at_a_time.kind) == ("one-at-a-time", "always")
+    assert one_at_a_time.witness is somebody_inside
+    assert somebody_inside.name == "somebody-inside"
+    assert refusal_changes_nothing.kind == "on-failure"
+    assert on_failure()(plain).witness is None
+
+
+def test_witnesses_are_each_listed_once() -> None:
+    assert [witness.name for witness in REFCOUNT.witnesses()] == ["shared"]
+
+
+def test_holding_adds_and_leaves_the_machine_alone() -> None:
+    more = invariant()(plain)
+    witness = sometimes(plain)
+    longer = MUTEX.holding(more, witnesses=(witness,))
+    assert longer.invariants == (one_at_a_time, more)
+    assert [item.name for item in longer.witnesses()] == ["plain", "somebody-inside"]
+    assert MUTEX.invariants == (one_at_a_time,)
+
+
+def first_override(s: State) -> bool:
+    return False
+
+
+def second_override(s: State) -> bool:
+    return True
+
+
+def test_overriding_needs_each_function_to_say_what() -> None:
+    with pytest.raises(LanguageError, match="does not say what it overrides") as caught:
+        overriding(first_override)
+    assert_place(caught, __file__, "def first_override(")
+
+
+def test_overriding_twice_is_refused() -> None:
+    declared = overrides(plain)(first_override), overrides(plain)(second_override)
+    with pytest.raises(LanguageError, match="plain is overridden twice") as caught:
+        overriding(*declared)
+    assert_place(caught, __file__, "def second_override(")
+    assert overriding(declared[0]) == {plain: first_override}
+    for function in declared:
+        del function.__overrides__  # type: ignore[attr-defined]
