@@ -1,0 +1,1 @@
+"""The kernel's iommufd objects and calls, as rules with errnos."""

@@ -1,0 +1,8 @@
+"""The named machines: which actions, which bounds, and why those bounds."""
+
+from __future__ import annotations
+
+from spec.language import Machine
+from spec.vtd.hwpt_sharing import HWPT_SHARING
+
+MACHINES: dict[str, Machine] = {machine.name: machine for machine in (HWPT_SHARING,)}

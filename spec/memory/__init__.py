@@ -1,0 +1,1 @@
+"""The guest's physical memory map: real input, and how a model sees it."""

@@ -1,0 +1,1 @@
+"""QEMU's Intel vIOMMU with first-stage translation of passthrough devices."""

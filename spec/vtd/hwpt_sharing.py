@@ -1,0 +1,110 @@
+"""The machine `hwpt-sharing`: devices that share stage-2 tables, from plug to unplug."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spec.iommufd.objects import Kind, Object
+from spec.language import NONE, Bounds, Id, Machine, Shape, Teardown, count, first
+from spec.memory.section import memory_shape
+from spec.vtd.iommu_device import destroy_deferred, memory_map_change, plug, unplug
+from spec.vtd.pasid_cache import gcmd_translation_enable, pasid_cache_invalidate
+from spec.vtd.state import IntelIOMMUState
+
+
+def shape(values: Mapping[str, int]) -> Shape:
+    """Sizes and constants: ids 1 and 2 of each iommufd are VFIO's own IOAS and HWPT.
+
+    `on_second_fd`, `incoherent` and `errata` are masks of devices (bit 0: the first device), `views`
+    is a mask of the views of the memory map.
+    """
+    fds, slots, devices = values["iommufds"], values["slots"], values["devices"]
+    sizes, constants = memory_shape(values["views"])
+    sizes.update(
+        iommufds=fds, objects=fds * slots, devices=devices, address_spaces=devices,
+        containers=values["containers"], s2_hwpts=values["s2_hwpts"],
+        PgTable=values["tables"], DomainId=values["domains"],
+    )
+
+    def mask(name: str) -> list[bool]:
+        return [bool(values[name] >> bit & 1) for bit in range(devices)]
+
+    tables: dict[str, dict[str, tuple[Any, ...]]] = {
+        **constants,
+        "": {"max_deferred": (values["deferred"],)},
+        "iommufds": {"vfio_hwpt": tuple(fd * slots + 2 for fd in range(fds))},
+        "objects": {
+            "fd": tuple(index // slots + 1 for index in range(fds * slots)),
+            "number": tuple(index % slots + 1 for index in range(fds * slots)),
+        },
+        "devices": {
+            "fd": tuple(1 + second for second in mask("on_second_fd")),
+            "coherent": tuple(not incoherent for incoherent in mask("incoherent")),
+            "erratum": tuple(mask("errata")),
+        },
+        "address_spaces": {"hiod": tuple(range(1, devices + 1))},
+    }
+    return Shape(sizes, tables)
+
+
+def init(s: IntelIOMMUState) -> None:
+    """The host before any device: VFIO's own IOAS and HWPT on each iommufd, DMA remapping off."""
+    s.running = True
+    s.view = first(view.id for view in s.views)
+    for o in s.objects:
+        if o.number == 1:
+            o.kind = Kind.IOAS
+            o.refs = 2
+        if o.number == 2:
+            o.kind = Kind.HWPT_PAGING
+            o.refs = 1
+            o.parent = first(x.id for x in s.objects if x.fd == o.fd and x.number == 1)
+
+
+def vfio_owns(s: IntelIOMMUState, obj: Id[Object]) -> bool:
+    """Whether an object is VFIO's own IOAS or HWPT, which outlive every device here."""
+    return s.objects[obj].number <= 2
+
+
+def empty_host(s: IntelIOMMUState) -> bool:
+    """Nothing is left but what VFIO owns: no object, no container, no stage-2, no listener."""
+    return (
+        all(o.kind == Kind.FREE or vfio_owns(s, o.id) for o in s.objects)
+        and all(x.iommufd == NONE and not x.listening for x in s.containers)
+        and all(x.container == NONE for x in s.s2_hwpts)
+        and not s.iommu_lock
+    )
+
+
+def objects_left(s: IntelIOMMUState) -> int:
+    """How many objects beside VFIO's own are live: what every step of a teardown lowers."""
+    return count(o.kind != Kind.FREE and not vfio_owns(s, o.id) for o in s.objects)
+
+
+HWPT_SHARING = Machine(
+    name="hwpt-sharing",
+    title="Containers and stage-2 tables shared by devices",
+    about="""
+    VTDIOASContainer and VTDS2Hwpt as 002 15/21 and 16/21 have them: a container for each iommufd
+    (and for devices with the erratum), in it a stage-2 table for each kind of cache coherency, in
+    use by every device that fits, each with its own nested HWPT over it when the guest uses
+    first-stage translation.
+    """,
+    state=IntelIOMMUState,
+    init=init,
+    actions=(
+        plug, unplug, pasid_cache_invalidate, gcmd_translation_enable, memory_map_change,
+        destroy_deferred,
+    ),
+    shape=shape,
+    teardown=Teardown(actions=(unplug, destroy_deferred), empty=empty_host, rank=objects_left),
+    bounds={
+        "small": Bounds(
+            dict(
+                devices=2, iommufds=1, slots=12, containers=2, s2_hwpts=3, tables=2, domains=1,
+                views=0b10001, on_second_fd=0, incoherent=0b10, errata=0b11, deferred=1,
+            ),
+        ),
+    },
+)
