@@ -1,0 +1,170 @@
+"""A program as guarded assignments: each action one merged step, each predicate one expression.
+
+Everything is built on one graph, on the variables of one state: `Merger.cells` names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from checkers.frontend import tree as t
+from checkers.frontend.execute import Cells, Env, Executor, Failure, Value
+from checkers.frontend.ir import ANY, BOOL, Graph, Node
+from checkers.frontend.parse import Parser
+from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, ValueT
+from spec.language.program import Program, Rule
+
+Given = int | Node | None
+"""What a parameter is bound to: a value, a node, or (None) a variable of its own."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action, all its runs at once.
+
+    `enabled`: it ends well. `crashes` and `cuts`: the conditions, which exclude each other, under
+    which it fails that check or meets that bound. `next`: what each variable that may change is
+    afterwards, if enabled. `parameters` are the nodes bound, the fault (or None) in `fault`.
+    """
+
+    name: str
+    enabled: Node
+    crashes: tuple[tuple[Node, str], ...]
+    cuts: tuple[tuple[Node, str], ...]
+    next: Mapping[Node, Node]
+    result: Node
+    calls: Node
+    parameters: tuple[Node, ...]
+    fault: Node | None
+
+
+class Merger:
+    """Merges the functions of one program on one graph."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.layout: Layout = program.layout
+        self.graph = Graph()
+        self.parser = Parser(program.layout)
+        self.cells = Cells()
+        self.where: dict[Node, tuple[Column, int, int]] = {}
+        for column, row, element in _places(program.layout):
+            node = self._variable(column, row, element)
+            self.cells.nodes[column.table, column.name, row, element] = node
+            self.where[node] = (column, row, element)
+
+    def _variable(self, column: Column, row: int, element: int) -> Node:
+        place = f"{column.table}[{row}].{column.name}" if column.table else column.name
+        if element:
+            return self.graph.var(f"{place} has {element}", BOOL)
+        assert not isinstance(column.type, SetT)
+        return self.graph.var(place, column.type, self.mask(column.type))
+
+    def mask(self, kind: ValueT) -> int:
+        """The bit mask of the values that a field of this type may have."""
+        match kind:
+            case EnumT(cls):
+                return sum(1 << int(member) for member in cls)
+            case IdT(record):
+                return (2 << self.layout.table_of(record).rows) - 1
+            case IntT():
+                return 0
+        return ANY
+
+    def parameter(self, name: str, kind: ValueT) -> Node:
+        """A variable for a parameter: an id is none of none, data is null only if it says so."""
+        mask = self.mask(kind)
+        if isinstance(kind, IdT):
+            mask &= ~1
+        if isinstance(kind, SortT) and not kind.nullable:
+            mask = ANY & ~1
+        return self.graph.var(f"?{name}", kind, mask)
+
+    def state(self) -> Env:
+        """The state in which every variable is itself."""
+        return {node: node for node in self.where}
+
+    def cleared(self) -> Env:
+        """The state before `init`."""
+        return {
+            node: self.graph.const(node.type.lo if isinstance(node.type, IntT) else 0, node.type)
+            for node in self.where
+        }
+
+    def bind(self, rule: Rule, given: tuple[Given, ...] = (), prefix: str = "") -> list[Node]:
+        """The nodes of a rule's parameters."""
+        bound: list[Node] = []
+        for index, item in enumerate(rule.parameters):
+            value = given[index] if index < len(given) else None
+            if value is None:
+                bound.append(self.parameter(prefix + item.name, item.type))
+            else:
+                constant = isinstance(value, int)
+                bound.append(self.graph.const(value, item.type) if constant else value)  # type: ignore
+        return bound
+
+    def action(
+        self, rule: Rule, given: tuple[Given, ...] = (), fault: Given = None,
+        before: Env | None = None,
+    ) -> Step:
+        """Merge an action, from any state or from `before`."""
+        env = dict(self.state() if before is None else before)
+        if rule.fault and not isinstance(fault, Node):
+            fault = (
+                self.graph.var("?fault", IntT(0, 127)) if fault is None else self.graph.int(fault)
+            )
+        node = fault if rule.fault and isinstance(fault, Node) else None
+        start = dict(env)
+        executor = Executor(self.graph, self.layout, self.cells, [env], node)
+        bound = self.bind(rule, given)
+        function = self.parser.function(rule.function)
+        arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
+        value = executor.call(function, arguments)
+        calls = executor.env.pop(executor.calls)
+        failures = list(executor.failures)
+        if node is not None:
+            failures.append(Failure(self.graph.lt(calls, node), "require", ""))
+        enabled, crashes, cuts = self._sorted(failures)
+        return Step(
+            rule.name, enabled, crashes, cuts,
+            {key: new for key, new in executor.env.items() if new is not start[key]},
+            value if isinstance(value, Node) else self.graph.int(0), calls, tuple(bound), node,
+        )
+
+    def _sorted(self, failures: list[Failure]) -> tuple[
+        Node, tuple[tuple[Node, str], ...], tuple[tuple[Node, str], ...]
+    ]:
+        """Nothing fails; what crashes and what is cut, each when nothing failed before."""
+        g = self.graph
+        well, found = g.true, {"require": [], "check": [], "limit": []}  # type: ignore[var-annotated]
+        for failure in failures:
+            here = g.and_(well, failure.condition)
+            if here is not g.false:
+                found[failure.kind].append((here, failure.why))
+                well = g.and_(well, g.not_(failure.condition))
+        return well, tuple(found["check"]), tuple(found["limit"])
+
+    def predicate(self, rule: Rule, *envs: Env, given: tuple[Node, ...] = ()) -> Node:
+        """The value of a predicate or rank; where it would fail a check it is false (or 0)."""
+        executor = Executor(self.graph, self.layout, self.cells, [dict(env) for env in envs], None)
+        function: t.Function = self.parser.function(rule.function)
+        arguments: list[Value] = [*range(len(envs)), *given]
+        value = executor.call(function, arguments)
+        assert isinstance(value, Node)
+        failed = self.graph.any_of(failure.condition for failure in executor.failures)
+        if isinstance(value.type, BoolT):
+            return self.graph.and_(value, self.graph.not_(failed))
+        return self.graph.ite(failed, self.graph.int(0), value)
+
+
+def _places(layout: Layout) -> Iterator[tuple[Column, int, int]]:
+    """Every variable: column, row, and for a set the element (else 0)."""
+    for column in layout.columns():
+        if column.constants is None:
+            elements = range(1)
+            if isinstance(column.type, SetT):
+                elements = range(1, layout.table_of(column.type.record).rows + 1)
+            for row in range(1, column.rows + 1):
+                for element in elements:
+                    yield column, row, element
