@@ -164,9 +164,7 @@ def _edges(layout: Layout, state: bytes) -> Iterator[Edge]:
             yield from (Edge(source, column.name, node(target, each)) for each in rows)
 
 
-def _described(
-    layout: Layout, name: str, state: bytes, views: dict[str, Record]
-) -> dict[str, Any]:
+def _described(layout: Layout, name: str, state: bytes, views: dict[str, Record]) -> dict[str, Any]:
     values = {
         column.name: spelled(column.type, raw_value(column, row, state))
         for column, row in _cells(layout, name)

@@ -112,12 +112,15 @@ def _variant_of_file(path: str, of: Machine | None) -> Variant:
     return Variant(Path(path).stem.replace("_", "-"), of.name, table, bounds="")
 
 
-def bounds(text: str, of: Machine) -> tuple[str | Bounds, dict[str, int]]:
-    """The bounds that ``NAME``, ``KEY=N,...`` or ``NAME,KEY=N,...`` stand for, for `build`.
+def bounds(text: str, of: Machine, usual: str = "") -> tuple[str, dict[str, int]]:
+    """The bounds that ``NAME``, ``KEY=N,...`` or ``NAME,KEY=N,...`` stand for: a name, changes.
 
-    Keys alone change the machine's first bounds.
+    Without a name they are the `usual` ones, else "small", else the machine's first.
     """
-    name, values = next(iter(of.bounds)), {}
+    default = "small" if "small" in of.bounds else next(iter(of.bounds))
+    name, values = usual or default, dict[str, int]()
+    if not text:
+        return choose(name, of.bounds, f"bounds of machine {of.name}"), values
     for index, word in enumerate(text.split(",")):
         key, equals, number = (part.strip() for part in word.partition("="))
         if equals:
@@ -135,8 +138,7 @@ def bounds(text: str, of: Machine) -> tuple[str | Bounds, dict[str, int]]:
 
 def program(of: Machine, bounds_text: str = "", of_variant: Variant | None = None) -> Program:
     """The machine linked with a variant; without bounds, with the variant's own or "small"."""
-    own = of_variant.bounds if of_variant else ""
-    given, values = bounds(bounds_text or own or _default(of), of)
+    given, values = bounds(bounds_text, of, of_variant.bounds if of_variant else "")
     return link(of, given, of_variant, values)
 
 
@@ -153,10 +155,6 @@ def link(
         raise InputError(str(error)) from error
     except KeyError as error:
         raise InputError(f"machine {of.name}: the bounds have no value {error}") from error
-
-
-def _default(of: Machine) -> str:
-    return "small" if "small" in of.bounds else next(iter(of.bounds))
 
 
 def _module(path: str) -> ModuleType:

@@ -2,12 +2,13 @@
 
 from checkers.trace.format import Trace
 from checkers.trace.load import Opened, load, opened
-from checkers.trace.record import DoesNotRunError, record, record_run
+from checkers.trace.record import DoesNotRunError, Names, record, record_run
 from checkers.trace.replay import diverges
 from checkers.trace.text import text
 
 __all__ = [
     "DoesNotRunError",
+    "Names",
     "Opened",
     "Trace",
     "diverges",

@@ -67,42 +67,26 @@ def call_text(action: str, parameters: dict[str, Value], fault: int) -> str:
     return f"{action}({', '.join([*given, *([f'fault={fault}'] if fault else [])])})"
 
 
-def record(
-    program: Program,
-    violation: Violation,
-    *,
-    engine: str = "",
-    machine: str = "",
-    variant: str | None = None,
-) -> Trace:
-    """The trace of a violation; `DoesNotRunError` if its path is none.
+@dataclass(frozen=True)
+class Names:
+    """Who found a path, and what the user calls the machine and the variant (else: their names)."""
 
-    `machine` and `variant` are what a user calls them, by default their own names.
-    """
+    engine: str = ""
+    machine: str = ""
+    variant: str | None = None
+
+
+def record(program: Program, violation: Violation, names: Names | None = None) -> Trace:
+    """The trace of a violation; `DoesNotRunError` if its path is none."""
     path = walk(program, violation.initial, violation.steps)
-    return _trace(
-        program,
-        path,
-        violation.steps,
-        kind=kind_of(program, violation),
-        violation=_broken(program, violation, path),
-        names=(engine, machine, variant),
-    )
+    broken = _broken(program, violation, path)
+    kind = kind_of(program, violation)
+    return _trace(program, path, violation.steps, names or Names(), kind, broken)
 
 
-def record_run(
-    program: Program,
-    initial: bytes,
-    steps: Sequence[Step],
-    *,
-    engine: str = "",
-    machine: str = "",
-    variant: str | None = None,
-) -> Trace:
+def record_run(program: Program, initial: bytes, steps: Sequence[Step], names: Names) -> Trace:
     """The trace of a run that breaks nothing."""
-    path = walk(program, initial, steps)
-    names = (engine, machine, variant)
-    return _trace(program, path, steps, kind="run", violation=None, names=names)
+    return _trace(program, walk(program, initial, steps), steps, names, "run", None)
 
 
 def kind_of(program: Program, violation: Violation) -> Kind:
@@ -131,19 +115,18 @@ def _trace(
     program: Program,
     path: Path,
     steps: Sequence[Step],
-    *,
+    names: Names,
     kind: Kind,
     violation: Broken | None,
-    names: tuple[str, str, str | None],
 ) -> Trace:
-    engine, machine, variant = names
+    own_variant = program.variant.name if program.variant else None
     return Trace(
         version=VERSION,
-        machine=machine or program.machine.name,
-        variant=variant or (program.variant.name if program.variant else None),
+        machine=names.machine or program.machine.name,
+        variant=names.variant or own_variant,
         bounds=BoundsUsed(name=program.bounds_name, values=dict(program.bounds.values)),
         kind=kind,
-        engine=engine,
+        engine=names.engine,
         initial=condensed(program.layout, path.states[0]),
         steps=taken(program, path, steps),
         violation=violation,

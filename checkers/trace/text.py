@@ -25,7 +25,7 @@ ENDS = {
 
 
 def text(trace: Trace) -> str:
-    """The whole trace: what it is of, the initial state, each step, and what is broken at the end."""
+    """The whole trace: what it is of, the initial state, each step, what is broken at the end."""
     lines = _head(trace)
     lines += ["", "initial state"]
     lines += _rows(trace.initial) or ["    every field is at its first value"]

@@ -1,0 +1,107 @@
+"""Compares results with what the bounds and the variants declare, so that no number drifts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from checkers.result import Finding, Verdict
+from spec.language import Program, Variant
+
+MANIFEST = "manifest"
+"""The rule of the row that says whether the figures are those declared."""
+
+EXACT = "explicit"
+"""The engine that explores everything, so that its figures and lengths are exact."""
+
+GOOD = (Verdict.HOLDS, Verdict.PROVED)
+
+
+def manifest(
+    program: Program, findings: Sequence[Finding], selected: Collection[str] = ()
+) -> Finding | None:
+    """The row that compares findings with the manifest; None where it says nothing of them.
+
+    For the reference these are the figures of its named bounds, which only a complete exploration
+    has; for a variant the rules it breaks, with the bounds it names.
+    """
+    variant = program.variant
+    if variant is not None:
+        if not variant.expects or program.bounds_name != variant.bounds:
+            return None
+        wrong = expectation(variant, findings, selected)
+        broken = f"broken as declared: {', '.join(sorted(variant.expects))}"
+        return _row(findings[0].engine, "; ".join(wrong), broken)
+    exact = [item for item in findings if item.engine == EXACT]
+    if selected or not exact or not all(item.verdict in GOOD for item in exact):
+        return None
+    declared = {
+        "states": program.bounds.states,
+        "transitions": program.bounds.transitions,
+        "depth": program.bounds.depth,
+    }
+    wanted = {key: value for key, value in declared.items() if value is not None}
+    if not wanted:
+        return None
+    found = {key: _largest(exact, key) for key in wanted}
+    differ = [
+        f"{key}: expected {value}, found {'nothing' if found[key] is None else found[key]}"
+        for key, value in wanted.items()
+        if found[key] != value
+    ]
+    figures = ", ".join(f"{value} {key}" for key, value in wanted.items())
+    return _row(EXACT, "; ".join(differ), f"{figures}, as declared")
+
+
+def expectation(
+    variant: Variant, findings: Sequence[Finding], selected: Collection[str] = ()
+) -> list[str]:
+    """How findings differ from the variant's `expects`; empty if they are exactly as declared.
+
+    A counterexample to induction breaks nothing here. With some rules `selected`, only those count.
+    """
+    lengths: dict[str, int | None] = {}
+    not_inductive = set()
+    for item in findings:
+        found = item.violation
+        if item.verdict is not Verdict.VIOLATED:
+            continue
+        if found and found.induction:
+            not_inductive.add(item.rule)
+            continue
+        known = lengths.get(item.rule)
+        length = len(found.steps) if found else None
+        if item.rule not in lengths or known is None or (length is not None and length < known):
+            lengths[item.rule] = length
+    exact = {item.rule for item in findings if item.engine == EXACT}
+    open_rules = {item.rule for item in findings if item.verdict is Verdict.BOUNDED}
+    wrong = [
+        f"{rule} is violated{_in(length)}, not expected"
+        for rule, length in lengths.items()
+        if rule not in variant.expects and rule != MANIFEST
+    ]
+    for rule, expected in variant.expects.items():
+        if selected and rule not in selected:
+            continue
+        if rule not in lengths:
+            if rule in not_inductive and rule not in exact:
+                continue
+            verb = "was not decided" if rule in open_rules else "is not violated"
+            wrong.append(f"{rule} {verb}, expected{_in(expected)}")
+            continue
+        length = lengths[rule]
+        if length != expected and (rule in exact or (length is not None and length < expected)):
+            wrong.append(f"{rule} is violated{_in(length)}, expected{_in(expected)}")
+    return wrong
+
+
+def _row(engine: str, wrong: str, right: str) -> Finding:
+    verdict = Verdict.VIOLATED if wrong else Verdict.HOLDS
+    return Finding(engine=engine, rule=MANIFEST, verdict=verdict, detail=wrong or right)
+
+
+def _largest(findings: Sequence[Finding], figure: str) -> int | None:
+    return max((n for item in findings if (n := getattr(item, figure)) is not None), default=None)
+
+
+def _in(length: int | None) -> str:
+    return "" if length is None else f" in {length} step{'' if length == 1 else 's'}"

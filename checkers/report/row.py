@@ -1,0 +1,55 @@
+"""One row of the results, and what all rows together mean for the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from checkers.result import Finding, Verdict
+from checkers.trace.format import Trace
+
+
+class Status(IntEnum):
+    """The exit statuses; `git bisect run` understands them."""
+
+    HOLDS = 0
+    VIOLATED = 1
+    WRONG_INPUT = 2
+    INCONCLUSIVE = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one engine says of one rule of one machine, with the trace if there is one."""
+
+    machine: str
+    variant: str | None
+    bounds: str
+    finding: Finding
+    trace: Trace | None = None
+
+    @property
+    def subject(self) -> str:
+        """The machine, and the variant if it is one."""
+        return f"{self.machine}/{self.variant}" if self.variant else self.machine
+
+
+def said(finding: Finding) -> str:
+    """The verdict in words: ``holds (exhausted 120 states)``."""
+    detail = finding.detail
+    if not detail and finding.verdict is Verdict.HOLDS and finding.states is not None:
+        detail = f"exhausted {finding.states} states"
+    if not detail and finding.verdict is Verdict.PROVED:
+        detail = "all lengths"
+    return f"{finding.verdict.value} ({detail})" if detail else finding.verdict.value
+
+
+def status(rows: Iterable[Row], *, interrupted: bool = False) -> Status:
+    """The exit status of a check; an empty one is inconclusive."""
+    verdicts = {row.finding.verdict for row in rows}
+    if interrupted or not verdicts:
+        return Status.INCONCLUSIVE
+    if Verdict.VIOLATED in verdicts:
+        return Status.VIOLATED
+    return Status.INCONCLUSIVE if Verdict.BOUNDED in verdicts else Status.HOLDS
