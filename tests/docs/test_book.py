@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spec.language import Machine, Variant
+from tests.docs import toys
+
+ROOT = Path(__file__).resolve().parents[2]
+Registry = tuple[list[Machine], list[Variant]]
+
+
+def real() -> Registry:
+    from checkers.machines import registry, variants
+
+    return list(registry().values()), list(variants().values())
+
+
+def missing() -> bool:
+    """There is no registry of machines."""
+    try:
+        real()
+    except ImportError:
+        return True
+    return False
+
+
+def place(tmp: Path) -> Path:
+    """A copy of the book's sources beside the tests they include."""
+    built = shutil.ignore_patterns("generated", "_build")
+    shutil.copytree(ROOT / "docs", tmp / "docs", ignore=built)
+    (tmp / "tests").symlink_to(ROOT / "tests")
+    if not (tmp / "docs" / "trace-format.rst").exists():
+        (tmp / "docs" / "trace-format.rst").write_text("The trace format\n================\n")
+    return tmp / "docs"
+
+
+def sphinx(docs: Path, registry: str) -> subprocess.CompletedProcess[str]:
+    """Build the book with warnings as errors, as `make docs` does."""
+    options = ["-W", "--keep-going", "-q", "-b", "html", "-D", f"viommu_spec_registry={registry}"]
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, str(docs), str(docs / "_build")],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("registry", "load"),
+    [
+        pytest.param("tests.docs.toys:load", toys.load, id="toys"),
+        pytest.param(
+            "viommu_spec:load",
+            real,
+            id="specification",
+            marks=pytest.mark.skipif(missing(), reason="there is no registry of machines"),
+        ),
+    ],
+)
+def test_each_machine_action_invariant_and_variant_is_in_the_book(
+    tmp_path: Path, registry: str, load: Callable[[], Registry]
+) -> None:
+    machines, variants = load()
+    docs = place(tmp_path)
+    built = sphinx(docs, registry)
+    assert (built.returncode, built.stderr) == (0, "")
+    pages = docs / "_build" / "generated"
+    for machine in machines:
+        text = (pages / "machines" / f"{machine.name}.html").read_text()
+        for action in machine.actions:
+            assert f'id="action-{machine.name}-{action.__name__}"'.replace("_", "-") in text
+        for name in machine.bounds:
+            assert f"<p>{name}</p>" in text
+        for rule in machine.invariants:
+            assert f"../invariants/{rule.name}.html" in text
+            assert (pages / "invariants" / f"{rule.name}.html").exists()
+    for variant in variants:
+        text = (pages / "variants" / f"{variant.name}.html").read_text()
+        for original, override in variant.overrides.items():
+            assert original.__name__ in text
+            assert override.__name__ in text
+
+
+def test_what_is_no_more_leaves_the_book(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    stale = docs / "generated" / "machines" / "gone.rst"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("Gone\n====\n")
+    assert sphinx(docs, "tests.docs.toys:load").returncode == 0
+    assert not stale.exists()
+
+
+def test_a_warning_fails_the_build(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    with (docs / "language.rst").open("a") as page:
+        page.write("\n:ref:`no-such-place`\n")
+    built = sphinx(docs, "tests.docs.toys:load")
+    assert built.returncode != 0
+    assert "no-such-place" in built.stderr
+
+
+def test_figures_guards_and_host_calls_are_printed(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    sphinx(docs, "tests.docs.toys:load")
+    page = (docs / "generated" / "machines" / "refcount.rst").read_text()
+    assert ":Enabled if: ``s.holders[holder].holds == NONE``" in page
+    assert ":Host calls: ``heap_allocate  object={out} ({ret})``, refused with ``ENOMEM``" in page
+    for figure in ("9", "28", "4"):
+        assert f"     - {figure}\n" in page
+    page = (docs / "generated" / "invariants" / "no-dangling.rst").read_text()
+    assert ":ref:`frees-while-held <variant-frees-while-held>`" in page
+    assert "     - 3\n" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a * b ** c_ |d| `e*` ``f_``", r"a \* b \*\* c\_ \|d\| ``e*`` ``f_``"),
+        ("one\n  two\n", "one two"),
+        ("stray ` tick", r"stray \` tick"),
+    ],
+)
+def test_a_docstring_means_what_it_says(text: str, shown: str) -> None:
+    spec = importlib.util.spec_from_file_location("rst", ROOT / "docs/_ext/viommu_spec/rst.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.prose(text).strip() == shown
