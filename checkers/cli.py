@@ -135,6 +135,7 @@ def check_command(
     """Check that the rules of machines hold; without MACHINE, of all machines."""
     if [json_file, junit_file, "-" if as_tap else None].count("-") > 1:
         raise InputError("only one of --json -, --junit - and --tap can have stdout")
+    _prepare([json_file, junit_file], traces)
     engines = list(ENGINES) if chosen == "all" else [chosen]
     chosen_subjects = _selecting(_subjects(names, variant, bounds), selected)
 
@@ -257,11 +258,19 @@ def _tell(rows: Sequence[Row], *, to_stderr: bool, saved: bool) -> None:
         click.echo(f"To save every trace: {again}", err=to_stderr)
 
 
-def _save_traces(rows: Sequence[Row], folder: Path) -> None:
+def _prepare(files: Sequence[str | None], folder: Path | None) -> None:
+    """Refuse a place for results before the work rather than after it."""
+    for name in files:
+        if name not in (None, "-"):
+            _write(str(name), "")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from error
+
+
+def _save_traces(rows: Sequence[Row], folder: Path) -> None:
     for row in rows:
         if row.trace is not None:
             parts = (row.machine, row.variant or "reference", row.finding.rule, row.finding.engine)

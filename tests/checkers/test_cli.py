@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from checkers.cli import main
+from tests.checkers import stub
+
+ROOT = Path(__file__).parents[2]
+REFCOUNT = "tests/toys/refcount.py"
+
+VARIANT_FILE = '''
+"""A lock that is not looked at."""
+from spec.language import Id, overrides
+from tests.toys.mutex import Mutex, Process, enter
+
+@overrides(enter)
+def enter_anyway(s: Mutex, process: Id[Process]) -> None:
+    """A process goes in."""
+    s.locked = True
+    s.processes[process].inside = True
+'''
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+def refused(result: Result) -> str:
+    """The one line on stderr of a command whose input was wrong."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.usefixtures("engines")
+class TestCheck:
+    def test_all_hold(self) -> None:
+        result = run("check")
+        assert result.exit_code == 0, result.output
+        assert "one-at-a-time" in result.stdout
+        assert "holds (exhausted 3 states)" in result.stdout
+        assert "3 states, 4 transitions, 1 depth, as declared" in result.stdout
+        assert result.stderr == ""
+
+    def test_violation_shows_shortest_trace(self) -> None:
+        result = run("check", "--variant", "frees-while-held")
+        assert result.exit_code == 1
+        assert "no-dangling: violated, 3 steps" in result.stdout
+        assert "also refcount/frees-while-held: no-failed-check violated" in result.stdout
+        assert "viommu-spec check refcount --variant frees-while-held --traces DIR" in result.stdout
+
+    def test_manifest_of_variant(self) -> None:
+        result = run("check", "--variant", "leaks-on-refusal")
+        assert result.exit_code == 1
+        assert "broken as declared: refusal-changes-nothing" in result.stdout
+
+    def test_manifest_not_with_other_bounds(self) -> None:
+        result = run("check", "refcount", "--bounds", "objects=3")
+        assert result.exit_code == 0
+        assert "manifest" not in result.stdout
+
+    def test_selected_rule_alone(self) -> None:
+        result = run("check", "refcount", "mutex", "--invariant", "no-dangling")
+        assert result.exit_code == 0
+        assert "references-are-holders" not in result.stdout
+        assert "mutex has none of these rules" in result.stderr
+
+    def test_variant_of_a_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "anyway.py"
+        file.write_text(VARIANT_FILE)
+        result = run("check", "tests/toys/mutex.py", "--variant", str(file))
+        assert result.exit_code == 1
+        assert "one-at-a-time: violated, 2 steps" in result.stdout
+
+    def test_machine_of_a_file(self) -> None:
+        assert run("check", f"{REFCOUNT}:REFCOUNT").exit_code == 0
+
+    def test_bounded_is_inconclusive(self, engines: dict[str, object]) -> None:
+        engines["symbolic"] = stub.undecided
+        assert run("check", "--engine", "symbolic").exit_code == 3
+        assert run("check", "--engine", "all").exit_code == 3
+
+    def test_violation_outranks_bounded(self, engines: dict[str, object]) -> None:
+        engines["symbolic"] = stub.undecided
+        assert run("check", "--variant", "frees-while-held", "--engine", "all").exit_code == 1
+
+    def test_no_result_is_inconclusive(self, engines: dict[str, object]) -> None:
+        engines["explicit"] = stub.silent
+        result = run("check", "mutex")
+        assert result.exit_code == 3
+        assert "the engine gave no result" in result.stdout
+
+    def test_interrupt_tells_what_is_known(self, engines: dict[str, object]) -> None:
+        engines["stateful"] = stub.interrupted
+        result = run("check", "mutex", "--engine", "all")
+        assert result.exit_code == 3
+        assert "one-at-a-time" in result.stdout
+        assert "interrupted" in result.stderr
+
+    def test_defect_of_an_engine_is_no_violation(self, engines: dict[str, object]) -> None:
+        engines["explicit"] = None
+        result = run("check", "mutex")
+        assert result.exit_code == 3
+        assert "defect" in result.stderr
+
+    def test_traces_are_saved_and_replay(self, tmp_path: Path) -> None:
+        result = run("check", "--variant", "frees-while-held", "--traces", str(tmp_path))
+        assert result.exit_code == 1
+        names = sorted(item.name for item in tmp_path.iterdir())
+        assert names == [
+            f"refcount-frees-while-held-{rule}-explicit.json"
+            for rule in ("no-dangling", "no-failed-check", "references-are-holders")
+        ]
+        for name in names:
+            replayed = run("replay", str(tmp_path / name))
+            assert replayed.exit_code == 0, replayed.output
+            assert replayed.stdout.startswith("reproduced")
+
+    def test_json(self, tmp_path: Path) -> None:
+        result = run("check", "--variant", "frees-while-held", "--json", "-")
+        found = json.loads(result.stdout)
+        assert found["status"] == result.exit_code == 1
+        verdicts = {item["rule"]: item["verdict"] for item in found["results"]}
+        assert verdicts["no-dangling"] == "violated"
+        assert verdicts["refusal-changes-nothing"] == "holds"
+        assert "violated" in result.stderr
+
+    def test_junit(self, tmp_path: Path) -> None:
+        file = tmp_path / "out.xml"
+        run("check", "--variant", "frees-while-held", "--junit", str(file))
+        suite = ET.parse(file).getroot().find("testsuite")
+        assert suite is not None
+        assert suite.get("failures") == "3"
+        assert len(suite.findall("testcase/failure")) == 3
+
+    def test_tap(self, engines: dict[str, object]) -> None:
+        engines["symbolic"] = stub.undecided
+        result = run("check", "mutex", "--engine", "all", "--tap")
+        lines = [line for line in result.stdout.splitlines() if not line.startswith("#")]
+        assert lines[:2] == ["TAP version 14", f"1..{len(lines) - 2}"]
+        assert lines[2] == "ok 1 - mutex/one-at-a-time [explicit] # holds (exhausted 3 states)"
+        assert "not ok 5 - mutex/one-at-a-time [symbolic] # bounded (unknown)" in lines
+
+
+@pytest.mark.usefixtures("engines")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("check mutx", "no machine is called 'mutx'; did you mean mutex?"),
+        ("check nothing.py", "nothing.py: no such file"),
+        (f"check {REFCOUNT}:HEAP", "no machine in tests/toys/refcount.py is called 'HEAP'"),
+        ("check --bounds smal", "no bounds of machine mutex is called 'smal'"),
+        ("check --bounds small,rows=2", "no bound of machine mutex is called 'rows'"),
+        ("check mutex --bounds processes=many", "processes is 1 to 255, not 'many'"),
+        ("check mutex --bounds small,small", "'small' is not KEY=N"),
+        ("check --invariant no-danglin", "did you mean no-dangling?"),
+        ("check --variant nobody", "no variant is called 'nobody'"),
+        ("check mutex --variant frees-while-held", "is one of machine 'refcount', not of 'mutex'"),
+        ("check mutex refcount --variant frees-while-held", "name at most one"),
+        ("check --engine magic", "'magic' is not one of"),
+        ("check --time-limit soon", "'soon' is not a valid float"),
+        ("check mutex --json - --tap", "stdout"),
+        ("check mutex --json /nowhere/at/all", "/nowhere/at/all: No such file or directory"),
+        ("list colours", "'colours' is not one of"),
+        ("list actions mutx", "did you mean mutex?"),
+        ("simulate", "Missing argument 'MACHINE'"),
+        ("simulate mutex --steps 0", "0 is not in the range"),
+        ("replay /nowhere.json", "/nowhere.json: No such file or directory"),
+        ("show /nowhere.json --format html", "'html' is not one of"),
+        ("", "which command?"),
+        ("cheque", "No such command 'cheque'"),
+    ],
+)
+def test_wrong_input_is_one_line(words: str, says: str) -> None:
+    assert says in refused(run(*words.split()))
+
+
+@pytest.mark.usefixtures("engines")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("def broken(:\n", "bad.py:1: invalid syntax"),
+        ("\nimport no_such_package\n", "bad.py:2: ModuleNotFoundError"),
+        ("x = 1\n", "has no VARIANT and no function declared with @overrides"),
+        (VARIANT_FILE + "\n1 / 0\n", "ZeroDivisionError"),
+        (
+            "from spec.language import overrides\nfrom tests.toys.refcount import get\n"
+            "@overrides(get)\ndef other(s) -> None:\n    pass\n",
+            "bad.py:3: machine mutex never calls get, overridden here",
+        ),
+    ],
+)
+def test_wrong_file_is_one_line(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(content)
+    assert says in refused(run("check", "mutex", "--variant", str(file)))
+
+
+@pytest.mark.usefixtures("toys")
+class TestOthers:
+    def test_list_is_the_same_in_both_forms(self) -> None:
+        for what in ("machines", "actions", "invariants", "variants"):
+            plain, found = run("list", what), json.loads(run("list", what, "--json").stdout)
+            assert plain.exit_code == 0
+            assert found
+            for item in found:
+                assert item["name"] in plain.stdout
+
+    def test_simulate_is_deterministic(self) -> None:
+        first = run("simulate", "refcount", "--steps", "30", "--seed", "4")
+        assert first.exit_code == 0, first.output
+        assert first.stdout == run("simulate", "refcount", "--steps", "30", "--seed", "4").stdout
+        assert first.stdout != run("simulate", "refcount", "--steps", "30", "--seed", "5").stdout
+
+    def test_simulate_stops_at_a_violation(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.json"
+        words = ["--variant", "frees-while-held", "--steps", "300", "--trace", str(file)]
+        assert run("simulate", "refcount", *words).exit_code == 1
+        assert run("replay", str(file)).exit_code == 0
+
+    def test_replay_of_a_run(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.json"
+        run("simulate", "queue", "--steps", "9", "--trace", str(file))
+        assert run("replay", str(file)).stdout == "reproduced: 9 steps\n"
+
+    def test_replay_says_where_it_diverges(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.json"
+        run("simulate", "mutex", "--steps", "4", "--trace", str(file))
+        trace = json.loads(file.read_text())
+        trace["steps"][1]["changes"]["locked"] = [False, True]
+        file.write_text(json.dumps(trace))
+        result = run("replay", str(file))
+        assert result.exit_code == 1
+        assert result.stdout.startswith("diverges: step 2 (leave): field locked")
+
+    def test_show(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.json"
+        run("simulate", "refcount", "--steps", "5", "--trace", str(file))
+        assert run("show", str(file)).stdout.startswith("a run, 5 steps\n")
+        drawn = run("show", str(file), "--format", "dot").stdout
+        assert drawn.startswith('digraph "refcount after 5 steps" {')
+
+    def test_help_names_every_command(self) -> None:
+        result = run("--help")
+        assert result.exit_code == 0
+        for name in ("check", "list", "simulate", "replay", "show"):
+            assert name in result.stdout
+
+
+def shell(*words: str) -> subprocess.CompletedProcess[str]:
+    program = "from checkers.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_exit_status_of_the_process(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    assert shell("simulate", REFCOUNT, "--trace", str(file)).returncode == 0
+    assert shell("replay", str(file)).returncode == 0
+
+
+def test_exit_status_of_wrong_input() -> None:
+    done = shell("replay", "README.md")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("viommu-spec: README.md: ")
+    assert done.stderr.count("\n") == 1

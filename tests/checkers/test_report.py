@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from checkers.report import Row, Status, expectation, junit, manifest, said, status, tap
+from checkers.result import Finding, Limits, Step, Verdict, Violation
+from spec.language import Bounds, build
+from tests.checkers.stub import explore
+from tests.toys.mutex import MUTEX
+from tests.toys.refcount import FREES_WHILE_HELD, REFCOUNT
+
+
+def finding(
+    rule: str,
+    verdict: Verdict = Verdict.HOLDS,
+    length: int | None = None,
+    engine: str = "explicit",
+    induction: bool = False,
+) -> Finding:
+    steps = (Step("put", (1,)),) * (length or 0)
+    violation = Violation(rule, b"", steps, induction=induction) if length is not None else None
+    return Finding(engine, rule, verdict, violation=violation)
+
+
+def row(item: Finding) -> Row:
+    return Row("mutex", None, "small", item)
+
+
+BROKEN = [
+    finding("no-dangling", Verdict.VIOLATED, 3),
+    finding("references-are-holders", Verdict.VIOLATED, 4),
+    finding("no-failed-check", Verdict.VIOLATED, 4),
+    finding("refusal-changes-nothing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([Verdict.HOLDS, Verdict.PROVED], Status.HOLDS),
+        ([Verdict.HOLDS, Verdict.BOUNDED], Status.INCONCLUSIVE),
+        ([Verdict.BOUNDED, Verdict.VIOLATED], Status.VIOLATED),
+        ([], Status.INCONCLUSIVE),
+    ],
+)
+def test_status(verdicts: list[Verdict], expected: Status) -> None:
+    rows = [row(finding("rule", verdict)) for verdict in verdicts]
+    assert status(rows) is expected
+    assert status(rows, interrupted=True) is Status.INCONCLUSIVE
+
+
+def test_verdict_in_words() -> None:
+    assert said(replace(finding("rule"), states=7)) == "holds (exhausted 7 states)"
+    assert said(finding("rule", Verdict.PROVED)) == "proved (all lengths)"
+    assert said(replace(finding("rule", Verdict.BOUNDED), detail="time")) == "bounded (time)"
+
+
+def test_expectation_is_met_by_the_engine() -> None:
+    program = build(REFCOUNT, "small", FREES_WHILE_HELD)
+    assert expectation(FREES_WHILE_HELD, explore(program, frozenset(), Limits())) == []
+    assert expectation(FREES_WHILE_HELD, BROKEN) == []
+
+
+def test_expectation_names_each_difference() -> None:
+    found = [
+        finding("no-dangling", Verdict.VIOLATED, 2),
+        finding("references-are-holders"),
+        finding("no-failed-check", Verdict.BOUNDED),
+        finding("refusal-changes-nothing", Verdict.VIOLATED, 1),
+    ]
+    assert expectation(FREES_WHILE_HELD, found) == [
+        "refusal-changes-nothing is violated in 1 step, not expected",
+        "no-dangling is violated in 2 steps, expected in 3 steps",
+        "references-are-holders is not violated, expected in 4 steps",
+        "no-failed-check was not decided, expected in 4 steps",
+    ]
+    assert expectation(FREES_WHILE_HELD, found[1:2], {"references-are-holders"}) == [
+        "references-are-holders is not violated, expected in 4 steps"
+    ]
+
+
+def test_expectation_takes_a_longer_path_of_a_random_engine() -> None:
+    longer = finding("no-dangling", Verdict.VIOLATED, 9, "stateful")
+    assert expectation(FREES_WHILE_HELD, [*BROKEN, longer]) == []
+    assert expectation(FREES_WHILE_HELD, [*BROKEN[1:], longer]) == []
+    shorter = finding("no-dangling", Verdict.VIOLATED, 2, "stateful")
+    assert expectation(FREES_WHILE_HELD, [*BROKEN[1:], shorter]) != []
+
+
+def test_expectation_does_not_count_induction() -> None:
+    odd = finding("refusal-changes-nothing", Verdict.VIOLATED, 1, "symbolic", induction=True)
+    assert expectation(FREES_WHILE_HELD, [*BROKEN, odd]) == []
+
+
+def test_manifest_of_the_reference() -> None:
+    program = build(MUTEX, "small")
+    found = explore(program, frozenset(), Limits())
+    same = manifest(program, found)
+    assert same is not None
+    assert same.verdict is Verdict.HOLDS
+    wrong = manifest(replace(program, bounds=Bounds({"processes": 2}, states=4, depth=1)), found)
+    assert wrong is not None
+    assert wrong.verdict is Verdict.VIOLATED
+    assert wrong.detail == "states: expected 4, found 3"
+
+
+def test_manifest_says_nothing_of_a_part() -> None:
+    program = build(MUTEX, "small")
+    found = explore(program, frozenset(), Limits())
+    assert manifest(program, found, {"one-at-a-time"}) is None
+    assert manifest(program, [replace(found[0], verdict=Verdict.BOUNDED)]) is None
+    assert manifest(program, [replace(found[0], engine="stateful")]) is None
+    assert manifest(replace(program, bounds=Bounds({"processes": 2})), found) is None
+
+
+def test_manifest_of_a_variant() -> None:
+    program = build(REFCOUNT, "small", FREES_WHILE_HELD)
+    same, wrong = manifest(program, BROKEN), manifest(program, BROKEN[1:])
+    assert same is not None
+    assert same.verdict is Verdict.HOLDS
+    assert wrong is not None
+    assert wrong.verdict is Verdict.VIOLATED
+    assert wrong.detail == "no-dangling is not violated, expected in 3 steps"
+    assert manifest(replace(program, bounds_name="custom"), BROKEN) is None
+
+
+def test_tap_and_junit_agree_on_odd_text() -> None:
+    odd = replace(finding("rule", Verdict.BOUNDED), detail="#TODO <not> a \x1b[1mdirective\n")
+    assert tap([row(odd)], interrupted=True) == (
+        "TAP version 14\n1..1\n"
+        "not ok 1 - mutex/rule [explicit] # bounded (\\#TODO <not> a \\x1b[1mdirective\\n)\n"
+        "Bail out! interrupted\n"
+    )
+    error = ET.fromstring(junit([row(odd)])).find("testsuite/testcase/error")
+    assert error is not None
+    assert "<not> a" in error.attrib["message"]
