@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from checkers.machines import InputError
-from spec.language.layout import BoolT, Column, EnumT, FieldT, IdT, IntT, Layout, SetT
+from spec.language.layout import BoolT, Column, EnumT, FieldT, IdT, IntT, Layout, SetT, SortT
 
 Value = int | bool | str | list[int]
 """A bool, an enum member's name, a set's members, else a number (an id, a sort's value, an int)."""
@@ -46,14 +46,13 @@ def parsed(kind: FieldT, value: Value, layout: Layout, place: str) -> int:
     raise InputError(f"{place}: {value!r} is not a number from {low} to {high}")
 
 
-def span(kind: FieldT, layout: Layout) -> tuple[int, int]:
+def span(kind: IntT | IdT | SortT, layout: Layout) -> tuple[int, int]:
     """The lowest and the highest number of a type of numbers."""
     if isinstance(kind, IntT):
         return kind.lo, kind.hi
     if isinstance(kind, IdT):
         return 0, layout.table_of(kind.record).rows
-    assert not isinstance(kind, SetT)
-    return 0, max(layout.domain(kind))
+    return 0, layout.carrier(kind.cls)
 
 
 def cells(layout: Layout) -> Iterator[tuple[str, Column, int]]:

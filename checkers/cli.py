@@ -33,7 +33,18 @@ from checkers.report import (
 )
 from checkers.result import Limits, Progress, Verdict
 from checkers.simulate import simulate as random_walk
-from checkers.trace import DoesNotRunError, Names, Trace, diverges, opened, record, record_run, text
+from checkers.trace import (
+    DoesNotRunError,
+    Names,
+    Opened,
+    Trace,
+    diverges,
+    opened,
+    record,
+    record_run,
+    text,
+)
+from checkers.trace.export import itf, pytest_module
 from checkers.trace.record import walk
 
 WIDE = 160
@@ -346,25 +357,34 @@ def replay_command(file: str) -> None:
     click.echo(f"reproduced: {count} step{'' if count == 1 else 's'}{end}")
 
 
+def _picture(trace: Opened) -> str:
+    final = walk(trace.program, trace.violation.initial, trace.violation.steps).states[-1]
+    title = f"{trace.trace.machine} after {len(trace.trace.steps)} steps"
+    return graph.dot(graph.graph(trace.program, final), title)
+
+
+FORMATS: dict[str, Callable[[Opened], str]] = {
+    "text": lambda trace: text(trace.trace),
+    "dot": _picture,
+    "pytest": pytest_module,
+    "itf": itf,
+}
+
+
 @main.command("show")
 @click.argument("file", metavar="TRACE.json")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "dot"]),
+    type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="dot: the objects in the last state, for graphviz.",
+    help="dot: the objects at its end; itf: Apalache.",
 )
 def show_command(file: str, form: str) -> None:
     """Show a trace as a mail can have it, or the objects at its end as a picture."""
     trace = opened(file)
-    if form == "text":
-        click.echo(text(trace.trace), nl=False)
-        return
     try:
-        final = walk(trace.program, trace.violation.initial, trace.violation.steps).states[-1]
+        click.echo(FORMATS[form](trace), nl=False)
     except DoesNotRunError as error:
         raise InputError(f"{file}: does not run: {error}") from error
-    title = f"{trace.trace.machine} after {len(trace.trace.steps)} steps"
-    click.echo(graph.dot(graph.graph(trace.program, final), title), nl=False)

@@ -126,8 +126,8 @@ def bounds(text: str, of: Machine, usual: str = "") -> tuple[str, dict[str, int]
         if equals:
             known = sorted({key for item in of.bounds.values() for key in item.values})
             choose(key, known, f"bound of machine {of.name}")
-            if not number.isascii() or not number.isdigit() or not 0 < int(number) < 256:
-                raise InputError(f"bounds {text!r}: {key} is 1 to 255, not {number!r}")
+            if not number.isascii() or not number.isdigit() or int(number) > 255:
+                raise InputError(f"bounds {text!r}: {key} is 0 to 255, not {number!r}")
             values[key] = int(number)
         elif index == 0:
             name = choose(key, of.bounds, f"bounds of machine {of.name}")

@@ -141,7 +141,7 @@ def _values(
         value = parsed(parameter.type, given[parameter.name], program.layout, where)
         domain = program.layout.domain(parameter.type)
         if value not in domain:
-            raise InputError(f"{where}: {value} is not one of {domain[0]}..{domain[-1]}")
+            raise InputError(f"{where}: {value} is no value of this parameter")
         values.append(value)
     return tuple(values)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -160,7 +161,7 @@ class TestCheck:
         (f"check {REFCOUNT}:HEAP", "no machine in tests/toys/refcount.py is called 'HEAP'"),
         ("check --bounds smal", "no bounds of machine mutex is called 'smal'"),
         ("check --bounds small,rows=2", "no bound of machine mutex is called 'rows'"),
-        ("check mutex --bounds processes=many", "processes is 1 to 255, not 'many'"),
+        ("check mutex --bounds processes=many", "processes is 0 to 255, not 'many'"),
         ("check mutex --bounds small,small", "'small' is not KEY=N"),
         ("check --invariant no-danglin", "did you mean no-dangling?"),
         ("check --variant nobody", "no variant is called 'nobody'"),
@@ -248,6 +249,26 @@ class TestOthers:
         assert run("show", str(file)).stdout.startswith("a run, 5 steps\n")
         drawn = run("show", str(file), "--format", "dot").stdout
         assert drawn.startswith('digraph "refcount after 5 steps" {')
+
+    def test_shown_pytest_passes(self, tmp_path: Path) -> None:
+        for variant, rule in (("frees-while-held", "no_dangling"), (None, "run")):
+            file, test = tmp_path / "run.json", tmp_path / f"shown_{rule}.py"
+            words = [] if variant is None else ["--variant", variant]
+            run("simulate", "refcount", "--steps", "40", "--trace", str(file), *words)
+            test.write_text(run("show", str(file), "--format", "pytest").stdout)
+            names: dict[str, Any] = {}
+            exec(compile(test.read_text(), str(test), "exec"), names)
+            tests = [item for name, item in names.items() if name.startswith("test_")]
+            assert len(tests) == 1
+            tests[0]()
+
+    def test_show_itf(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.json"
+        run("simulate", "refcount", "--steps", "3", "--trace", str(file))
+        found = json.loads(run("show", str(file), "--format", "itf").stdout)
+        assert found["vars"] == ["objects", "holders"]
+        assert len(found["states"]) == 4
+        assert found["states"][0]["holders"] == {"#map": [[1, {"holds": 0}], [2, {"holds": 0}]]}
 
     def test_help_names_every_command(self) -> None:
         result = run("--help")
