@@ -29,7 +29,7 @@ from spec.language.program import Kind, Outcome, Program, Rule
 
 ENGINE: Final = "stateful"
 
-EXAMPLES: Final = 200
+EXAMPLES: Final = 300
 """Runs of one search. A defect that needs one particular order of three actions among twenty shows
 in about one run of ten, so it is missed once in 10 ** 9 searches."""
 
@@ -197,7 +197,7 @@ class Walk(RuleBasedStateMachine):
 
 
 def machine_test(program: Program, search: Search | None = None) -> type[RuleBasedStateMachine]:
-    """A hypothesis state machine of a program: one rule an action, all invariants after each step.
+    """A hypothesis state machine of a program: a rule for each action, all invariants after a step.
 
     Its `TestCase` is a test for unittest or pytest. A broken rule raises `Broken`.
     """
@@ -218,7 +218,9 @@ def machine_test(program: Program, search: Search | None = None) -> type[RuleBas
         "zz_nothing_is_enabled": zz_nothing_is_enabled,
         "__doc__": f"Random runs of the machine {program.machine.name}.",
     }
-    members |= {f"do_{action.name}": _rule_of(action) for action in program.actions}
+    for action in program.actions:
+        for name in _rule_names(program, action):
+            members[name] = _rule_of(action, name)
     return type(f"Walk_{program.machine.name.replace('-', '_')}", (Walk,), members)
 
 
@@ -270,11 +272,21 @@ def _settings() -> settings:
     )
 
 
-def _rule_of(action: Rule) -> Callable[..., None]:
+def _rule_names(program: Program, action: Rule) -> list[str]:
+    """One name for each doubling of an action's parameter combinations.
+
+    Else an action with one combination, a toggle that is always enabled, would be drawn as often as
+    the action with fifty that the machine is about, and most steps would only toggle.
+    """
+    combinations = sum(1 for _ in action.instances(program.layout))
+    return [f"do_{action.name}_{number}" for number in range(max(1, combinations.bit_length()))]
+
+
+def _rule_of(action: Rule, name: str) -> Callable[..., None]:
     def step(self: Walk, data: st.DataObject) -> None:
         self.act(action, data)
 
-    step.__name__ = f"do_{action.name}"
+    step.__name__ = name
     declared = rule(data=st.data())(step)
     return precondition(lambda self: bool(self.search.enabled(self.state, action)))(declared)
 
