@@ -1,0 +1,1 @@
+"""The explicit engine: every reachable state of a program, one by one."""

@@ -1,0 +1,229 @@
+"""The generated loop that makes all successors of a list of states.
+
+For each action: loops over its parameters, its first guards as far out as they can be evaluated, on
+the frozen state; for what is enabled a copy, the step, and the look-up of the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from checkers.explicit.code import Code
+from checkers.explicit.expressions import Buffer, Scope
+from checkers.explicit.instances import FAULTS, Instances, Numbering
+from checkers.explicit.lower import DISABLED, Lowering, nonzero
+from checkers.explicit.symmetry import Symmetry, changes, renaming
+from checkers.explicit.writer import Writer
+from checkers.frontend import tree as t
+
+STATE: Final = Buffer("t", "s")
+ARGUMENTS: Final = (
+    "level, i, index, fresh, parents, codes, fired, cut, crash, broken, sources, targets"
+)
+
+Expand = Callable[..., None]
+"""Called with ARGUMENTS: the states and the number of the first; where states, new ones, parents
+and instances are kept; how often each action fired; what to call when one is cut or crashes or
+breaks a rule about failures; the ends of the teardown steps."""
+
+
+@dataclass
+class _Plan:
+    """An action's first statements, by the number of parameters bound where they are written."""
+
+    skip: int = 0
+    levels: dict[str, int] = field(default_factory=dict)
+    lines: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the loop does besides: interchangeable sorts, failure rules, edges of these actions."""
+
+    symmetries: tuple[Symmetry, ...] = ()
+    failures: bool = False
+    edges: frozenset[str] = frozenset()
+
+
+def expander(lowering: Lowering, instances: Instances, options: Options) -> Expand:
+    """Generate the loop of a program."""
+    out = Writer()
+    lowering.space["renaming"] = renaming
+    with out.block(f"def expand({ARGUMENTS})"):
+        out.line("n = len(index)")
+        out.line("add, parent, instance = fresh.append, parents.append, codes.append")
+        out.line("F = FAULT")
+        count = len(instances.actions)
+        for number in range(count):
+            out.line(f"n{number} = 0")
+        with out.block("for s in level"):
+            out.line("t = tuple(s)")
+            for number, action in enumerate(instances.actions):
+                _Action(lowering, options, out, number, action).write()
+            out.line("i += 1")
+        for number in range(count):
+            out.line(f"fired[{number}] += n{number}")
+    return lowering.compile(out.text(), "expand")
+
+
+class _Action:
+    def __init__(
+        self, lowering: Lowering, options: Options, out: Writer, number: int, action: Numbering
+    ) -> None:
+        self.lowering, self.options, self.out = lowering, options, out
+        self.number, self.action, self.rule = number, action, action.rule
+        self.tree = lowering.tree(action.rule)
+        self.names = [f"v_{item.name}" for item in self.rule.parameters]
+        self.plan = self._plan()
+        self.lowered = lowering.step(self.rule, self.plan.skip)
+
+    def write(self) -> None:
+        """Loops, guards, and the step inside."""
+        self._level(0)
+
+    def _level(self, depth: int) -> None:
+        texts = [text for level, text in self.plan.lines if level == depth]
+        self._lines(texts, depth)
+
+    def _lines(self, texts: list[str], depth: int) -> None:
+        if texts:
+            if texts[0].startswith("if "):
+                with self.out.block(texts[0]):
+                    self._lines(texts[1:], depth)
+            else:
+                self.out.line(texts[0])
+                self._lines(texts[1:], depth)
+        elif depth < len(self.names):
+            domain = tuple(self.lowering.program.layout.domain(self.rule.parameters[depth].type))
+            with self.out.block(f"for {self.names[depth]} in {domain}"):
+                self._level(depth + 1)
+        elif self.rule.fault:
+            self._faults()
+        else:
+            self._step()
+
+    def _plan(self) -> _Plan:
+        """Take the guards, and the locals they need, while they can neither fail nor change."""
+        plan = _Plan(levels={name: depth for depth, name in enumerate(self.names, start=1)})
+        scope = Scope((STATE,), {}, nonzero(self.rule))
+        for node in self.tree.body:
+            if isinstance(node, t.Guard) and node.op == "require":
+                code = self.lowering.expression(node.test, scope)
+                if not code.pure:
+                    break
+                scope = scope.after(code, True)
+                if not code.value:
+                    plan.lines.append((self._depth(node.test, code, plan), f"if {code.text}"))
+            elif isinstance(node, t.Assign) and len(node.names) == 1:
+                code = self.lowering.expression(node.value, scope)
+                name = f"v_{node.names[0]}"
+                if not code.pure or name in plan.levels:
+                    break
+                plan.levels[name] = self._depth(node.value, code, plan)
+                plan.lines.append((plan.levels[name], f"{name} = {code.text}"))
+                known = {name} if code.value or code.bare in scope.known else set()
+                scope = replace(scope, known=scope.known | known)
+            else:
+                break
+            plan.skip += 1
+        return self._useful(plan)
+
+    def _depth(self, node: t.Expr, code: Code, plan: _Plan) -> int:
+        """How many parameters it needs; not before the others, if it fails without their truth."""
+        alone = self.lowering.expression(node, Scope((STATE,), {}, nonzero(self.rule)))
+        depths = [plan.levels.get(name, 0) for name in re.findall(r"\bv_\w+", code.text)]
+        if not alone.pure:
+            depths += [level for level, _ in plan.lines]
+        return max(depths, default=0)
+
+    def _useful(self, plan: _Plan) -> _Plan:
+        """Locals that no guard reads are left to the step."""
+        guards = " ".join(text for _, text in plan.lines)
+        plan.lines = [
+            (level, text) for level, text in plan.lines
+            if text.startswith("if ") or len(re.findall(rf"\b{text.split(' ')[0]}\b", guards)) > 1
+        ]
+        return plan
+
+    def _faults(self) -> None:
+        """The step without a failure, then once for each host call it made, failing that one."""
+        self.out.line("f = calls = 0")
+        with self.out.block("while f <= calls"):
+            self.out.line("F[0] = 0; F[1] = f")
+            self._step()
+            with self.out.block("if not f"):
+                self.out.line("calls = F[0]")
+                self.out.line(f"if calls >= {FAULTS}: raise OverflowError('too many host calls')")
+            self.out.line("f += 1")
+
+    def _step(self) -> None:
+        out = self.out
+        out.line("c = bytearray(s)")
+        with out.block("try"):
+            out.line(f"r = {self.lowered.name}({', '.join(['c', *self.names])})")
+        with out.block("except Disabled"):
+            pass
+        with out.block("except Cut as e"):
+            out.line("cut(e.bound)")
+        with out.block("except Crash as e"):
+            out.line(f"n{self.number} += 1")
+            out.line(f"crash(i, {self._code()}, e.why)")
+        if self._guarded():
+            with out.block("else"), out.block(f"if r != {DISABLED}"):
+                self._successor()
+        else:
+            with out.block("else"):
+                self._successor()
+
+    def _guarded(self) -> bool:
+        rest = self.tree.body[self.plan.skip:]
+        return _has_require(rest)
+
+    def _code(self) -> str:
+        return self.action.text(self.names, "f" if self.rule.fault else "")
+
+    def _successor(self) -> None:
+        out = self.out
+        out.line(f"n{self.number} += 1")
+        out.line("k = bytes(c)")
+        if self.options.failures and not isinstance(self.tree.returns, t.NoneT):
+            with out.block("if r and not failure_holds(s, c)"):
+                out.line(f"broken(i, {self._code()}, s, k)")
+        for symmetry in self.options.symmetries:
+            if changes(self.tree, symmetry.sort, self.lowering.program.layout):
+                symmetry.write(out)
+        if self.rule.name in self.options.edges:
+            out.line("d = index.get(k)")
+            with out.block("if d is None"):
+                out.line("d = n")
+                self._new()
+            with out.block("if d != i and not f" if self.rule.fault else "if d != i"):
+                out.line("sources.append(i); targets.append(d)")
+        else:
+            with out.block("if k not in index"):
+                self._new()
+
+    def _new(self) -> None:
+        out = self.out
+        out.line("index[k] = n")
+        out.line("n += 1")
+        out.line("add(k); parent(i)")
+        out.line(f"instance({self._code()})")
+
+
+def _has_require(body: tuple[t.Stmt, ...]) -> bool:
+    for node in body:
+        match node:
+            case t.Guard("require"):
+                return True
+            case t.If(_, then, other):
+                if _has_require(then) or _has_require(other):
+                    return True
+            case t.For():
+                if _has_require(node.body):
+                    return True
+    return False
+

@@ -1,0 +1,129 @@
+"""Generated predicates: whether all rules hold in a state, and which witnesses it satisfies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from checkers.explicit import code as c
+from checkers.explicit.expressions import Buffer, Scope
+from checkers.explicit.lower import Lowering
+from checkers.explicit.writer import Writer
+from spec.language.program import Program, Rule
+
+UNROLLED: Final = 64
+"""So many values of a rule's parameters are written out; the rest are loops around them."""
+
+Judge = Callable[[Sequence[bytes], int, list[int]], int]
+"""Given states and where to begin: the place of the next that breaks a rule, or their number; the
+places of the empty ones are appended."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule and the values of its parameters with which it is false."""
+
+    rule: str
+    binding: tuple[int, ...]
+
+
+def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> Judge:
+    """Generate the check of these rules."""
+    out = Writer()
+    buffer = Buffer("t", "s")
+    with out.block("def broken_by(s)"):
+        out.line("t = tuple(s)")
+        with out.block("try"):
+            for rule in rules:
+                _require(lowering, out, rule, (buffer,), "return True")
+        with out.block("except Crash"):
+            out.line("return True")
+    with out.block("def judge(states, start, empties)"):
+        with out.block("for place in range(start, len(states))"):
+            out.line("s = states[place]")
+            if empty is not None:
+                test = lowering.apply(lowering.tree(empty), (), Scope((Buffer("s", "s"),)))
+                with out.block(f"if {test.text}"):
+                    out.line("empties.append(place)")
+            out.line("if broken_by(s): return place")
+        out.line("return len(states)")
+    return lowering.compile(out.text(), "judge")
+
+
+def failure_judge(lowering: Lowering, rules: Sequence[Rule]) -> None:
+    """Define `failure_holds(before, after)` for the generated loop."""
+    out = Writer()
+    with out.block("def failure_holds(s, c)"):
+        buffers = (Buffer("s", "s"), Buffer("c", "c"))
+        with out.block("try"):
+            for rule in rules:
+                _require(lowering, out, rule, buffers, "return False")
+        with out.block("except Crash"):
+            out.line("return False")
+        out.line("return True")
+    lowering.compile(out.text(), "failure_holds")
+
+
+def witness_of(lowering: Lowering, rule: Rule) -> Callable[[bytes], bool]:
+    """Whether a state satisfies a witness."""
+    out = Writer()
+    with out.block("def witness(s)"):
+        test = lowering.apply(lowering.tree(rule), (), Scope((Buffer("s", "s"),)))
+        with out.block("try"):
+            out.line(f"return {test.text}")
+        with out.block("except Crash"):
+            out.line("return False")
+    return lowering.compile(out.text(), "witness")
+
+
+def broken_in(program: Program, names: Iterable[str], *states: bytes) -> list[Broken]:
+    """Which of these rules are false in a state (or of two), each with the first binding."""
+    found = []
+    for name in names:
+        rule = program.invariants[name]
+        for binding in rule.instances(program.layout):
+            if not program.evaluate(rule, *states, values=binding):
+                found.append(Broken(name, binding))
+                break
+    return found
+
+
+def _require(
+    lowering: Lowering, out: Writer, rule: Rule, buffers: tuple[Buffer, ...], otherwise: str
+) -> None:
+    """Lines that do `otherwise` if a rule is false with any values of its parameters."""
+    domains = [tuple(lowering.program.layout.domain(item.type)) for item in rule.parameters]
+    outer = 0
+    while _product(domains[outer:]) > UNROLLED:
+        outer += 1
+    heads = [f"p{place}_{item.name}" for place, item in enumerate(rule.parameters[:outer])]
+    _loops(lowering, out, rule, buffers, otherwise, heads, domains)
+
+
+def _loops(
+    lowering: Lowering, out: Writer, rule: Rule, buffers: tuple[Buffer, ...], otherwise: str,
+    heads: list[str], domains: list[tuple[int, ...]], depth: int = 0,
+) -> None:
+    if depth < len(heads):
+        with out.block(f"for {heads[depth]} in {domains[depth]}"):
+            _loops(lowering, out, rule, buffers, otherwise, heads, domains, depth + 1)
+        return
+    tree = lowering.tree(rule)
+    known = frozenset(heads) if heads else frozenset[str]()
+    outside = [c.Code(head) for head in heads]
+    cases = []
+    for values in itertools.product(*domains[depth:]):
+        arguments = [*outside, *(c.literal(value) for value in values)]
+        cases.append(lowering.apply(tree, arguments, Scope(buffers, {}, known)))
+    held = c.conjunction(cases)
+    if held.value is None or not held.value:
+        out.line(f"if {c.negation(held).text}: {otherwise}")
+
+
+def _product(domains: Sequence[Sequence[int]]) -> int:
+    total = 1
+    for domain in domains:
+        total *= len(domain)
+    return total
