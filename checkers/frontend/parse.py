@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import itertools
 import textwrap
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -18,7 +19,15 @@ from checkers.frontend import tree as t
 from spec.language import control, types
 from spec.language.errors import LanguageError
 from spec.language.layout import (
-    BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, TableLayout,
+    BoolT,
+    Column,
+    EnumT,
+    IdT,
+    IntT,
+    Layout,
+    SetT,
+    SortT,
+    TableLayout,
 )
 
 ANY_INT = IntT(-512, 511)
@@ -43,11 +52,12 @@ class Parser:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._functions: dict[Callable[..., Any], t.Function] = {}
+        self._serials = itertools.count()
 
     def function(self, function: Callable[..., Any]) -> t.Function:
         """The typed tree of a linked function."""
         if function not in self._functions:
-            tree = _FunctionParser(self, function).parse(len(self._functions))
+            tree = _FunctionParser(self, function).parse(next(self._serials))
             self._functions[function] = tree
         return self._functions[function]
 
@@ -169,7 +179,7 @@ class _FunctionParser:
                 self.refuse(node, f"`{ast.unparse(node.func)}` cannot be called here")
             column, row, state = target
             if state:
-                self.refuse(node, "only the last state may be changed")
+                self.refuse(node, "only the first state may be changed")
             item = None
             if node.func.attr != "clear":
                 item = self.expression(node.args[0])
@@ -211,6 +221,8 @@ class _FunctionParser:
                 place = self.field(target)
                 if not isinstance(place, t.Field) or place.column.constants is not None:
                     self.refuse(target, f"`{ast.unparse(target)}` cannot be assigned")
+                if place.state:
+                    self.refuse(target, "only the first state may be changed")
                 return t.Store(place.column, place.row, self.coerced(target, found, place.type))
         self.refuse(target, f"`{ast.unparse(target)}` cannot be assigned")
 
