@@ -13,7 +13,7 @@ Texts = frozenset[str]
 NOTHING: Final[Texts] = frozenset()
 
 RUN: Final = 4
-"""A column of at least this many cells is searched by `find` and `count`, a shorter one unrolled."""
+"""A column of at least this many cells is searched by `find` and `count`, a shorter one is not."""
 
 
 @dataclass(frozen=True)
