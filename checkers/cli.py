@@ -24,6 +24,7 @@ from checkers.report import (
     MANIFEST,
     Row,
     Status,
+    details,
     document,
     junit,
     status,
@@ -254,7 +255,9 @@ def _tell(rows: Sequence[Row], *, to_stderr: bool, saved: bool) -> None:
     console = Console(stderr=to_stderr, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=to_stderr, highlight=False, width=WIDE)
-    console.print(verdicts(rows))
+    console.print(verdicts(rows, console.width))
+    for line in details(rows, console.width):
+        click.echo(line, err=to_stderr)
     for row in rows:
         if row.finding.rule == MANIFEST and row.finding.verdict is Verdict.VIOLATED:
             click.echo(f"manifest: {row.subject}: {row.finding.detail}", err=to_stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -51,17 +52,24 @@ def check(
 ) -> Checked:
     """Run engines over one machine, one after the other, and compare with the manifest.
 
-    `limits` makes the limits of an engine, by its name.
+    `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
+    results of the others; it is inconclusive, never a violation.
     """
     program, findings, interrupted = subject.program, list[Finding](), False
     for name in engines:
         allowed = limits(name)
         try:
             found = engine(name)(program, selected, allowed)
+        except InputError:
+            raise
         except LanguageError as error:
             raise InputError(str(error)) from error
         except KeyboardInterrupt:
             found, allowed.interrupted = [], True
+        except Exception as error:
+            traceback.print_exc()
+            why = f"a defect of the engine: {type(error).__name__}: {error}".splitlines()[0]
+            found = [Finding(name, "all", Verdict.BOUNDED, why)]
         interrupted = interrupted or allowed.interrupted
         if not found:
             why = "interrupted" if allowed.interrupted else "the engine gave no result"

@@ -35,14 +35,19 @@ class Row:
         return f"{self.machine}/{self.variant}" if self.variant else self.machine
 
 
+def detail(finding: Finding) -> str:
+    """What there is to say besides the verdict: ``exhausted 120 states``."""
+    if not finding.detail and finding.verdict is Verdict.HOLDS and finding.states is not None:
+        return f"exhausted {finding.states} states"
+    if not finding.detail and finding.verdict is Verdict.PROVED:
+        return "all lengths"
+    return finding.detail
+
+
 def said(finding: Finding) -> str:
     """The verdict in words: ``holds (exhausted 120 states)``."""
-    detail = finding.detail
-    if not detail and finding.verdict is Verdict.HOLDS and finding.states is not None:
-        detail = f"exhausted {finding.states} states"
-    if not detail and finding.verdict is Verdict.PROVED:
-        detail = "all lengths"
-    return f"{finding.verdict.value} ({detail})" if detail else finding.verdict.value
+    more = detail(finding)
+    return f"{finding.verdict.value} ({more})" if more else finding.verdict.value
 
 
 def status(rows: Iterable[Row], *, interrupted: bool = False) -> Status:

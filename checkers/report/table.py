@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from checkers.report.row import Row, said
+from checkers.report.row import Row, detail, said
 from checkers.result import Verdict
 from checkers.trace import text
 
@@ -19,27 +19,64 @@ STYLES = {
     Verdict.BOUNDED: "yellow",
 }
 
+VERDICT = 3
+"""Which column the verdict is in."""
 
-def verdicts(rows: Sequence[Row]) -> Table:
-    """The table of all results, one row a rule and engine."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("machine", "rule", "engine"):
-        table.add_column(name, overflow="fold")
-    table.add_column("verdict", overflow="fold")
+FIGURES = 64
+"""Columns of the engine, the verdict and the figures, with the space between them."""
+
+DETAIL = 30
+"""Columns that a detail needs at least."""
+
+
+def verdicts(rows: Sequence[Row], width: int) -> Table:
+    """The table of all results, one row a rule and engine.
+
+    Where there is no room beside the names and figures, details are left to `details`.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("machine", "rule"):
+        table.add_column(name, overflow="fold", min_width=len("machine"))
+    for name in ("engine", "verdict"):
+        table.add_column(name, no_wrap=True, min_width=len("explicit"))
     for name in ("states", "depth", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    wide = _names(rows) + FIGURES + DETAIL <= width
+    if wide:
+        table.add_column("detail", overflow="fold")
     for row in rows:
         finding = row.finding
-        table.add_row(
-            Text(row.subject),
-            Text(finding.rule),
-            Text(finding.engine),
-            Text(said(finding), style=STYLES[finding.verdict]),
-            Text("" if finding.states is None else str(finding.states)),
-            Text("" if finding.depth is None else str(finding.depth)),
-            Text(f"{finding.seconds:.1f}s"),
-        )
+        words = [
+            row.subject,
+            finding.rule,
+            finding.engine,
+            finding.verdict.value,
+            "" if finding.states is None else str(finding.states),
+            "" if finding.depth is None else str(finding.depth),
+            f"{finding.seconds:.1f}s",
+            *([detail(finding)] if wide else []),
+        ]
+        cells = [Text(word) for word in words]
+        cells[VERDICT].stylize(STYLES[finding.verdict])
+        table.add_row(*cells)
     return table
+
+
+def details(rows: Sequence[Row], width: int) -> list[str]:
+    """What the table had no room for, of the results that are not good."""
+    if _names(rows) + FIGURES + DETAIL <= width:
+        return []
+    return [
+        f"{row.subject}: {row.finding.rule} [{row.finding.engine}]: {said(row.finding)}"
+        for row in rows
+        if row.finding.detail and row.finding.verdict not in (Verdict.HOLDS, Verdict.PROVED)
+    ]
+
+
+def _names(rows: Sequence[Row]) -> int:
+    """How wide the longest machine and the longest rule are together."""
+    machines = max((len(row.subject) for row in rows), default=0)
+    return machines + max((len(row.finding.rule) for row in rows), default=0)
 
 
 def traces_text(rows: Sequence[Row]) -> str:

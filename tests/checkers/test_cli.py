@@ -48,7 +48,7 @@ class TestCheck:
         result = run("check")
         assert result.exit_code == 0, result.output
         assert "one-at-a-time" in result.stdout
-        assert "holds (exhausted 3 states)" in result.stdout
+        assert "exhausted 3 states" in result.stdout
         assert "3 states, 4 transitions, 1 depth, as declared" in result.stdout
         assert result.stderr == ""
 
@@ -108,10 +108,12 @@ class TestCheck:
         assert "interrupted" in result.stderr
 
     def test_defect_of_an_engine_is_no_violation(self, engines: dict[str, object]) -> None:
-        engines["explicit"] = None
-        result = run("check", "mutex")
+        engines["symbolic"] = None
+        result = run("check", "mutex", "--engine", "all")
         assert result.exit_code == 3
-        assert "defect" in result.stderr
+        assert "exhausted 3 states" in result.stdout
+        assert "a defect of the engine: TypeError" in result.stdout
+        assert "Traceback" in result.stderr
 
     def test_traces_are_saved_and_replay(self, tmp_path: Path) -> None:
         result = run("check", "--variant", "frees-while-held", "--traces", str(tmp_path))

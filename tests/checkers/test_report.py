@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from checkers.report import Row, Status, expectation, junit, manifest, said, status, tap
+from checkers.report import (
+    Row,
+    Status,
+    details,
+    expectation,
+    junit,
+    manifest,
+    said,
+    status,
+    tap,
+    verdicts,
+)
 from checkers.result import Finding, Limits, Step, Verdict, Violation
 from spec.language import Bounds, build
 from tests.checkers.stub import explore
@@ -137,3 +150,17 @@ def test_tap_and_junit_agree_on_odd_text() -> None:
     error = ET.fromstring(junit([row(odd)])).find("testsuite/testcase/error")
     assert error is not None
     assert "<not> a" in error.attrib["message"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_table_shows_every_name_and_verdict(width: int) -> None:
+    name = "a-rule-with-a-name-longer-than-most"
+    wrong = replace(finding(name, Verdict.BOUNDED), detail="the memory limit was met", states=10**7)
+    rows = [replace(row(wrong), machine="hwpt-sharing")]
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(verdicts(rows, width))
+    text = "\n".join([console.export_text(), *details(rows, width)])
+    assert "bounded" in text
+    assert "10000000" in text
+    assert "the memory limit was met" in text
+    assert name in text.replace("\n", "").replace(" ", "") or width < 80
