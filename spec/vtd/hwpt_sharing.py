@@ -103,7 +103,7 @@ HWPT_SHARING = Machine(
         "small": Bounds(
             dict(
                 devices=2, iommufds=1, slots=12, containers=2, s2_hwpts=3, tables=2, domains=1,
-                views=0b10001, on_second_fd=0, incoherent=0b10, errata=0b11, deferred=1,
+                views=0b10001, on_second_fd=0, incoherent=0b10, errata=0b11, deferred=0,
             ),
         ),
     },

@@ -15,7 +15,7 @@ from spec.iommufd.calls import (
     iommufd_cdev_detach_ioas_hwpt,
 )
 from spec.iommufd.objects import Errno, Iommufd, Object, PgTable
-from spec.language import NONE, NULL, Fault, Id, count, first, limit, mirrors
+from spec.language import NONE, NULL, Fault, Id, first, limit, mirrors
 from spec.vtd.address_space import memory_listener_register, memory_listener_unregister
 from spec.vtd.state import (
     IntelIOMMUState,
@@ -29,10 +29,8 @@ from spec.vtd.state import (
 @mirrors("002 15/21 iommufd_backend_free_id", "defects C-14")
 def vtd_free_id(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
     """Destroy an object that is no longer wanted, now or, if the kernel still uses it, later."""
-    used = s.objects[obj].refs != 1
     err = iommufd_backend_free_id(s, obj, fault)
     if err != Errno.OK:
-        limit(used or count(o.id in s.deferred for o in s.objects) < s.max_deferred, "deferred")
         s.deferred.add(obj)
 
 
@@ -106,16 +104,24 @@ def vtd_ioas_container_forget(s: IntelIOMMUState, container: Id[VTDIOASContainer
     s.containers[container].errata = False
 
 
-@mirrors("002 15/21 vtd_device_detach_container", "002 15/21 vtd_device_detach_iommufd")
-def vtd_release_hwpt(
+@mirrors("002 15/21 vtd_device_detach_container")
+def vtd_release_s2(
     s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault
 ) -> None:
-    """Let go of what a device used: its nested HWPT, its share of the stage-2, the container."""
-    container = s.s2_hwpts[s2].container
+    """Let go of what a device used in a container: its nested HWPT, its share of the stage-2."""
     if hwpt != s.s2_hwpts[s2].hwpt_id:
         vtd_destroy_s1_hwpt(s, hwpt, fault)
     s.s2_hwpts[s2].users -= 1
     vtd_ioas_container_put_s2_hwpt(s, s2, fault)
+
+
+@mirrors("002 15/21 vtd_device_detach_iommufd")
+def vtd_release_hwpt(
+    s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault
+) -> None:
+    """Let go of what a device used, and of the container if it was the last one in it."""
+    container = s.s2_hwpts[s2].container
+    vtd_release_s2(s, hwpt, s2, fault)
     vtd_ioas_container_destroy(s, container, fault)
 
 
@@ -158,20 +164,26 @@ def vtd_device_attach_hwpt(
     return Errno.OK
 
 
+@mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
+def vtd_try_next(err: Errno) -> bool:
+    """Whether to try another stage-2 or container: EINVAL says that this one does not suit.
+
+    Any other refusal ends the search.
+    """
+    return err == Errno.EINVAL
+
+
 @mirrors("002 15/21 vtd_device_attach_container")
 def vtd_device_attach_container(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
     flpt: PgTable, fault: Fault,
 ) -> Errno:
-    """Attach a device to the first stage-2 of a container that takes it, else to a new one.
-
-    EINVAL from a stage-2 means that it does not suit the device; any other refusal ends the search.
-    """
+    """Attach a device to the first stage-2 of a container that takes it, else to a new one."""
     dev = s.address_spaces[vtd_as].hiod
     for s2_hwpt in s.s2_hwpts:
         if s2_hwpt.container == container:
             err = vtd_device_attach_hwpt(s, vtd_as, s2_hwpt.id, pgtt, flpt, fault)
-            if err != Errno.EINVAL:
+            if not vtd_try_next(err):
                 return err
     ioas = s.containers[container].ioas_id
     error, hwpt = iommufd_backend_alloc_hwpt(s, dev, ioas, True, NULL, fault)
@@ -188,18 +200,36 @@ def vtd_device_attach_container(
 def vtd_device_attach_new_container(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
 ) -> Errno:
-    """Attach a device in a container of its own. The map is complete before the device uses it."""
+    """Attach a device in a container of its own; on refusal the container goes again."""
     device = s.devices[s.address_spaces[vtd_as].hiod]
     err, ioas = iommufd_backend_alloc_ioas(s, device.fd, fault)
     if err != Errno.OK:
         return err
     container = vtd_ioas_container_new(s, device.fd, ioas, device.erratum)
-    err = memory_listener_register(s, container, fault)
-    if err == Errno.OK:
-        err = vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
+    err = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
     if err != Errno.OK:
-        vtd_ioas_container_destroy(s, container, fault)
+        vtd_ioas_container_abandon(s, container, fault)
     return err
+
+
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def vtd_ioas_container_populate(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
+    flpt: PgTable, fault: Fault,
+) -> Errno:
+    """Map the guest's memory, then attach the device: it never uses a map that is not complete."""
+    err = memory_listener_register(s, container, fault)
+    if err != Errno.OK:
+        return err
+    return vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
+
+
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def vtd_ioas_container_abandon(
+    s: IntelIOMMUState, container: Id[VTDIOASContainer], fault: Fault
+) -> None:
+    """Undo a container that no device could use."""
+    vtd_ioas_container_destroy(s, container, fault)
 
 
 @mirrors("002 16/21 vtd_device_attach_iommufd")
@@ -220,7 +250,7 @@ def vtd_device_attach_iommufd(
     for container in s.containers:
         if vtd_container_matches(s, container.id, vtd_as):
             err = vtd_device_attach_container(s, vtd_as, container.id, pgtt, flpt, fault)
-            if err != Errno.EINVAL:
+            if not vtd_try_next(err):
                 return err
     return vtd_device_attach_new_container(s, vtd_as, pgtt, flpt, fault)
 

@@ -13,7 +13,7 @@ from spec.iommufd.objects import Device, Errno, Object
 from spec.language import NULL, Fault, Id, mirrors, require
 from spec.vtd.address_space import listener_runtime_error, memory_region_transaction_commit
 from spec.vtd.ioas_container import vtd_device_detach_hwpt, vtd_forget_hwpt
-from spec.vtd.pasid_cache import vtd_cache_entry, vtd_iommu_lock, vtd_iommu_unlock
+from spec.vtd.pasid_cache import next_event, vtd_cache_entry, vtd_iommu_lock, vtd_iommu_unlock
 from spec.vtd.state import IntelIOMMUState, Pgtt, VTDAddressSpace
 
 
@@ -46,6 +46,7 @@ def vtd_dev_unset_iommu_device(
 def plug(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
     """A device is plugged: bound, attached to VFIO's own table, asked for its IOMMU, handed over."""
     require(s.running and not s.address_spaces[vtd_as].hiod_set)
+    next_event(s)
     dev = s.address_spaces[vtd_as].hiod
     err = iommufd_cdev_connect_and_bind(s, dev, fault)
     if err != Errno.OK:
@@ -71,6 +72,7 @@ def attach_to_vfio(s: IntelIOMMUState, dev: Id[Device], fault: Fault) -> Errno:
 def unplug(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> None:
     """A device is unplugged, bound or not: the vIOMMU lets go of it, then its file is closed."""
     require(s.address_spaces[vtd_as].hiod_set)
+    next_event(s)
     vtd_dev_unset_iommu_device(s, vtd_as, fault)
     iommufd_cdev_unbind(s, s.address_spaces[vtd_as].hiod)
 
@@ -88,6 +90,7 @@ def destroy_deferred(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
 def memory_map_change(s: IntelIOMMUState, fault: Fault) -> None:
     """Firmware or guest changes the memory map to the next of its views (after the last: reset)."""
     require(s.running)
+    next_event(s)
     err = memory_region_transaction_commit(s, s.views[s.view].next, fault)
     if err != Errno.OK:
         listener_runtime_error(s)

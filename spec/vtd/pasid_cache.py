@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from spec.iommufd.objects import Errno, PgTable
-from spec.language import NULL, NULLABLE, Fault, Id, check, mirrors, require
+from spec.language import NULL, NULLABLE, Fault, Id, check, count, mirrors, require
 from spec.vtd.ioas_container import vtd_device_attach_iommufd, vtd_device_detach_iommufd
 from spec.vtd.state import DomainId, IntelIOMMUState, Pgtt, VTDAddressSpace
 
@@ -26,6 +26,15 @@ def vtd_iommu_unlock(s: IntelIOMMUState) -> None:
     """Give the vIOMMU's lock back."""
     check(s.iommu_lock, "iommu_lock released while not held")
     s.iommu_lock = False
+
+
+@mirrors("defects C-14")
+def next_event(s: IntelIOMMUState) -> None:
+    """The main loop takes the next event once its bottom half has destroyed what was refused.
+
+    `max_deferred` ids may still be outstanding then: objects that some other user keeps for long.
+    """
+    require(count(o.id in s.deferred for o in s.objects) <= s.max_deferred)
 
 
 @mirrors("002 15/21 vtd_device_attach_pgtbl")
@@ -147,6 +156,7 @@ def pasid_cache_invalidate(
     require(s.address_spaces[vtd_as].hiod_set or s.address_spaces[vtd_as].pgtt != Pgtt.NONE)
     require((pgtt == Pgtt.NONE) == (did == NULL))
     require(pgtt == Pgtt.FLT or flpt == NULL)
+    next_event(s)
     return vtd_pasid_cache_sync(s, vtd_as, pgtt, did, flpt, fault)
 
 
@@ -157,6 +167,7 @@ def gcmd_translation_enable(s: IntelIOMMUState, enable: bool, fault: Fault) -> N
     A binding that the host refuses to undo stays recorded and is tried again the next time.
     """
     require(s.running and s.dmar_enabled != enable)
+    next_event(s)
     s.dmar_enabled = enable
     vtd_iommu_lock(s)
     for vtd_as in s.address_spaces:

@@ -1,0 +1,56 @@
+"""What must hold of each machine. Every rule here is an *always* with its *sometimes*."""
+
+from __future__ import annotations
+
+from invariants.address_space import containers_follow_the_map, sharers_see_one_map
+from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
+from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
+from invariants.locks import no_lock_held
+from invariants.read_only import read_only_exclusion, writeable_only_holds
+from invariants.references import (
+    bindings_are_attached,
+    containers_name_their_ioas,
+    deferred_ids_are_live,
+    devices_attached,
+    kernel_links,
+    kernel_links_stay_on_their_iommufd,
+    refs_equal_referrers,
+    stage2_rows_name_their_hwpt,
+    users_equal_devices,
+)
+from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
+from spec.language import Invariant, Machine, Witness
+
+_OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
+    "hwpt-sharing": (
+        (
+            no_leaked_object,
+            no_leaked_record,
+            refs_equal_referrers,
+            kernel_links,
+            kernel_links_stay_on_their_iommufd,
+            devices_attached,
+            containers_name_their_ioas,
+            stage2_rows_name_their_hwpt,
+            users_equal_devices,
+            bindings_are_attached,
+            deferred_ids_are_live,
+            read_only_exclusion,
+            writeable_only_holds,
+            containers_follow_the_map,
+            sharers_see_one_map,
+            a_refusal_keeps_bindings,
+            a_refusal_leaves_nothing_behind,
+            one_container_of_a_kind,
+            one_stage2_of_a_kind,
+            no_lock_held,
+        ),
+        (two_stage2_in_a_container,),
+    ),
+}
+
+
+def complete(machine: Machine) -> Machine:
+    """The machine with every invariant and witness that this package has for it."""
+    rules, witnesses = _OF.get(machine.name, ((), ()))
+    return machine.holding(*rules, witnesses=witnesses)

@@ -1,0 +1,261 @@
+"""VT-d first-stage translation of passthrough devices, rfcv3: 002 15/21 and 16/21 as posted.
+
+One override for each thing the posted code does differently from the reference. `vtd-rfcv3` is the
+series; each of the others is the reference with a single one of its defects, so that one defect
+does not hide another.
+"""
+
+from __future__ import annotations
+
+from spec.iommufd.calls import (
+    iommufd_backend_alloc_ioas,
+    iommufd_backend_free_id,
+    iommufd_cdev_attach_ioas_hwpt,
+)
+from spec.iommufd.objects import Errno, Object, PgTable
+from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding
+from spec.language.machine import Function
+from spec.vtd.address_space import memory_listener_register
+from spec.vtd.ioas_container import (
+    vtd_container_matches,
+    vtd_create_s1_hwpt,
+    vtd_destroy_s1_hwpt,
+    vtd_device_attach_container,
+    vtd_device_attach_hwpt,
+    vtd_device_attach_iommufd,
+    vtd_device_attach_new_container,
+    vtd_device_detach_hwpt,
+    vtd_device_detach_iommufd,
+    vtd_forget_hwpt,
+    vtd_free_id,
+    vtd_ioas_container_abandon,
+    vtd_ioas_container_forget,
+    vtd_ioas_container_new,
+    vtd_ioas_container_populate,
+    vtd_release_s2,
+    vtd_set_hwpt,
+    vtd_try_next,
+)
+from spec.vtd.iommu_device import vtd_dev_unset_iommu_device
+from spec.vtd.pasid_cache import (
+    vtd_device_attach_pgtbl,
+    vtd_device_detach_pgtbl,
+    vtd_fill_pe_in_cache,
+    vtd_iommu_lock,
+    vtd_iommu_unlock,
+    vtd_sm_pasid_table_walk_one,
+)
+from spec.vtd.state import (
+    DomainId,
+    IntelIOMMUState,
+    Pgtt,
+    VTDAddressSpace,
+    VTDIOASContainer,
+    VTDS2Hwpt,
+)
+
+
+@overrides(vtd_set_hwpt)
+@mirrors("002 15/21 vtd_device_attach_hwpt", "002 15/21 vtd_bind_guest_pasid", "defects V-01")
+def set_hwpt_overwrites(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], hwpt: Id[Object], s2: Id[VTDS2Hwpt],
+    fault: Fault,
+) -> None:
+    """VTD_PASID_UPDATE takes the path of BIND: the record of the old HWPT is overwritten."""
+    s.s2_hwpts[s2].users += 1
+    s.address_spaces[vtd_as].hwpt_id = hwpt
+    s.address_spaces[vtd_as].s2_hwpt = s2
+
+
+@overrides(vtd_device_attach_hwpt)
+@mirrors("002 15/21 vtd_device_attach_hwpt", "defects V-02")
+def attach_hwpt_forgets(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], s2: Id[VTDS2Hwpt], pgtt: Pgtt, flpt: PgTable,
+    fault: Fault,
+) -> Errno:
+    """The record is written before the attach and zeroed when it fails: the old id is lost."""
+    err = Errno.OK
+    hwpt = s.s2_hwpts[s2].hwpt_id
+    if pgtt == Pgtt.FLT:
+        err, hwpt = vtd_create_s1_hwpt(s, vtd_as, s2, flpt, fault)
+        if err != Errno.OK:
+            return err
+    err = iommufd_cdev_attach_ioas_hwpt(s, s.address_spaces[vtd_as].hiod, hwpt, fault)
+    if err != Errno.OK:
+        if pgtt == Pgtt.FLT:
+            vtd_destroy_s1_hwpt(s, hwpt, fault)
+        s.address_spaces[vtd_as].hwpt_id = NONE
+        return err
+    vtd_set_hwpt(s, vtd_as, hwpt, s2, fault)
+    return Errno.OK
+
+
+@overrides(vtd_device_attach_pgtbl)
+@mirrors("002 15/21 vtd_device_attach_pgtbl", "defects V-03")
+def attach_pgtbl_aborts(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
+) -> Errno:
+    """The attach is given error_abort: any final refusal of the host aborts QEMU."""
+    if pgtt not in (Pgtt.FLT, Pgtt.PT) or (pgtt == Pgtt.FLT and flpt == 0):
+        return Errno.EINVAL
+    err = vtd_device_attach_iommufd(s, vtd_as, pgtt, flpt, fault)
+    check(err == Errno.OK, "error_abort: the host refused to attach")
+    return err
+
+
+@overrides(vtd_device_detach_pgtbl)
+@mirrors("002 15/21 vtd_device_detach_pgtbl", "defects V-03")
+def detach_pgtbl_aborts(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
+    """The detach is given error_abort too."""
+    err = vtd_device_detach_iommufd(s, vtd_as, fault)
+    check(err == Errno.OK, "error_abort: the host refused to detach")
+    return err
+
+
+@overrides(vtd_device_attach_new_container)
+@mirrors("002 15/21 vtd_device_attach_iommufd", "defects V-04")
+def new_container_ignores_alloc(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
+) -> Errno:
+    """`ret < 0` of a bool is never true: a refused IOAS_ALLOC goes on with an id of no object.
+
+    The attach fails then, and `ret`, still false, is answered: success.
+    """
+    device = s.devices[s.address_spaces[vtd_as].hiod]
+    err, ioas = iommufd_backend_alloc_ioas(s, device.fd, fault)
+    if err != Errno.OK:
+        return Errno.OK
+    container = vtd_ioas_container_new(s, device.fd, ioas, device.erratum)
+    err = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
+    if err != Errno.OK:
+        vtd_ioas_container_abandon(s, container, fault)
+    return err
+
+
+@overrides(vtd_ioas_container_populate)
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def populate_after_attach(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
+    flpt: PgTable, fault: Fault,
+) -> Errno:
+    """The device is attached first; if mapping fails it is detached, not put back where it was."""
+    err = vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
+    if err != Errno.OK:
+        return err
+    err = memory_listener_register(s, container, fault)
+    if err != Errno.OK:
+        found = s.address_spaces[vtd_as]
+        vtd_device_detach_hwpt(s, vtd_as, fault)
+        vtd_release_s2(s, found.hwpt_id, found.s2_hwpt, fault)
+        found.hwpt_id = NONE
+        found.s2_hwpt = NONE
+    return err
+
+
+@overrides(vtd_ioas_container_abandon)
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def abandon_keeps_listening(
+    s: IntelIOMMUState, container: Id[VTDIOASContainer], fault: Fault
+) -> None:
+    """err_listener_register frees the container without unregistering its listener."""
+    vtd_free_id(s, s.containers[container].ioas_id, fault)
+    vtd_ioas_container_forget(s, container)
+
+
+@overrides(vtd_dev_unset_iommu_device)
+@mirrors("002 10/21 vtd_hiod_destroy", "defects V-10")
+def unset_without_unbind(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> None:
+    """The device leaves the hash table; what was bound for it stays."""
+    vtd_iommu_lock(s)
+    s.address_spaces[vtd_as].hiod_set = False
+    vtd_iommu_unlock(s)
+
+
+@overrides(vtd_device_detach_iommufd)
+@mirrors("002 15/21 vtd_device_detach_hwpt", "defects C-14")
+def detach_goes_on(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
+    """A refused detach is reported, and the page tables are let go of all the same."""
+    vtd_device_detach_hwpt(s, vtd_as, fault)
+    vtd_forget_hwpt(s, vtd_as, fault)
+    return Errno.OK
+
+
+@overrides(vtd_free_id)
+@mirrors("002 15/21 vtd_destroy_s1_hwpt", "defects C-14")
+def free_id_forgets(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
+    """A refused DESTROY is reported and the id forgotten."""
+    iommufd_backend_free_id(s, obj, fault)
+
+
+@overrides(vtd_try_next)
+@mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
+def any_error_tries_next(err: Errno) -> bool:
+    """Whatever the host's reason, the next stage-2, the next container, a new container is tried."""
+    return err != Errno.OK
+
+
+@overrides(vtd_sm_pasid_table_walk_one)
+@mirrors("002 13/21 vtd_sm_pasid_table_walk_one", "defects V-06")
+def walk_unlocked(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, did: DomainId, flpt: PgTable,
+    fault: Fault,
+) -> Errno:
+    """The lock covers the look-up of the address space only; the cache is filled without it."""
+    vtd_iommu_lock(s)
+    found = s.address_spaces[vtd_as].hiod_set
+    vtd_iommu_unlock(s)
+    return vtd_fill_pe_in_cache(s, vtd_as, pgtt, did, flpt, fault) if found else Errno.OK
+
+
+@overrides(vtd_container_matches)
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def container_matches_any_errata(
+    s: IntelIOMMUState, container: Id[VTDIOASContainer], vtd_as: Id[VTDAddressSpace]
+) -> bool:
+    """Before 16/21 a container serves every device of its iommufd, with the erratum or without."""
+    device = s.devices[s.address_spaces[vtd_as].hiod]
+    return s.containers[container].iommufd == device.fd
+
+
+AS_POSTED = (
+    set_hwpt_overwrites, attach_hwpt_forgets, attach_pgtbl_aborts, detach_pgtbl_aborts,
+    new_container_ignores_alloc, populate_after_attach, abandon_keeps_listening,
+    unset_without_unbind, detach_goes_on, free_id_forgets, any_error_tries_next,
+)
+
+
+def _single(name: str, about: str, override: Function, **expects: int) -> Variant:
+    """The reference with one defect."""
+    return Variant(
+        name=f"vtd-rfcv3-{name}",
+        machine="hwpt-sharing",
+        overrides=overriding(override),
+        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
+        source="002 15/21",
+        about=about,
+    )
+
+
+VARIANTS = (
+    Variant(
+        name="vtd-rfcv3",
+        machine="hwpt-sharing",
+        overrides=overriding(*AS_POSTED),
+        expects={"no-leaked-object": 4},
+        source="002 15/21 and 16/21",
+        about="The series as posted, but for the walk without the lock.",
+    ),
+    _single("update", "Replacing an entry leaks what was bound.", set_hwpt_overwrites),
+    _single("attach-error", "A refused replace loses the id still attached.", attach_hwpt_forgets),
+    _single("abort-attach", "A refused attach aborts QEMU.", attach_pgtbl_aborts),
+    _single("abort-detach", "A refused detach aborts QEMU.", detach_pgtbl_aborts),
+    _single("ioas-unchecked", "A refused IOAS_ALLOC is a success.", new_container_ignores_alloc),
+    _single("attach-first", "A refused map leaves the device blocked.", populate_after_attach),
+    _single("listener", "A freed container keeps listening.", abandon_keeps_listening),
+    _single("unset", "Unplug of a bound device unbinds nothing.", unset_without_unbind),
+    _single("detach-error", "A refused detach is taken for done.", detach_goes_on),
+    _single("free-error", "A refused DESTROY loses the id.", free_id_forgets),
+    _single("any-error", "A transient error doubles the guest's pinned map.", any_error_tries_next),
+    _single("unlocked", "The cache is filled without the lock.", walk_unlocked),
+    _single("no-errata", "15/21 alone: no container for the erratum.", container_matches_any_errata),
+)
