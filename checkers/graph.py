@@ -107,12 +107,13 @@ def label(program: Program, state: bytes, table: str, row: int) -> str:
 
 
 def dot(of: MultiDiGraph, title: str = "state") -> str:
-    """The graph in the language of graphviz; what dangles is red and dashed."""
+    """The graph in the language of graphviz; what dangles is red and dashed, zeros are left out."""
     lines = [f"digraph {_quoted(title)} {{", "  rankdir=LR;", "  node [shape=box];"]
     for name, data in of.nodes(data=True):
         if name == MACHINE and not data["fields"] and not of.degree(name):
             continue
-        rows = [data["label"], *(f"{key} = {value}" for key, value in data["fields"].items())]
+        told = {key: value for key, value in data["fields"].items() if value not in (False, 0)}
+        rows = [data["label"], *(f"{key} = {value}" for key, value in told.items())]
         look = "" if data["live"] else ", style=dashed, color=red"
         lines.append(f"  {_quoted(name)} [label={_quoted(chr(10).join(rows))}{look}];")
     for edge in references(of):
