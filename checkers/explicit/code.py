@@ -22,7 +22,8 @@ class Code:
 
     `value` if it is constant. `pure`: it can neither fail nor change the state. `effect`: it may
     change the state. `cell`: buffer and offset, if it reads just that cell. `test`: buffer, offset
-    and text, if it says whether a cell equals it. `opposite`: its negation, if that is simpler than
+    and text, if it says whether a cell equals it. `bit`: text of a mask and the place of the bit in
+    it that this is. `opposite`: its negation, if that is simpler than
     `not`. `yes`, `no`: bare texts that are not 0 when it was true or false, `facts`: always.
     """
 
@@ -32,6 +33,7 @@ class Code:
     effect: bool = False
     cell: tuple[str, int] | None = None
     test: tuple[str, int, str] | None = None
+    bit: tuple[str, int] | None = None
     opposite: str = ""
     bare_text: str = ""
     yes: Texts = NOTHING
@@ -82,7 +84,7 @@ def negation(code: Code) -> Code:
     if code.cell is not None:
         test = (*code.cell, "0")
     return replace(
-        code, text=text, opposite=code.text, cell=None, test=test, yes=code.no, no=code.yes
+        code, text=text, opposite=code.text, cell=None, test=test, bit=None, yes=code.no, no=code.yes
     )
 
 
@@ -111,6 +113,8 @@ def _logic(op: str, codes: Sequence[Code]) -> Code:
         return literal(neutral)
     if len(kept) == 1:
         return kept[0]
+    if neutral and (both := _both_bits(kept)):
+        return both
     effect = any(code.effect for code in kept)
     reached = frozenset[str]().union(
         *(code.facts | (code.yes if neutral else code.no) for code in kept)
@@ -122,6 +126,30 @@ def _logic(op: str, codes: Sequence[Code]) -> Code:
         pure=all(code.pure for code in kept), effect=effect,
         yes=reached if neutral else NOTHING, no=NOTHING if neutral else reached, facts=facts,
     )
+
+
+def bit_of(mask: str, place: int, *parts: Code, byte: str = "") -> Code:
+    """One bit of a mask; `byte` is the part of the mask that holds it, if that is less."""
+    shift = place & 7 if byte else place
+    shifted = f"{byte or mask} >> {shift}" if shift else byte or mask
+    return replace(combined(f"({shifted} & 1)", *parts), bit=(mask, place))
+
+
+def _both_bits(codes: Sequence[Code]) -> Code | None:
+    """The same bit of several masks, as one bit of their intersection."""
+    bits = [code.bit for code in codes if code.bit and code.pure]
+    if len(bits) < len(codes) or len({place for _, place in bits}) > 1:
+        return None
+    return bit_of(f"({' & '.join(mask for mask, _ in bits)})", bits[0][1], *codes)
+
+
+def bits_of(codes: Sequence[Code]) -> tuple[str, int] | None:
+    """A mask and which of its bits these are, if they are several bits of one."""
+    bits = [code.bit for code in codes if code.bit and not code.effect]
+    if len(codes) < 2 or len(bits) < len(codes) or len({mask for mask, _ in bits}) > 1:
+        return None
+    chosen = {1 << place for _, place in bits}
+    return (bits[0][0], sum(chosen)) if len(chosen) == len(bits) else None
 
 
 def choice(test: Code, then: Code, other: Code) -> Code:

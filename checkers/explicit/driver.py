@@ -7,7 +7,7 @@ the frozen state; for what is enabled a copy, the step, and the look-up of the r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,13 +21,14 @@ from checkers.frontend import tree as t
 
 STATE: Final = Buffer("t", "s")
 ARGUMENTS: Final = (
-    "level, i, index, fresh, parents, codes, fired, cut, crash, broken, sources, targets"
+    "level, i, index, fresh, parents, codes, fired, cut, crash, broken, degrees, targets"
 )
 
 Expand = Callable[..., None]
 """Called with ARGUMENTS: the states and the number of the first; where states, new ones, parents
 and instances are kept; how often each action fired; what to call when one is cut or crashes or
-breaks a rule about failures; the ends of the teardown steps."""
+breaks a rule about failures; of the teardown steps, how many leave each state, and the `id` of the
+state each leads to (a state is kept once, so its `id` is as good as its number)."""
 
 
 @dataclass
@@ -53,16 +54,22 @@ def expander(lowering: Lowering, instances: Instances, options: Options) -> Expa
     out = Writer()
     lowering.space["renaming"] = renaming
     with out.block(f"def expand({ARGUMENTS})"):
-        out.line("n = len(index)")
-        out.line("add, parent, instance = fresh.append, parents.append, codes.append")
+        out.line("add, keep = fresh.append, index.setdefault")
+        out.line("parent, instance = parents.append, codes.append")
+        if options.edges:
+            out.line("target, edge = targets.append, degrees.append")
         out.line("F = FAULT")
         count = len(instances.actions)
         for number in range(count):
             out.line(f"n{number} = 0")
         with out.block("for s in level"):
             out.line("t = tuple(s)")
+            if options.edges:
+                out.line("e = 0")
             for number, action in enumerate(instances.actions):
                 _Action(lowering, options, out, number, action).write()
+            if options.edges:
+                out.line("edge(e)")
             out.line("i += 1")
         for number in range(count):
             out.line(f"fired[{number}] += n{number}")
@@ -111,18 +118,23 @@ class _Action:
         scope = Scope((STATE,), {}, nonzero(self.rule))
         for node in self.tree.body:
             if isinstance(node, t.Guard) and node.op == "require":
-                code = self.lowering.expression(node.test, scope)
-                if not code.pure:
+                after = self._guards((node,), scope, plan)
+                if after is None:
                     break
-                scope = scope.after(code, True)
-                if not code.value:
-                    plan.lines.append((self._depth(node.test, code, plan), f"if {code.text}"))
+                scope = after
+            elif isinstance(node, t.Do) and only_guards(node.call.function):
+                function = node.call.function
+                inside = self.lowering.entered(function, node.call.arguments, scope)
+                after = self._guards(function.body, inside, plan) if inside else None
+                if after is None:
+                    break
+                scope = replace(scope, known=after.known)
             elif isinstance(node, t.Assign) and len(node.names) == 1:
                 code = self.lowering.expression(node.value, scope)
                 name = f"v_{node.names[0]}"
                 if not code.pure or name in plan.levels:
                     break
-                plan.levels[name] = self._depth(node.value, code, plan)
+                plan.levels[name] = self._depth(node.value, code, plan, scope)
                 plan.lines.append((plan.levels[name], f"{name} = {code.text}"))
                 known = {name} if code.value or code.bare in scope.known else set()
                 scope = replace(scope, known=scope.known | known)
@@ -131,9 +143,24 @@ class _Action:
             plan.skip += 1
         return self._useful(plan)
 
-    def _depth(self, node: t.Expr, code: Code, plan: _Plan) -> int:
+    def _guards(self, nodes: Sequence[t.Stmt], scope: Scope, plan: _Plan) -> Scope | None:
+        """Take these `require`s; None if they could fail otherwise than by being false."""
+        lines = []
+        for node in nodes:
+            if not isinstance(node, t.Guard):
+                return None
+            code = self.lowering.expression(node.test, scope)
+            if not code.pure:
+                return None
+            if not code.value:
+                lines.append((self._depth(node.test, code, plan, scope), f"if {code.text}"))
+            scope = scope.after(code, True)
+        plan.lines += lines
+        return scope
+
+    def _depth(self, node: t.Expr, code: Code, plan: _Plan, scope: Scope) -> int:
         """How many parameters it needs; not before the others, if it fails without their truth."""
-        alone = self.lowering.expression(node, Scope((STATE,), {}, nonzero(self.rule)))
+        alone = self.lowering.expression(node, replace(scope, known=nonzero(self.rule)))
         depths = [plan.levels.get(name, 0) for name in re.findall(r"\bv_\w+", code.text)]
         if not alone.pure:
             depths += [level for level, _ in plan.lines]
@@ -196,22 +223,26 @@ class _Action:
             if changes(self.tree, symmetry.sort, self.lowering.program.layout):
                 symmetry.write(out)
         if self.rule.name in self.options.edges:
-            out.line("d = index.get(k)")
-            with out.block("if d is None"):
-                out.line("d = n")
+            out.line("d = keep(k, k)")
+            with out.block("if d is k"):
                 self._new()
-            with out.block("if d != i and not f" if self.rule.fault else "if d != i"):
-                out.line("sources.append(i); targets.append(d)")
+            with out.block("if d is not s and not f" if self.rule.fault else "if d is not s"):
+                out.line("target(id(d)); e += 1")
         else:
-            with out.block("if k not in index"):
+            with out.block("if keep(k, k) is k"):
                 self._new()
 
     def _new(self) -> None:
         out = self.out
-        out.line("index[k] = n")
-        out.line("n += 1")
         out.line("add(k); parent(i)")
         out.line(f"instance({self._code()})")
+
+
+def only_guards(function: t.Function) -> bool:
+    """The function is nothing but `require`s."""
+    return function.host is None and all(
+        isinstance(node, t.Guard) and node.op == "require" for node in function.body
+    )
 
 
 def _has_require(body: tuple[t.Stmt, ...]) -> bool:

@@ -69,7 +69,7 @@ class Expressions(ABC):
     """Translates expressions; constants go to the name space of the generated module."""
 
     def __init__(self) -> None:
-        self.space: dict[str, Any] = {}
+        self.space: dict[str, Any] = {"from_bytes": int.from_bytes}
         self._serials = itertools.count()
         self._constants: dict[tuple[int, ...], str] = {}
 
@@ -181,19 +181,26 @@ class Expressions(ABC):
             mask = f"{self.tuple_of((0, *masks))}[{row.text}]"
             if row.value is not None:
                 mask = str(masks[row.value - 1])
+            if item.value is not None:
+                return c.bit_of(mask, item.value, row)
             return c.combined(f"({mask} >> {item.text} & 1)", row, item)
         if item.value == 0 and row.pure:
             return c.FALSE
         if column.width == 1:
             cell = f"{cells}[{offset_text(column, row)}]"
-            shifted = f"{cell} >> {item.value - 1}" if item.value else f"{cell} << 1 >> {item.text}"
-            return c.combined(f"({shifted} & 1)", row, item)
+            if item.value:
+                return c.bit_of(cell, item.value - 1, row)
+            return c.combined(f"({cell} << 1 >> {item.text} & 1)", row, item)
         if not row.trivial:
             name = self.fresh()
             return c.bound(name, row, self._in_set(node, item, Code(name), scope))
         first = offset_text(column, row)
-        cells = scope.buffers[node.state].bytes
-        whole = f"int.from_bytes({cells}[{first}:{first} + {column.width}], 'little')"
+        end = str(int(first) + column.width) if first.isdigit() else f"{first} + {column.width}"
+        whole = f"from_bytes({scope.buffers[node.state].bytes}[{first}:{end}], 'little')"
+        if item.value:
+            place = item.value - 1
+            at = str(int(first) + place // 8) if first.isdigit() else f"{first} + {place // 8}"
+            return c.bit_of(whole, place, row, byte=f"{cells}[{at}]")
         return c.combined(f"({whole} << 1 >> {item.text} & 1)", row, item)
 
     # quantifiers
@@ -270,11 +277,13 @@ class Expressions(ABC):
             scope = scope.after(code)
         return self.apply(function, codes, replace(scope, buffers=buffers, names={}))
 
-    def apply(self, function: t.Function, arguments: Sequence[Code], scope: Scope) -> Code:
+    def apply(
+        self, function: t.Function, arguments: Sequence[Code], scope: Scope, longest: int = INLINED
+    ) -> Code:
         """The value of a function for given arguments; `scope` has the buffers of its states."""
         lowered = self.lowered(function)
         written_out = self._written_out(function, arguments, scope, lowered.effect)
-        if written_out is not None and len(written_out.text) <= INLINED:
+        if written_out is not None and len(written_out.text) <= longest:
             return written_out
         given = [buffer.bytes for buffer in scope.buffers] + [item.text for item in arguments]
         call = c.combined(f"{lowered.name}({', '.join(given)})", *arguments)
@@ -323,6 +332,20 @@ class Expressions(ABC):
                 return _branch(first, yes, no)
         return None
 
+    def entered(
+        self, function: t.Function, given: Sequence[t.Expr], scope: Scope
+    ) -> Scope | None:
+        """The scope inside a called function if its arguments are names and literals, else None."""
+        buffers = tuple(
+            scope.buffers[item.type.index] for item in given if isinstance(item.type, t.StateT)
+        )
+        plain = [x for x in given if not isinstance(x.type, t.StateT | t.FaultT)]
+        codes = self._in_order(plain, scope)
+        if not all(code.trivial for code in codes):
+            return None
+        names = dict(zip(plain_names(function), codes, strict=True))
+        return replace(scope, buffers=buffers, names=names)
+
     def _let(
         self, name: str, value: Code, rest: Sequence[t.Stmt], scope: Scope
     ) -> Code | None:
@@ -346,12 +369,16 @@ def _branch(test: Code, yes: Code, no: Code) -> Code:
 def _any(cases: Sequence[Code]) -> Code:
     live = [case for case in cases if case.value != 0]
     run = c.run_of(live)
+    if bits := c.bits_of(live):
+        return c.combined(f"({bits[0]} & {bits[1]} != 0)", live[0])
     return Code(f"({run.call('find')} >= 0)") if run else c.disjunction(live)
 
 
 def _all(cases: Sequence[Code]) -> Code:
     live = [case for case in cases if not case.value]
     run = c.run_of(live)
+    if bits := c.bits_of(live):
+        return c.combined(f"({bits[0]} & {bits[1]} == {bits[1]})", live[0])
     return Code(f"({run.call('count')} == {run.hi - run.lo})") if run else c.conjunction(live)
 
 
@@ -359,8 +386,11 @@ def _count(cases: Sequence[Code]) -> Code:
     sure = sum(case.value for case in cases if case.value is not None)
     live = [case for case in cases if case.value is None]
     run = c.run_of(live)
+    bits = c.bits_of(live)
     if run:
         total = Code(run.call("count"))
+    elif bits:
+        total = c.combined(f"({bits[0]} & {bits[1]}).bit_count()", live[0])
     elif live:
         total = c.combined(f"({' + '.join(case.text for case in live)})", *live)
     else:

@@ -16,6 +16,9 @@ from spec.language.program import Program, Rule
 UNROLLED: Final = 64
 """So many values of a rule's parameters are written out; the rest are loops around them."""
 
+LONGEST: Final = 5000
+"""A rule with given parameters is written out up to this many characters."""
+
 Judge = Callable[[Sequence[bytes], int, list[int]], int]
 """Given states and where to begin: the place of the next that breaks a rule, or their number; the
 places of the empty ones are appended."""
@@ -116,7 +119,7 @@ def _loops(
     cases = []
     for values in itertools.product(*domains[depth:]):
         arguments = [*outside, *(c.literal(value) for value in values)]
-        cases.append(lowering.apply(tree, arguments, Scope(buffers, {}, known)))
+        cases.append(lowering.apply(tree, arguments, Scope(buffers, {}, known), LONGEST))
     held = c.conjunction(cases)
     if held.value is None or not held.value:
         out.line(f"if {c.negation(held).text}: {otherwise}")

@@ -43,14 +43,14 @@ class Hit:
 class Exploration:
     """What an exploration found, exhausted or not.
 
-    `index` numbers the states (representatives, if `symmetric` names sorts) in the order in which
-    they were found; `parents` and `codes` give the step by which each was. `first` has, of each
+    `index` has the states (representatives, if there is a symmetry) in the order in which they were
+    found, each as its own value; `parents` and `codes` give the step by which. `first` has, of each
     broken rule, the first state or step that breaks it; `stopped` says why it did not exhaust.
     """
 
     program: Program
     instances: Instances
-    index: dict[bytes, int] = field(default_factory=dict)
+    index: dict[bytes, bytes] = field(default_factory=dict)
     parents: array[int] = field(default_factory=lambda: array("I"))
     codes: array[int] = field(default_factory=lambda: array("Q"))
     initial: list[bytes] = field(default_factory=list)
@@ -106,7 +106,7 @@ class _Search:
         self.always = [n for n in self.wanted if n in rules and rules[n].states == 1]
         self.failures = [n for n in self.wanted if n in rules and rules[n].states == 2]
         self.fired = [0] * len(program.actions)
-        self.sources, self.targets, self.empties = array("I"), array("I"), array("I")
+        self.degrees, self.targets, self.empties = array("H"), array("Q"), array("I")
         self.teardown = TEARDOWN in self.wanted
         if symmetry:
             self.found.symmetric = tuple(symmetries(program))
@@ -137,7 +137,7 @@ class _Search:
             rule.name: count for rule, count in zip(self.program.actions, self.fired, strict=True)
         }
         if self.teardown and found.exhausted:
-            state = stuck(found.states, self.sources, self.targets, self.empties)
+            state = stuck(found.index, self.degrees, self.targets, self.empties)
             if state is not None:
                 found.first[TEARDOWN] = Hit(TEARDOWN, state)
         found.seconds = time.monotonic() - self.started
@@ -151,7 +151,7 @@ class _Search:
         for state in self.program.initial():
             representative = canonical(state)
             if representative not in found.index:
-                found.index[representative] = len(level)
+                found.index[representative] = representative
                 found.parents.append(ROOT)
                 found.codes.append(0)
                 found.initial.append(state)
@@ -183,7 +183,7 @@ class _Search:
         found = self.found
         self.expand(
             chunk, number, found.index, fresh, found.parents, found.codes, self.fired, self._cut,
-            self._crash, self._failure, self.sources, self.targets,
+            self._crash, self._failure, self.degrees, self.targets,
         )
 
     def _look(self, states: list[bytes], number: int) -> None:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 
 
 def stuck(
-    states: int, sources: array[int], targets: array[int], empties: array[int]
+    states: Collection[bytes], degrees: array[int], targets: array[int], empties: array[int]
 ) -> int | None:
-    """The first state from which no path of these edges leads to an empty one, or None."""
-    reaches = np.zeros(states, dtype=np.bool_)
-    reaches[_numbers(empties)] = True
-    source, target = _numbers(sources), _numbers(targets)
+    """The number of the first state from which no path leads to an empty one, or None.
+
+    `degrees` are the steps that leave each state, `targets` the `id` of where each leads.
+    """
+    source = np.repeat(np.arange(len(states), dtype=np.uint32), _numbers(degrees, np.uint16))
+    target = _places(states, _numbers(targets, np.uint64))
+    reaches = np.zeros(len(states), dtype=np.bool_)
+    reaches[_numbers(empties, np.uint32)] = True
     while len(source):
         now = reaches[target]
         if not now.any():
             break
         reaches[source[now]] = True
-        open_ = ~reaches[source]
-        source, target = source[open_], target[open_]
+        still = ~reaches[source]
+        source, target = source[still], target[still]
     left = np.flatnonzero(~reaches)
     return int(left[0]) if len(left) else None
 
 
-def _numbers(given: array[int]) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(given, dtype=np.uint32) if given else np.empty(0, dtype=np.uint32)
+def _places(states: Collection[bytes], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """The numbers of the states with these `id`s."""
+    known = np.fromiter(map(id, states), dtype=np.uint64, count=len(states))
+    order = np.argsort(known).astype(np.uint32)
+    return order[np.searchsorted(known[order], ids)]
+
+
+def _numbers(
+    given: array[int], kind: type[np.unsignedinteger[npt.NBitBase]]
+) -> npt.NDArray[np.unsignedinteger[npt.NBitBase]]:
+    return np.frombuffer(given, dtype=kind) if given else np.empty(0, dtype=kind)
