@@ -259,7 +259,7 @@ def _tell(rows: Sequence[Row], *, to_stderr: bool, saved: bool) -> None:
     for line in details(rows, console.width):
         click.echo(line, err=to_stderr)
     for row in rows:
-        if row.finding.rule == MANIFEST and row.finding.verdict is Verdict.VIOLATED:
+        if row.finding.rule == MANIFEST and row.finding.verdict is not Verdict.HOLDS:
             click.echo(f"manifest: {row.subject}: {row.finding.detail}", err=to_stderr)
     shown = traces_text(rows)
     if not shown:

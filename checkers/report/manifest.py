@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from checkers.result import Finding, Verdict
 from spec.language import Program, Variant
@@ -14,6 +15,7 @@ EXACT = "explicit"
 """The engine that explores everything, so that its figures and lengths are exact."""
 
 GOOD = (Verdict.HOLDS, Verdict.PROVED)
+DECIDED = (*GOOD, Verdict.VIOLATED)
 
 
 def manifest(
@@ -26,11 +28,13 @@ def manifest(
     """
     variant = program.variant
     if variant is not None:
-        if not variant.expects or program.bounds_name != variant.bounds:
+        wanted_rules = [rule for rule in variant.expects if not selected or rule in selected]
+        if not wanted_rules or program.bounds_name != variant.bounds:
             return None
-        wrong = expectation(variant, findings, selected)
-        broken = f"broken as declared: {', '.join(sorted(variant.expects))}"
-        return _row(findings[0].engine, "; ".join(wrong), broken)
+        wrong, undecided = _differences(variant, findings, selected)
+        broken = f"broken as declared: {', '.join(wanted_rules)}"
+        row = _row(findings[0].engine, "; ".join([*wrong, *undecided]), broken)
+        return row if wrong or not undecided else replace(row, verdict=Verdict.BOUNDED)
     exact = [item for item in findings if item.engine == EXACT]
     if selected or not exact or not all(item.verdict in GOOD for item in exact):
         return None
@@ -59,39 +63,51 @@ def expectation(
 
     A counterexample to induction breaks nothing here. With some rules `selected`, only those count.
     """
-    lengths: dict[str, int | None] = {}
-    not_inductive = set()
-    for item in findings:
-        found = item.violation
-        if item.verdict is not Verdict.VIOLATED:
-            continue
-        if found and found.induction:
-            not_inductive.add(item.rule)
-            continue
-        known = lengths.get(item.rule)
-        length = len(found.steps) if found else None
-        if item.rule not in lengths or known is None or (length is not None and length < known):
-            lengths[item.rule] = length
-    exact = {item.rule for item in findings if item.engine == EXACT}
-    open_rules = {item.rule for item in findings if item.verdict is Verdict.BOUNDED}
+    wrong, undecided = _differences(variant, findings, selected)
+    return wrong + undecided
+
+
+def _differences(
+    variant: Variant, findings: Sequence[Finding], selected: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """What is otherwise than declared; and what is declared and nobody has decided.
+
+    Only an exact engine decides that a rule is not violated, or how short a violation is.
+    """
+    lengths = _lengths(findings)
+    exact = {item.rule for item in findings if item.engine == EXACT and item.verdict in DECIDED}
+    decided = exact | {item.rule for item in findings if item.verdict is Verdict.PROVED}
     wrong = [
         f"{rule} is violated{_in(length)}, not expected"
         for rule, length in lengths.items()
         if rule not in variant.expects and rule != MANIFEST
     ]
+    undecided = []
     for rule, expected in variant.expects.items():
         if selected and rule not in selected:
             continue
-        if rule not in lengths:
-            if rule in not_inductive and rule not in exact:
-                continue
-            verb = "was not decided" if rule in open_rules else "is not violated"
-            wrong.append(f"{rule} {verb}, expected{_in(expected)}")
-            continue
-        length = lengths[rule]
-        if length != expected and (rule in exact or (length is not None and length < expected)):
+        length = lengths.get(rule)
+        if rule not in lengths and rule in decided:
+            wrong.append(f"{rule} is not violated, expected{_in(expected)}")
+        elif rule not in lengths:
+            undecided.append(f"{rule} was not decided, expected{_in(expected)}")
+        elif length != expected and (rule in exact or (length is not None and length < expected)):
             wrong.append(f"{rule} is violated{_in(length)}, expected{_in(expected)}")
-    return wrong
+    return wrong, undecided
+
+
+def _lengths(findings: Sequence[Finding]) -> dict[str, int | None]:
+    """Of each violated rule the length of the shortest trace; None if there is no trace."""
+    lengths: dict[str, int | None] = {}
+    for item in findings:
+        found = item.violation
+        if item.verdict is not Verdict.VIOLATED or (found and found.induction):
+            continue
+        known = lengths.get(item.rule)
+        length = len(found.steps) if found else None
+        if item.rule not in lengths or known is None or (length is not None and length < known):
+            lengths[item.rule] = length
+    return lengths
 
 
 def _row(engine: str, wrong: str, right: str) -> Finding:

@@ -100,6 +100,12 @@ class TestCheck:
         assert result.exit_code == 3
         assert "the engine gave no result" in result.stdout
 
+    def test_variant_that_nobody_explored_is_inconclusive(self, engines: dict[str, object]) -> None:
+        engines["explicit"] = stub.silent
+        result = run("check", "--variant", "frees-while-held")
+        assert result.exit_code == 3
+        assert "manifest: refcount/frees-while-held: no-dangling was not decided" in result.stdout
+
     def test_interrupt_tells_what_is_known(self, engines: dict[str, object]) -> None:
         engines["stateful"] = stub.interrupted
         result = run("check", "mutex", "--engine", "all")

@@ -131,13 +131,44 @@ def test_manifest_says_nothing_of_a_part() -> None:
 
 def test_manifest_of_a_variant() -> None:
     program = build(REFCOUNT, "small", FREES_WHILE_HELD)
-    same, wrong = manifest(program, BROKEN), manifest(program, BROKEN[1:])
+    same = manifest(program, BROKEN)
+    wrong = manifest(program, [finding("no-dangling"), *BROKEN[1:]])
     assert same is not None
     assert same.verdict is Verdict.HOLDS
     assert wrong is not None
     assert wrong.verdict is Verdict.VIOLATED
     assert wrong.detail == "no-dangling is not violated, expected in 3 steps"
     assert manifest(replace(program, bounds_name="custom"), BROKEN) is None
+    assert manifest(program, BROKEN[-1:], {"refusal-changes-nothing"}) is None
+
+
+@pytest.mark.parametrize(
+    "undecided",
+    [
+        pytest.param([], id="nobody-looked"),
+        pytest.param([finding("no-dangling", Verdict.BOUNDED)], id="bounded"),
+        pytest.param([finding("no-dangling", engine="stateful")], id="random"),
+        pytest.param(
+            [finding("no-dangling", Verdict.VIOLATED, 1, "symbolic", induction=True)],
+            id="not-inductive",
+        ),
+    ],
+)
+def test_manifest_of_what_nobody_decided_is_bounded(undecided: list[Finding]) -> None:
+    program = build(REFCOUNT, "small", FREES_WHILE_HELD)
+    found = manifest(program, [*BROKEN[1:], *undecided])
+    assert found is not None
+    assert found.verdict is Verdict.BOUNDED
+    assert found.detail == "no-dangling was not decided, expected in 3 steps"
+
+
+def test_longer_path_beside_a_bounded_search_is_no_difference() -> None:
+    found = [
+        *BROKEN[1:],
+        finding("no-dangling", Verdict.BOUNDED),
+        finding("no-dangling", Verdict.VIOLATED, 9, "stateful"),
+    ]
+    assert expectation(FREES_WHILE_HELD, found) == []
 
 
 def test_tap_and_junit_agree_on_odd_text() -> None:
