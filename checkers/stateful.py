@@ -1,15 +1,17 @@
 """Long random walks through a machine too large to exhaust, driven and shrunk by hypothesis.
 
-Each step draws an action that is enabled, then one of its enabled parameter combinations, then
-whether a host call of it fails. A walk that finds nothing proves nothing; it looks where the
-exhaustive exploration cannot go.
+Each step draws an action (or, if that is not enabled, takes the next), then whether a host call of
+it fails, then one of the parameter combinations with which it is enabled. A run avoids the states
+where it has been while it can, for else it would toggle a few of them back and forth; a shortest
+trace never returns either. A run that finds nothing proves nothing; it looks where the exhaustive
+exploration cannot go.
 """
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,14 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from checkers.minimise import Breach, Watch, minimise
 from checkers.result import Finding, Limits, Progress, Step, Verdict, Violation
-from spec.language.program import Kind, Outcome, Program, Rule
+from spec.language.program import Kind, Program, Rule
 
 ENGINE: Final = "stateful"
 
@@ -38,7 +39,7 @@ STEPS: Final = 40
 order of events that matters can occur anywhere in a run, after any other history."""
 
 QUIET_STEPS: Final = 3
-"""Of a step with host calls, this many are drawn without a failure for each one with."""
+"""This many steps without a failing host call are drawn for each one with, where both can be."""
 
 REMEMBERED: Final = 200_000
 """States whose enabled steps and broken rules are kept, to bound memory; then all are forgotten."""
@@ -57,6 +58,22 @@ class Stopped(BaseException):
     """A limit was met. Not an `Exception`, so that hypothesis does not take it for a failure."""
 
 
+@dataclass(frozen=True)
+class Move:
+    """An enabled step and the state it leads to, None where it crashes."""
+
+    step: Step
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The enabled steps of an action in a state: all host calls succeed, or one fails."""
+
+    quiet: tuple[Move, ...]
+    faulty: tuple[Move, ...]
+
+
 @dataclass
 class Search:
     """What the runs of one machine have in common: the rules, what is known, what was found.
@@ -72,7 +89,7 @@ class Search:
     runs: int = 0
     steps: int = 0
     started: float = field(default_factory=time.monotonic)
-    _enabled: dict[tuple[bytes, str], tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    _moves: dict[tuple[bytes, str], Moves] = field(default_factory=dict)
     _broken: dict[bytes, tuple[Breach, ...]] = field(default_factory=dict)
 
     @property
@@ -80,14 +97,20 @@ class Search:
         """Distinct states seen (since the memory was last cleared)."""
         return len(self._broken)
 
-    def enabled(self, state: bytes, action: Rule) -> tuple[tuple[int, ...], ...]:
-        """The parameter combinations with which an action can run, with or without a fault."""
+    def moves(self, state: bytes, action: Rule) -> Moves:
+        """The enabled steps of an action in a state."""
         key = (state, action.name)
-        known = self._enabled.get(key)
+        known = self._moves.get(key)
         if known is None:
-            every = action.instances(self.watch.program.layout)
-            known = tuple(values for values in every if self._runs(state, action, values))
-            self._enabled[key] = known
+            program = self.watch.program
+            found = [
+                move
+                for values in action.instances(program.layout)
+                for move in _moves_with(program, state, action, values)
+            ]
+            quiet = tuple(move for move in found if not move.step.fault)
+            known = Moves(quiet, tuple(move for move in found if move.step.fault))
+            self._moves[key] = known
         return known
 
     def broken(self, state: bytes) -> tuple[Breach, ...]:
@@ -96,7 +119,7 @@ class Search:
         if known is None:
             if len(self._broken) >= REMEMBERED:
                 self._broken.clear()
-                self._enabled.clear()
+                self._moves.clear()
             known = self._broken[state] = self.watch.of_state(state)
         return known
 
@@ -125,13 +148,6 @@ class Search:
         if known is None or len(violation.steps) < len(known.steps) + slack:
             self.found[violation.rule] = violation
 
-    def _runs(self, state: bytes, action: Rule, values: tuple[int, ...]) -> bool:
-        kinds = (Kind.DONE, Kind.CRASH)
-        program = self.watch.program
-        if program.run(action, state, values).kind in kinds:
-            return True
-        return action.fault and program.run(action, state, values, 1).kind in kinds
-
 
 class Walk(RuleBasedStateMachine):
     """One run; `search` is set by `machine_test`, which also adds one rule for each action."""
@@ -142,31 +158,59 @@ class Walk(RuleBasedStateMachine):
         super().__init__()
         self.state = b""
         self.initial = b""
+        self.visited: set[bytes] = set()
         self.trace: list[Step] = []
         self.drawn = 0
 
     def begin(self, state: bytes) -> None:
         """Start in an initial state."""
         self.initial = self.state = state
+        self.visited = {state}
         self.judge(self.search.broken(state), [])
 
-    def act(self, action: Rule, data: st.DataObject) -> None:
-        """Take one enabled step of an action, drawn from the data, and look at all rules."""
+    def act(self, preferred: Rule, data: st.DataObject) -> None:
+        """Take a step of an action, or of the next that is enabled, and look at all rules."""
         self.spend()
-        before = self.state
-        values = data.draw(st.sampled_from(self.search.enabled(before, action)))
-        outcome = self.search.watch.program.run(action, before, values)
-        fault = data.draw(st.sampled_from(_faults(action, outcome)))
-        if fault:
-            outcome = self.search.watch.program.run(action, before, values, fault)
-        if outcome.kind not in (Kind.DONE, Kind.CRASH):
+        actions = self.search.watch.program.actions
+        start = actions.index(preferred)
+        moves = self.choice(actions[start:] + actions[:start])
+        if moves is None:
             return
-        steps = [*self.trace, Step(action.name, values, fault)]
+        kinds = [moves.quiet] * QUIET_STEPS + [moves.faulty]
+        kinds = [kind for kind in kinds if kind]
+        move = data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
+        step, before = move.step, self.state
+        program = self.search.watch.program
+        outcome = program.run(program.action(step.action), before, step.values, step.fault)
+        steps = [*self.trace, step]
         breaches = self.search.watch.of_step(before, outcome)
         if outcome.kind is Kind.DONE:
             self.state, self.trace = outcome.state, steps
+            self.visited.add(self.state)
             breaches += self.search.broken(outcome.state)
         self.judge(breaches, steps)
+
+    def choice(self, actions: tuple[Rule, ...]) -> Moves | None:
+        """The steps to draw from, of the first action that leads to a new state, or else of any."""
+        for action in actions:
+            fresh, every = self._fresh(action), self._moves(action)
+            if fresh.quiet:
+                refusals = (move for move in every.faulty if move.after == self.state)
+                return Moves(fresh.quiet, fresh.faulty + tuple(refusals))
+            if fresh.faulty:
+                return fresh
+        every_one = map(self._moves, actions)
+        return next((moves for moves in every_one if moves.quiet or moves.faulty), None)
+
+    def _moves(self, action: Rule) -> Moves:
+        return self.search.moves(self.state, action)
+
+    def _fresh(self, action: Rule) -> Moves:
+        moves = self._moves(action)
+        return Moves(
+            tuple(move for move in moves.quiet if move.after not in self.visited),
+            tuple(move for move in moves.faulty if move.after not in self.visited),
+        )
 
     def spend(self) -> None:
         """Count a step; raises `Stopped` at a limit."""
@@ -186,11 +230,6 @@ class Walk(RuleBasedStateMachine):
         if worst is not None:
             raise Broken(worst)
 
-    def stuck(self) -> bool:
-        """No action at all is enabled."""
-        actions = self.search.watch.program.actions
-        return not any(self.search.enabled(self.state, action) for action in actions)
-
     def teardown(self) -> None:
         """Count the run."""
         self.search.report(self.drawn)
@@ -207,15 +246,9 @@ def machine_test(program: Program, search: Search | None = None) -> type[RuleBas
     def start(self: Walk, index: int) -> None:
         self.begin(initial[index])
 
-    @precondition(Walk.stuck)
-    @rule()
-    def zz_nothing_is_enabled(self: Walk) -> None:
-        self.spend()
-
     members: dict[str, Any] = {
         "search": search or Search(Watch(program)),
         "start": start,
-        "zz_nothing_is_enabled": zz_nothing_is_enabled,
         "__doc__": f"Random runs of the machine {program.machine.name}.",
     }
     for action in program.actions:
@@ -278,8 +311,8 @@ def _rule_names(program: Program, action: Rule) -> list[str]:
     Else an action with one combination, a toggle that is always enabled, would be drawn as often as
     the action with fifty that the machine is about, and most steps would only toggle.
     """
-    combinations = sum(1 for _ in action.instances(program.layout))
-    return [f"do_{action.name}_{number}" for number in range(max(1, combinations.bit_length()))]
+    doublings = sum(1 for _ in action.instances(program.layout)).bit_length()
+    return [f"{action.name}_or_next_{number}" for number in range(max(1, doublings))]
 
 
 def _rule_of(action: Rule, name: str) -> Callable[..., None]:
@@ -287,18 +320,22 @@ def _rule_of(action: Rule, name: str) -> Callable[..., None]:
         self.act(action, data)
 
     step.__name__ = name
-    declared = rule(data=st.data())(step)
-    return precondition(lambda self: bool(self.search.enabled(self.state, action)))(declared)
+    return rule(data=st.data())(step)
 
 
-def _faults(action: Rule, outcome: Outcome) -> tuple[int, ...]:
-    """The failing host calls to choose from, none of them most of the time."""
-    if not action.fault:
-        return (0,)
-    if outcome.kind is Kind.DISABLED:
-        return (1,)
-    calls = len(outcome.calls)
-    return (0,) * max(1, QUIET_STEPS * calls) + tuple(range(1, calls + 1))
+def _moves_with(
+    program: Program, state: bytes, action: Rule, values: tuple[int, ...]
+) -> Iterator[Move]:
+    """The enabled steps with these values: without a fault, then with each host call failing."""
+    outcome = program.run(action, state, values)
+    # A guard may stand behind a host call, so a disabled action may be enabled when that fails.
+    last = 0 if not action.fault else max(1, len(outcome.calls))
+    for fault in range(last + 1):
+        outcome = program.run(action, state, values, fault) if fault else outcome
+        if outcome.kind is Kind.DONE:
+            yield Move(Step(action.name, values, fault), outcome.state)
+        elif outcome.kind is Kind.CRASH:
+            yield Move(Step(action.name, values, fault), None)
 
 
 def _finding(search: Search, name: str, stopped: str) -> Finding:
