@@ -21,6 +21,9 @@ ENGINES = {
 }
 """The module of each engine; its function `check` is the engine. Loaded when asked for."""
 
+ALL = "all"
+"""The rule of a row that is about no single one: an engine that came to nothing."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -58,29 +61,39 @@ def check(
     program, findings, interrupted = subject.program, list[Finding](), False
     for name in engines:
         allowed = limits(name)
-        try:
-            found = engine(name)(program, selected, allowed)
-        except InputError:
-            raise
-        except LanguageError as error:
-            raise InputError(str(error)) from error
-        except KeyboardInterrupt:
-            found, allowed.interrupted = [], True
-        except Exception as error:
-            traceback.print_exc()
-            why = f"a defect of the engine: {type(error).__name__}: {error}".splitlines()[0]
-            found = [Finding(name, "all", Verdict.BOUNDED, why)]
-        interrupted = interrupted or allowed.interrupted
-        if not found:
-            why = "interrupted" if allowed.interrupted else "the engine gave no result"
-            found = [Finding(name, "all", Verdict.BOUNDED, why)]
-        findings += found
+        findings += _asked(name, program, selected, allowed)
+        interrupted = allowed.interrupted
         if interrupted:
             break
+    said = {item.rule for item in findings}
+    if ALL not in said:
+        for rule in sorted(selected - said):
+            why = "no engine that was asked looks at this rule"
+            findings.append(Finding(" ".join(engines), rule, Verdict.BOUNDED, why))
     if not interrupted:
         compared = manifest(program, findings, selected)
         findings += [compared] if compared else []
     return Checked([_row(subject, finding) for finding in findings], interrupted)
+
+
+def _asked(name: str, program: Program, selected: frozenset[str], allowed: Limits) -> list[Finding]:
+    """What one engine says; it may be silent about selected rules only."""
+    try:
+        found = engine(name)(program, selected, allowed)
+    except InputError:
+        raise
+    except LanguageError as error:
+        raise InputError(str(error)) from error
+    except KeyboardInterrupt:
+        allowed.interrupted = True
+        return [Finding(name, ALL, Verdict.BOUNDED, "interrupted")]
+    except Exception as error:
+        traceback.print_exc()
+        why = f"a defect of the engine: {type(error).__name__}: {error}".splitlines()[0]
+        return [Finding(name, ALL, Verdict.BOUNDED, why)]
+    if not found and not selected:
+        return [Finding(name, ALL, Verdict.BOUNDED, "the engine gave no result")]
+    return found
 
 
 def _row(subject: Subject, finding: Finding) -> Row:

@@ -100,6 +100,15 @@ class TestCheck:
         assert result.exit_code == 3
         assert "the engine gave no result" in result.stdout
 
+    def test_rule_that_no_engine_looks_at_is_inconclusive(self, engines: dict[str, object]) -> None:
+        words = ("check", "refcount", "--engine", "all", "--invariant", "no-dangling")
+        engines["stateful"] = engines["symbolic"] = stub.silent
+        assert run(*words).exit_code == 0
+        engines["explicit"] = stub.silent
+        result = run(*words)
+        assert result.exit_code == 3
+        assert "no engine that was asked looks at this rule" in result.stdout
+
     def test_variant_that_nobody_explored_is_inconclusive(self, engines: dict[str, object]) -> None:
         engines["explicit"] = stub.silent
         result = run("check", "--variant", "frees-while-held")
