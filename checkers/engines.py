@@ -10,7 +10,7 @@ from typing import cast
 
 from checkers.machines import InputError, Subject
 from checkers.report import Row, manifest
-from checkers.result import CRASH, TEARDOWN, Engine, Finding, Limits, Verdict
+from checkers.result import ACTIONS, CRASH, TEARDOWN, WITNESSES, Engine, Finding, Limits, Verdict
 from checkers.trace import DoesNotRunError, Names, record
 from spec.language import LanguageError, Program
 
@@ -44,7 +44,7 @@ def engine(name: str) -> Engine:
 def rules(program: Program) -> list[str]:
     """The names of all rules that can be selected in a program."""
     teardown = [TEARDOWN] if program.machine.teardown else []
-    return [*program.invariants, *(item.name for item in program.witnesses), CRASH, *teardown]
+    return [*program.invariants, CRASH, *teardown, WITNESSES, ACTIONS]
 
 
 def check(

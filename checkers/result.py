@@ -92,3 +92,9 @@ CRASH = "no-failed-check"
 
 TEARDOWN = "teardown-reachable"
 """The rule, of a machine with a `Teardown`, that every reachable state can be taken down."""
+
+WITNESSES = "every-witness-reached"
+"""The rule, of every machine, that each *sometimes* is true in some reachable state."""
+
+ACTIONS = "every-action-fires"
+"""The rule, of every machine, that each action is enabled in some reachable state."""
