@@ -32,9 +32,7 @@ def containers_follow_the_map(
     wanted = s.view in s.sections[section].views and not iommufd_listener_skipped_section(
         s, container, section
     )
-    return x.listening and (
-        mapped == wanted or (wanted and s.sections[section].ram_device)
-    )
+    return x.listening and (mapped == wanted or (wanted and s.sections[section].ram_device))
 
 
 def maps(s: IntelIOMMUState, dev: Id[Device], section: Id[Section]) -> bool:

@@ -12,7 +12,8 @@ def bound_and_not_first(s: IntelIOMMUState) -> bool:
     """A device is bound while another is plugged: the next refusal has something to spoil."""
     return any(
         a.pgtt != Pgtt.NONE and b.hiod_set and a.id != b.id
-        for a in s.address_spaces for b in s.address_spaces
+        for a in s.address_spaces
+        for b in s.address_spaces
     )
 
 

@@ -12,10 +12,13 @@ from spec.vtd.state import IntelIOMMUState
 def nested_over_shared_stage2(s: IntelIOMMUState) -> bool:
     """Two devices have nested HWPTs over the same stage-2."""
     return any(
-        a.id != b.id and a.s2_hwpt != NONE and a.s2_hwpt == b.s2_hwpt
+        a.id != b.id
+        and a.s2_hwpt != NONE
+        and a.s2_hwpt == b.s2_hwpt
         and s.objects[a.hwpt_id].kind == Kind.HWPT_NESTED
         and s.objects[b.hwpt_id].kind == Kind.HWPT_NESTED
-        for a in s.address_spaces for b in s.address_spaces
+        for a in s.address_spaces
+        for b in s.address_spaces
     )
 
 
@@ -24,7 +27,8 @@ def two_stage2_in_a_container(s: IntelIOMMUState) -> bool:
     """A container has a stage-2 for each kind of cache coherency."""
     return any(
         a.id != b.id and a.container != NONE and a.container == b.container
-        for a in s.s2_hwpts for b in s.s2_hwpts
+        for a in s.s2_hwpts
+        for b in s.s2_hwpts
     )
 
 

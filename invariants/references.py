@@ -44,8 +44,11 @@ def kernel_links(s: IntelIOMMUState, obj: Id[Object]) -> bool:
         return o.parent != NONE and s.objects[o.parent].kind == Kind.IOAS and o.table == NULL
     if o.kind == Kind.HWPT_NESTED:
         return (
-            o.parent != NONE and s.objects[o.parent].kind == Kind.HWPT_PAGING
-            and s.objects[o.parent].nest_parent and not o.nest_parent and not o.writeable_only
+            o.parent != NONE
+            and s.objects[o.parent].kind == Kind.HWPT_PAGING
+            and s.objects[o.parent].nest_parent
+            and not o.nest_parent
+            and not o.writeable_only
         )
     return o.parent == NONE and not o.nest_parent and not o.writeable_only and o.table == NULL
 
@@ -82,8 +85,10 @@ def containers_name_their_ioas(s: IntelIOMMUState, container: Id[VTDIOASContaine
     if x.iommufd == NONE:
         return x.ioas_id == NONE and not x.errata
     return (
-        x.ioas_id != NONE and s.objects[x.ioas_id].kind == Kind.IOAS
-        and s.objects[x.ioas_id].fd == x.iommufd and x.ioas_id not in s.deferred
+        x.ioas_id != NONE
+        and s.objects[x.ioas_id].kind == Kind.IOAS
+        and s.objects[x.ioas_id].fd == x.iommufd
+        and x.ioas_id not in s.deferred
         and s.objects[x.ioas_id].number > 2
         and all(y.id == container or y.ioas_id != x.ioas_id for y in s.containers)
     )
@@ -99,7 +104,8 @@ def stage2_rows_name_their_hwpt(s: IntelIOMMUState, s2: Id[VTDS2Hwpt]) -> bool:
         return False
     hwpt = s.objects[x.hwpt_id]
     return (
-        hwpt.kind == Kind.HWPT_PAGING and hwpt.nest_parent
+        hwpt.kind == Kind.HWPT_PAGING
+        and hwpt.nest_parent
         and hwpt.parent == s.containers[x.container].ioas_id
         and hwpt.writeable_only == s.containers[x.container].errata
         and x.hwpt_id not in s.deferred
@@ -126,7 +132,10 @@ def bindings_are_attached(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace]) -> bo
         return False
     if x.pgtt == Pgtt.NONE:
         return (
-            x.hwpt_id == NONE and x.s2_hwpt == NONE and x.did == NULL and x.flpt == NULL
+            x.hwpt_id == NONE
+            and x.s2_hwpt == NONE
+            and x.did == NULL
+            and x.flpt == NULL
             and device.attached in (NONE, s.iommufds[device.fd].vfio_hwpt)
         )
     if x.hwpt_id == NONE or x.s2_hwpt == NONE or device.attached != x.hwpt_id:
@@ -135,8 +144,10 @@ def bindings_are_attached(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace]) -> bo
     if x.pgtt == Pgtt.PT:
         return x.hwpt_id == stage2 and x.flpt == NULL
     return (
-        x.pgtt == Pgtt.FLT and s.objects[x.hwpt_id].kind == Kind.HWPT_NESTED
-        and s.objects[x.hwpt_id].parent == stage2 and s.objects[x.hwpt_id].table == x.flpt
+        x.pgtt == Pgtt.FLT
+        and s.objects[x.hwpt_id].kind == Kind.HWPT_NESTED
+        and s.objects[x.hwpt_id].parent == stage2
+        and s.objects[x.hwpt_id].table == x.flpt
         and all(y.id == vtd_as or y.hwpt_id != x.hwpt_id for y in s.address_spaces)
         and x.hwpt_id not in s.deferred
     )

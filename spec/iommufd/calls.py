@@ -91,12 +91,24 @@ def iommufd_backend_free_id(s: Kernel, obj: Id[Object], fault: Fault) -> Errno:
         return Errno.ENOENT
     if s.objects[obj].kind == Kind.FREE:
         return Errno.ENOENT
-    if s.objects[obj].refs != 1:
+    if held(s, obj):
         return Errno.EBUSY
-    if s.objects[obj].parent != NONE:
-        s.objects[s.objects[obj].parent].refs -= 1
+    put_parent(s, obj)
     free_object(s, obj)
     return Errno.OK
+
+
+@mirrors("kernel R0.6")
+def held(s: Kernel, obj: Id[Object]) -> bool:
+    """Whether anything but the id table holds an object."""
+    return s.objects[obj].refs != 1
+
+
+@mirrors("kernel R0.7")
+def put_parent(s: Kernel, obj: Id[Object]) -> None:
+    """An object that goes lets go of what it was made on."""
+    if s.objects[obj].parent != NONE:
+        s.objects[s.objects[obj].parent].refs -= 1
 
 
 @mirrors("kernel R1.2", "kernel R1.4", "kernel R1.6")
@@ -112,12 +124,18 @@ def iommufd_backend_map_dma(
         for x in s.sections
     ):
         return Errno.EEXIST
-    if s.sections[section].readonly and any(
-        o.kind == Kind.HWPT_PAGING and o.parent == ioas and o.writeable_only for o in s.objects
-    ):
+    if s.sections[section].readonly and refuses_read_only(s, ioas):
         return Errno.EINVAL
     s.objects[ioas].areas.add(section)
     return Errno.OK
+
+
+@mirrors("kernel R2.7")
+def refuses_read_only(s: Kernel, ioas: Id[Object]) -> bool:
+    """Whether a stage-2 over an IOAS takes writeable mappings only."""
+    return any(
+        o.kind == Kind.HWPT_PAGING and o.parent == ioas and o.writeable_only for o in s.objects
+    )
 
 
 @mirrors("kernel R0.5")
@@ -183,13 +201,19 @@ def iommufd_cdev_attach_ioas_hwpt(
     check(s.objects[pt].kind != Kind.IOAS, "attach to an IOAS (auto domains) is not modelled")
     if s.objects[pt].kind == Kind.DEVICE:
         return Errno.EINVAL
-    if s.objects[stage2_of(s, pt)].enforced and not device.coherent:
+    if not suits(s, dev, pt):
         return Errno.EINVAL
     detach(s, dev)
     device.attached = pt
     s.objects[pt].refs += 1
     s.objects[device.object].refs += 1
     return Errno.OK
+
+
+@mirrors("kernel R2.3", "kernel R7.10")
+def suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
+    """Whether a device can use an HWPT: enforced coherency needs a device that enforces it."""
+    return s.devices[dev].coherent or not s.objects[stage2_of(s, hwpt)].enforced
 
 
 @mirrors("kernel R7.7")

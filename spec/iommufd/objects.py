@@ -5,7 +5,20 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from spec.language import CONST, NONE, NULL, Id, IdSet, Range, Record, Sort, Table, first, limit, mirrors
+from spec.language import (
+    CONST,
+    NONE,
+    NULL,
+    Id,
+    IdSet,
+    Range,
+    Record,
+    Sort,
+    Table,
+    first,
+    limit,
+    mirrors,
+)
 from spec.memory.section import Memory, Section
 
 

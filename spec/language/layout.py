@@ -252,6 +252,17 @@ def _hints(owner: type) -> dict[str, Any]:
 
 
 __all__ = [
-    "BoolT", "Column", "EnumT", "FieldT", "IdT", "IntT", "LanguageError", "Layout", "SetT", "Shape",
-    "SortT", "TableLayout", "ValueT",
+    "BoolT",
+    "Column",
+    "EnumT",
+    "FieldT",
+    "IdT",
+    "IntT",
+    "LanguageError",
+    "Layout",
+    "SetT",
+    "Shape",
+    "SortT",
+    "TableLayout",
+    "ValueT",
 ]

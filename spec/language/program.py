@@ -154,7 +154,9 @@ class Program:
         typed: list[Any] = []
         for parameter, value in zip(rule.parameters, values, strict=True):
             cls = getattr(parameter.type, "cls", None)
-            typed.append(Id(value) if isinstance(parameter.type, IdT) else cls(value) if cls else value)
+            typed.append(
+                Id(value) if isinstance(parameter.type, IdT) else cls(value) if cls else value
+            )
         return typed
 
     def _store(self, index: int) -> Store:
@@ -265,7 +267,9 @@ class _Linker:
         names = dict(function.__globals__)
         for name in sorted(_names(function.__code__)):
             value = names.get(name, getattr(builtins, name, None))
-            if isinstance(value, FunctionType) and not value.__module__.startswith("spec.language."):
+            if isinstance(value, FunctionType) and not value.__module__.startswith(
+                "spec.language."
+            ):
                 names[name] = self.link(value, kept)
         copy = FunctionType(
             function.__code__, names, function.__name__, function.__defaults__, function.__closure__

@@ -88,8 +88,13 @@ def load(path: Path = Q35) -> MemoryMap:
     extents = []
     for row in data["section"]:
         extent = Extent(
-            row["name"], row["iova"], row["size"], row.get("readonly", False),
-            row.get("kind", "ram"), row.get("printed", False), frozenset(row["views"]),
+            row["name"],
+            row["iova"],
+            row["size"],
+            row.get("readonly", False),
+            row.get("kind", "ram"),
+            row.get("printed", False),
+            frozenset(row["views"]),
         )
         if not extent.views <= set(views) or extent.kind not in KINDS or extent.size <= 0:
             raise ValueError(f"{path}: section {extent.name} at {extent.iova:#x} is wrong")

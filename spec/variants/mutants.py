@@ -1,7 +1,177 @@
-"""Small breaches that no series posted: each shows that an invariant can fail."""
+"""Small breaches that no series posted: each shows that an invariant can fail.
+
+Where a posted defect breaks an invariant already, there is no mutant for it.
+"""
 
 from __future__ import annotations
 
-from spec.language import Variant
+from collections.abc import Callable
+from typing import Any
 
-VARIANTS: tuple[Variant, ...] = ()
+from spec.iommufd.calls import (
+    held,
+    iommufd_backend_free_id,
+    put_parent,
+    refuses_read_only,
+    suits,
+)
+from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
+from spec.language import (
+    NONE,
+    Fault,
+    Id,
+    Variant,
+    first,
+    mirrors,
+    overrides,
+    overriding,
+    require,
+)
+from spec.memory.section import Section
+from spec.vtd.address_space import iommufd_listener_skipped_section, listener_follows
+from spec.vtd.ioas_container import (
+    vtd_container_matches,
+    vtd_ioas_container_destroy,
+    vtd_s2_unused,
+)
+from spec.vtd.iommu_device import destroy_deferred
+from spec.vtd.pasid_cache import (
+    vtd_fill_pe_in_cache,
+    vtd_iommu_lock,
+    vtd_iommu_unlock,
+    vtd_sm_pasid_table_walk_one,
+)
+from spec.vtd.state import (
+    DomainId,
+    IntelIOMMUState,
+    Pgtt,
+    VTDAddressSpace,
+    VTDIOASContainer,
+    VTDS2Hwpt,
+)
+
+
+@overrides(held)
+@mirrors("kernel R0.6")
+def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
+    """DESTROY no longer answers EBUSY."""
+    return False
+
+
+@overrides(put_parent)
+@mirrors("kernel R0.7")
+def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
+    """An object that goes keeps its reference on what it was made on."""
+
+
+@overrides(suits)
+@mirrors("kernel R7.10")
+def everything_suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
+    """A device that does not enforce coherency may use an HWPT that needs it."""
+    return True
+
+
+@overrides(refuses_read_only)
+@mirrors("kernel R2.7")
+def read_only_is_taken(s: Kernel, ioas: Id[Object]) -> bool:
+    """A nesting parent for a device with the erratum takes read-only mappings, once it is there."""
+    return False
+
+
+@overrides(iommufd_listener_skipped_section)
+@mirrors("002 15/21 iommufd_listener_skipped_section")
+def read_only_is_mapped(
+    s: IntelIOMMUState, container: Id[VTDIOASContainer], section: Id[Section]
+) -> bool:
+    """The skip rule as it was before 16/21, once the container has a stage-2."""
+    x = s.sections[section]
+    early = not any(y.container == container for y in s.s2_hwpts)
+    return not x.ram or x.upper_half or (early and s.containers[container].errata and x.readonly)
+
+
+@overrides(vtd_container_matches)
+@mirrors("002 15/21 vtd_device_attach_iommufd")
+def container_of_any_iommufd(
+    s: IntelIOMMUState, container: Id[VTDIOASContainer], vtd_as: Id[VTDAddressSpace]
+) -> bool:
+    """Any container serves any device: an id of one iommufd is used on another."""
+    device = s.devices[s.address_spaces[vtd_as].hiod]
+    found = s.containers[container]
+    return found.iommufd != NONE and found.errata == device.erratum
+
+
+@overrides(vtd_ioas_container_destroy)
+@mirrors("002 15/21 vtd_ioas_container_destroy")
+def container_is_kept(s: IntelIOMMUState, container: Id[VTDIOASContainer], fault: Fault) -> None:
+    """A container without a stage-2 is never freed."""
+
+
+@overrides(vtd_s2_unused)
+@mirrors("002 15/21 vtd_ioas_container_put_s2_hwpt")
+def any_s2_is_unused(s: IntelIOMMUState, s2: Id[VTDS2Hwpt]) -> bool:
+    """The first user that leaves frees the stage-2 of all."""
+    return True
+
+
+@overrides(destroy_deferred)
+@mirrors("defects C-14")
+def deferred_is_kept(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
+    """The bottom half destroys what was deferred, and does not take it off its list."""
+    require(obj in s.deferred)
+    iommufd_backend_free_id(s, obj, fault)
+
+
+@overrides(listener_follows)
+@mirrors("002 15/21 iommufd_s2domain_memory_listener")
+def first_listener_only(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> bool:
+    """Only the first container hears of a change of the memory map."""
+    return container == first(x.id for x in s.containers if x.listening)
+
+
+@overrides(vtd_sm_pasid_table_walk_one)
+@mirrors("002 13/21 vtd_sm_pasid_table_walk_one")
+def lock_is_kept(
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    pgtt: Pgtt,
+    did: DomainId,
+    flpt: PgTable,
+    fault: Fault,
+) -> Errno:
+    """An error path leaves without giving the lock back."""
+    if not s.address_spaces[vtd_as].hiod_set:
+        return Errno.OK
+    vtd_iommu_lock(s)
+    err = vtd_fill_pe_in_cache(s, vtd_as, pgtt, did, flpt, fault)
+    if err != Errno.OK:
+        return err
+    vtd_iommu_unlock(s)
+    return Errno.OK
+
+
+def _mutant(
+    name: str, *functions: Callable[..., Any], bounds: str = "small", **expects: int
+) -> Variant:
+    return Variant(
+        name=f"mutant-{name}",
+        machine="hwpt-sharing",
+        overrides=overriding(*functions),
+        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
+        bounds=bounds,
+        source="no series",
+        about=(functions[0].__doc__ or "").split("\n")[0],
+    )
+
+
+VARIANTS: tuple[Variant, ...] = (
+    _mutant("destroy-while-held", nothing_is_held),
+    _mutant("parent-kept", parent_is_kept),
+    _mutant("coherency-ignored", everything_suits),
+    _mutant("read-only-mapped", read_only_is_mapped, read_only_is_taken),
+    _mutant("any-iommufd", container_of_any_iommufd, bounds="fds"),
+    _mutant("container-kept", container_is_kept),
+    _mutant("stage2-freed-early", any_s2_is_unused),
+    _mutant("deferred-kept", deferred_is_kept),
+    _mutant("deaf-listener", first_listener_only, bounds="errata"),
+    _mutant("lock-kept", lock_is_kept),
+)

@@ -13,7 +13,7 @@ from spec.iommufd.calls import (
     iommufd_cdev_attach_ioas_hwpt,
 )
 from spec.iommufd.objects import Errno, Object, PgTable
-from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding
+from spec.language import NONE, NULL, Fault, Id, Variant, check, mirrors, overrides, overriding
 from spec.language.machine import Function
 from spec.vtd.address_space import memory_listener_register
 from spec.vtd.ioas_container import (
@@ -58,7 +58,10 @@ from spec.vtd.state import (
 @overrides(vtd_set_hwpt)
 @mirrors("002 15/21 vtd_device_attach_hwpt", "002 15/21 vtd_bind_guest_pasid", "defects V-01")
 def set_hwpt_overwrites(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], hwpt: Id[Object], s2: Id[VTDS2Hwpt],
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    hwpt: Id[Object],
+    s2: Id[VTDS2Hwpt],
     fault: Fault,
 ) -> None:
     """VTD_PASID_UPDATE takes the path of BIND: the record of the old HWPT is overwritten."""
@@ -70,7 +73,11 @@ def set_hwpt_overwrites(
 @overrides(vtd_device_attach_hwpt)
 @mirrors("002 15/21 vtd_device_attach_hwpt", "defects V-02")
 def attach_hwpt_forgets(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], s2: Id[VTDS2Hwpt], pgtt: Pgtt, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    s2: Id[VTDS2Hwpt],
+    pgtt: Pgtt,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """The record is written before the attach and zeroed when it fails: the old id is lost."""
@@ -96,7 +103,7 @@ def attach_pgtbl_aborts(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
 ) -> Errno:
     """The attach is given error_abort: any final refusal of the host aborts QEMU."""
-    if pgtt not in (Pgtt.FLT, Pgtt.PT) or (pgtt == Pgtt.FLT and flpt == 0):
+    if pgtt not in (Pgtt.FLT, Pgtt.PT) or (pgtt == Pgtt.FLT and flpt == NULL):
         return Errno.EINVAL
     err = vtd_device_attach_iommufd(s, vtd_as, pgtt, flpt, fault)
     check(err == Errno.OK, "error_abort: the host refused to attach")
@@ -135,8 +142,12 @@ def new_container_ignores_alloc(
 @overrides(vtd_ioas_container_populate)
 @mirrors("002 15/21 vtd_device_attach_iommufd")
 def populate_after_attach(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
-    flpt: PgTable, fault: Fault,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    container: Id[VTDIOASContainer],
+    pgtt: Pgtt,
+    flpt: PgTable,
+    fault: Fault,
 ) -> Errno:
     """The device is attached first; if mapping fails it is detached, not put back where it was."""
     err = vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
@@ -197,7 +208,11 @@ def any_error_tries_next(err: Errno) -> bool:
 @overrides(vtd_sm_pasid_table_walk_one)
 @mirrors("002 13/21 vtd_sm_pasid_table_walk_one", "defects V-06")
 def walk_unlocked(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, did: DomainId, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    pgtt: Pgtt,
+    did: DomainId,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """The lock covers the look-up of the address space only; the cache is filled without it."""
@@ -218,19 +233,30 @@ def container_matches_any_errata(
 
 
 AS_POSTED = (
-    set_hwpt_overwrites, attach_hwpt_forgets, attach_pgtbl_aborts, detach_pgtbl_aborts,
-    new_container_ignores_alloc, populate_after_attach, abandon_keeps_listening,
-    unset_without_unbind, detach_goes_on, free_id_forgets, any_error_tries_next,
+    set_hwpt_overwrites,
+    attach_hwpt_forgets,
+    attach_pgtbl_aborts,
+    detach_pgtbl_aborts,
+    new_container_ignores_alloc,
+    populate_after_attach,
+    abandon_keeps_listening,
+    unset_without_unbind,
+    detach_goes_on,
+    free_id_forgets,
+    any_error_tries_next,
 )
 
 
-def _single(name: str, about: str, override: Function, **expects: int) -> Variant:
+def _single(
+    name: str, about: str, override: Function, bounds: str = "small", **expects: int
+) -> Variant:
     """The reference with one defect."""
     return Variant(
         name=f"vtd-rfcv3-{name}",
         machine="hwpt-sharing",
         overrides=overriding(override),
         expects={rule.replace("_", "-"): length for rule, length in expects.items()},
+        bounds=bounds,
         source="002 15/21",
         about=about,
     )
@@ -257,5 +283,10 @@ VARIANTS = (
     _single("free-error", "A refused DESTROY loses the id.", free_id_forgets),
     _single("any-error", "A transient error doubles the guest's pinned map.", any_error_tries_next),
     _single("unlocked", "The cache is filled without the lock.", walk_unlocked),
-    _single("no-errata", "15/21 alone: no container for the erratum.", container_matches_any_errata),
+    _single(
+        "no-errata",
+        "15/21 alone: no container for the erratum.",
+        container_matches_any_errata,
+        "errata",
+    ),
 )

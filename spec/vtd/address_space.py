@@ -69,16 +69,20 @@ def memory_listener_unregister(
             iommufd_listener_region_del(s, container, section.id, fault)
 
 
-@mirrors("002 15/21 iommufd_listener_region_del_s2domain", "002 15/21 iommufd_listener_region_add_s2domain")
-def memory_region_transaction_commit(
-    s: IntelIOMMUState, view: Id[View], fault: Fault
-) -> Errno:
+@mirrors("002 15/21 iommufd_s2domain_memory_listener")
+def listener_follows(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> bool:
+    """Whether a container hears of changes of the memory map."""
+    return s.containers[container].listening
+
+
+@mirrors("002 15/21 iommufd_s2domain_memory_listener")
+def memory_region_transaction_commit(s: IntelIOMMUState, view: Id[View], fault: Fault) -> Errno:
     """The memory map changes: each listener unmaps what has gone, then maps what has come."""
     old = s.view
     s.view = view
     error = Errno.OK
     for container in s.containers:
-        if container.listening:
+        if listener_follows(s, container.id):
             check(container.iommufd != NONE, "memory listener called on a freed container")
             for section in s.sections:
                 if old in section.views and view not in section.views:

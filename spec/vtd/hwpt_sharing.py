@@ -22,9 +22,14 @@ def shape(values: Mapping[str, int]) -> Shape:
     fds, slots, devices = values["iommufds"], values["slots"], values["devices"]
     sizes, constants = memory_shape(values["views"])
     sizes.update(
-        iommufds=fds, objects=fds * slots, devices=devices, address_spaces=devices,
-        containers=values["containers"], s2_hwpts=values["s2_hwpts"],
-        PgTable=values["tables"], DomainId=values["domains"],
+        iommufds=fds,
+        objects=fds * slots,
+        devices=devices,
+        address_spaces=devices,
+        containers=values["containers"],
+        s2_hwpts=values["s2_hwpts"],
+        PgTable=values["tables"],
+        DomainId=values["domains"],
     )
 
     def mask(name: str) -> list[bool]:
@@ -82,6 +87,25 @@ def objects_left(s: IntelIOMMUState) -> int:
     return count(o.kind != Kind.FREE and not vfio_owns(s, o.id) for o in s.objects)
 
 
+def _bounds(why: str, **changed: int) -> Bounds:
+    """Bounds like `small`, but for some numbers."""
+    values = dict(
+        devices=2,
+        iommufds=1,
+        slots=12,
+        containers=2,
+        s2_hwpts=3,
+        tables=2,
+        domains=1,
+        views=0b10001,
+        on_second_fd=0,
+        incoherent=0b10,
+        errata=0b11,
+        deferred=0,
+    )
+    return Bounds({**values, **changed}, why)
+
+
 HWPT_SHARING = Machine(
     name="hwpt-sharing",
     title="Containers and stage-2 tables shared by devices",
@@ -94,17 +118,54 @@ HWPT_SHARING = Machine(
     state=IntelIOMMUState,
     init=init,
     actions=(
-        plug, unplug, pasid_cache_invalidate, gcmd_translation_enable, memory_map_change,
+        plug,
+        unplug,
+        pasid_cache_invalidate,
+        gcmd_translation_enable,
+        memory_map_change,
         destroy_deferred,
     ),
     shape=shape,
     teardown=Teardown(actions=(unplug, destroy_deferred), empty=empty_host, rank=objects_left),
     bounds={
-        "small": Bounds(
-            dict(
-                devices=2, iommufds=1, slots=12, containers=2, s2_hwpts=3, tables=2, domains=1,
-                views=0b10001, on_second_fd=0, incoherent=0b10, errata=0b11, deferred=0,
-            ),
+        "small": _bounds("Two devices with the erratum on one iommufd, one of them not coherent."),
+        "errata": _bounds(
+            "Two coherent devices on one iommufd, one of them with the erratum.",
+            incoherent=0,
+            errata=0b01,
+            tables=1,
+        ),
+        "fds": _bounds(
+            "Two coherent devices without the erratum, each on its own iommufd.",
+            iommufds=2,
+            on_second_fd=0b10,
+            incoherent=0,
+            errata=0,
+            tables=1,
+        ),
+        "standard": _bounds(
+            "Three devices on two iommufds.",
+            devices=3,
+            iommufds=2,
+            on_second_fd=0b100,
+            errata=0b011,
+            tables=1,
+            views=0b10000,
+        ),
+        "large": _bounds(
+            "Four devices on two iommufds, all views of the memory map; for random runs.",
+            devices=4,
+            iommufds=2,
+            slots=20,
+            containers=4,
+            s2_hwpts=6,
+            tables=4,
+            domains=2,
+            views=0b11111,
+            on_second_fd=0b1000,
+            incoherent=0b0110,
+            errata=0b0101,
+            deferred=2,
         ),
     },
 )

@@ -63,9 +63,15 @@ def vtd_ioas_container_get_s2_hwpt(
 
 
 @mirrors("002 15/21 vtd_ioas_container_put_s2_hwpt")
+def vtd_s2_unused(s: IntelIOMMUState, s2: Id[VTDS2Hwpt]) -> bool:
+    """Whether a stage-2 table has no users left."""
+    return s.s2_hwpts[s2].users == 0
+
+
+@mirrors("002 15/21 vtd_ioas_container_put_s2_hwpt")
 def vtd_ioas_container_put_s2_hwpt(s: IntelIOMMUState, s2: Id[VTDS2Hwpt], fault: Fault) -> None:
     """Free a stage-2 table that has no users left."""
-    if s.s2_hwpts[s2].users != 0:
+    if not vtd_s2_unused(s, s2):
         return
     vtd_free_id(s, s.s2_hwpts[s2].hwpt_id, fault)
     s.s2_hwpts[s2].container = NONE
@@ -105,9 +111,7 @@ def vtd_ioas_container_forget(s: IntelIOMMUState, container: Id[VTDIOASContainer
 
 
 @mirrors("002 15/21 vtd_device_detach_container")
-def vtd_release_s2(
-    s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault
-) -> None:
+def vtd_release_s2(s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault) -> None:
     """Let go of what a device used in a container: its nested HWPT, its share of the stage-2."""
     if hwpt != s.s2_hwpts[s2].hwpt_id:
         vtd_destroy_s1_hwpt(s, hwpt, fault)
@@ -116,9 +120,7 @@ def vtd_release_s2(
 
 
 @mirrors("002 15/21 vtd_device_detach_iommufd")
-def vtd_release_hwpt(
-    s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault
-) -> None:
+def vtd_release_hwpt(s: IntelIOMMUState, hwpt: Id[Object], s2: Id[VTDS2Hwpt], fault: Fault) -> None:
     """Let go of what a device used, and of the container if it was the last one in it."""
     container = s.s2_hwpts[s2].container
     vtd_release_s2(s, hwpt, s2, fault)
@@ -127,7 +129,10 @@ def vtd_release_hwpt(
 
 @mirrors("002 15/21 vtd_device_attach_hwpt")
 def vtd_set_hwpt(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], hwpt: Id[Object], s2: Id[VTDS2Hwpt],
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    hwpt: Id[Object],
+    s2: Id[VTDS2Hwpt],
     fault: Fault,
 ) -> None:
     """Remember what a device is attached to now, then let go of what it was attached to before."""
@@ -142,7 +147,11 @@ def vtd_set_hwpt(
 
 @mirrors("002 15/21 vtd_device_attach_hwpt")
 def vtd_device_attach_hwpt(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], s2: Id[VTDS2Hwpt], pgtt: Pgtt, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    s2: Id[VTDS2Hwpt],
+    pgtt: Pgtt,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """Attach a device to a stage-2 table, or to a new nested HWPT over it.
@@ -175,8 +184,12 @@ def vtd_try_next(err: Errno) -> bool:
 
 @mirrors("002 15/21 vtd_device_attach_container")
 def vtd_device_attach_container(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
-    flpt: PgTable, fault: Fault,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    container: Id[VTDIOASContainer],
+    pgtt: Pgtt,
+    flpt: PgTable,
+    fault: Fault,
 ) -> Errno:
     """Attach a device to the first stage-2 of a container that takes it, else to a new one."""
     dev = s.address_spaces[vtd_as].hiod
@@ -214,8 +227,12 @@ def vtd_device_attach_new_container(
 
 @mirrors("002 15/21 vtd_device_attach_iommufd")
 def vtd_ioas_container_populate(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], container: Id[VTDIOASContainer], pgtt: Pgtt,
-    flpt: PgTable, fault: Fault,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    container: Id[VTDIOASContainer],
+    pgtt: Pgtt,
+    flpt: PgTable,
+    fault: Fault,
 ) -> Errno:
     """Map the guest's memory, then attach the device: it never uses a map that is not complete."""
     err = memory_listener_register(s, container, fault)
@@ -256,9 +273,7 @@ def vtd_device_attach_iommufd(
 
 
 @mirrors("002 15/21 vtd_device_detach_hwpt")
-def vtd_device_detach_hwpt(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault
-) -> Errno:
+def vtd_device_detach_hwpt(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
     """Take a device off its page table: its DMA is blocked, or VFIO's own table if DMAR is off."""
     device = s.devices[s.address_spaces[vtd_as].hiod]
     if s.dmar_enabled:

@@ -50,9 +50,7 @@ def vtd_device_attach_pgtbl(
 
 
 @mirrors("002 15/21 vtd_device_detach_pgtbl")
-def vtd_device_detach_pgtbl(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault
-) -> Errno:
+def vtd_device_detach_pgtbl(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
     """Undo what a cached entry asked for."""
     return vtd_device_detach_iommufd(s, vtd_as, fault)
 
@@ -75,7 +73,11 @@ def vtd_bind_guest_pasid(
 
 @mirrors("002 12/21 vtd_fill_pe_in_cache", "002 15/21 vtd_fill_pe_in_cache")
 def vtd_fill_pe_in_cache(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, did: DomainId, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    pgtt: Pgtt,
+    did: DomainId,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """Bring the cache up to an entry of the guest; it stays as it was if the host refuses."""
@@ -108,7 +110,11 @@ def vtd_flush_pasid(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Faul
 
 @mirrors("002 12/21 vtd_pasid_cache_sync", "002 13/21 vtd_replay_guest_pasid_bindings")
 def vtd_pasid_cache_sync(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, did: DomainId, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    pgtt: Pgtt,
+    did: DomainId,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """Follow the guest's present entry of one device: first what is cached, then what is new."""
@@ -127,7 +133,11 @@ def vtd_pasid_cache_sync(
 
 @mirrors("002 13/21 vtd_sm_pasid_table_walk_one")
 def vtd_sm_pasid_table_walk_one(
-    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, did: DomainId, flpt: PgTable,
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    pgtt: Pgtt,
+    did: DomainId,
+    flpt: PgTable,
     fault: Fault,
 ) -> Errno:
     """Bind an entry found in the guest's table, if the device has a host IOMMU device."""
