@@ -84,7 +84,8 @@ def negation(code: Code) -> Code:
     if code.cell is not None:
         test = (*code.cell, "0")
     return replace(
-        code, text=text, opposite=code.text, cell=None, test=test, bit=None, yes=code.no, no=code.yes
+        code, text=text, opposite=code.text, cell=None, test=test, bit=None,
+        yes=code.no, no=code.yes,
     )
 
 

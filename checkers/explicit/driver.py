@@ -65,11 +65,11 @@ def expander(lowering: Lowering, instances: Instances, options: Options) -> Expa
         with out.block("for s in level"):
             out.line("t = tuple(s)")
             if options.edges:
-                out.line("e = 0")
+                out.line("o = 0")
             for number, action in enumerate(instances.actions):
                 _Action(lowering, options, out, number, action).write()
             if options.edges:
-                out.line("edge(e)")
+                out.line("edge(o)")
             out.line("i += 1")
         for number in range(count):
             out.line(f"fired[{number}] += n{number}")
@@ -227,7 +227,7 @@ class _Action:
             with out.block("if d is k"):
                 self._new()
             with out.block("if d is not s and not f" if self.rule.fault else "if d is not s"):
-                out.line("target(id(d)); e += 1")
+                out.line("target(id(d)); o += 1")
         else:
             with out.block("if keep(k, k) is k"):
                 self._new()

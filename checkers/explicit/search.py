@@ -175,7 +175,8 @@ class _Search:
             if fresh:
                 found.depth += 1
             if self._done():
-                found.stopped = "every rule sought is broken" if fresh else ""
+                if fresh:
+                    found.stopped = f"stopped at depth {found.depth}: every rule sought is broken"
                 return
             level = fresh
 

@@ -16,10 +16,10 @@ def stuck(
 
     `degrees` are the steps that leave each state, `targets` the `id` of where each leads.
     """
-    source = np.repeat(np.arange(len(states), dtype=np.uint32), _numbers(degrees, np.uint16))
-    target = _places(states, _numbers(targets, np.uint64))
+    source = np.repeat(np.arange(len(states), dtype=np.uint32), _numbers(degrees))
+    target = _places(states, _numbers(targets))
     reaches = np.zeros(len(states), dtype=np.bool_)
-    reaches[_numbers(empties, np.uint32)] = True
+    reaches[_numbers(empties)] = True
     while len(source):
         now = reaches[target]
         if not now.any():
@@ -31,14 +31,12 @@ def stuck(
     return int(left[0]) if len(left) else None
 
 
-def _places(states: Collection[bytes], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+def _places(states: Collection[bytes], ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
     """The numbers of the states with these `id`s."""
-    known = np.fromiter(map(id, states), dtype=np.uint64, count=len(states))
+    known = np.fromiter(map(id, states), dtype=np.int64, count=len(states))
     order = np.argsort(known).astype(np.uint32)
     return order[np.searchsorted(known[order], ids)]
 
 
-def _numbers(
-    given: array[int], kind: type[np.unsignedinteger[npt.NBitBase]]
-) -> npt.NDArray[np.unsignedinteger[npt.NBitBase]]:
-    return np.frombuffer(given, dtype=kind) if given else np.empty(0, dtype=kind)
+def _numbers(given: array[int]) -> npt.NDArray[np.int64]:
+    return np.array(given, dtype=np.int64)

@@ -1,0 +1,91 @@
+"""The engine's answers: one row for each rule, and two for what keeps them from being vacuous.
+
+`limits.jobs` is not used: one process explores. The expansion of a level could be divided, but the
+states would have to be compared in one place all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from checkers.explicit.paths import violation
+from checkers.explicit.search import Exploration, explore, wanted
+from checkers.result import Finding, Limits, Verdict
+from spec.language.program import Program
+
+ENGINE: Final = "explicit"
+
+WITNESSES: Final = "every-witness-reached"
+"""The row that says that every *sometimes* is satisfied by a reachable state."""
+
+ACTIONS: Final = "every-action-fires"
+"""The row that says that every action is enabled somewhere."""
+
+
+def check(
+    program: Program, names: frozenset[str], limits: Limits, symmetry: bool = True
+) -> list[Finding]:
+    """Explore, and say of each requested rule whether it holds in every reachable state."""
+    rules = wanted(program, names - {WITNESSES, ACTIONS})
+    if names and not names - {WITNESSES, ACTIONS}:
+        rules = []
+    found = explore(program, frozenset(rules), limits, symmetry)
+    rows = [_rule_row(found, name) for name in rules]
+    if program.variant is None:
+        rows += _coverage(found, names)
+    return rows
+
+
+def _coverage(found: Exploration, names: frozenset[str]) -> list[Finding]:
+    program = found.program
+    unseen = [item.name for item in program.witnesses if item.name not in found.witnessed]
+    idle = [rule.name for rule in program.actions if not found.fired.get(rule.name)]
+    rows = [_row(found, WITNESSES, unseen, "never"), _row(found, ACTIONS, idle, "never enabled")]
+    return [row for row in rows if not names or row.rule in names]
+
+
+def _rule_row(found: Exploration, name: str) -> Finding:
+    hit = found.first.get(name)
+    if hit is None:
+        return _row(found, name, (), "")
+    shown = violation(found, hit)
+    length = len(shown.steps)
+    detail = _joined([f"in {length} step{'' if length == 1 else 's'}", shown.why])
+    return replace(
+        _figures(found, name), verdict=Verdict.VIOLATED, detail=_detail(found, detail),
+        violation=shown,
+    )
+
+
+def _row(found: Exploration, name: str, missing: Iterable[str], word: str) -> Finding:
+    """Holds if nothing is missing; violated only if the exploration was complete."""
+    names = ", ".join(missing)
+    row = _figures(found, name)
+    if names and found.exhausted:
+        detail = _detail(found, f"{word}: {names}")
+        return replace(row, verdict=Verdict.VIOLATED, detail=detail)
+    if not found.exhausted and (names or not word):
+        missing_yet = f"not yet: {names}" if names else ""
+        detail = _detail(found, _joined([found.stopped, missing_yet]))
+        return replace(row, verdict=Verdict.BOUNDED, detail=detail)
+    detail = f"exhausted {found.states} states" if found.exhausted else found.stopped
+    return replace(row, verdict=Verdict.HOLDS, detail=_detail(found, detail))
+
+
+def _figures(found: Exploration, name: str) -> Finding:
+    return Finding(
+        ENGINE, name, Verdict.BOUNDED, states=found.states, transitions=found.transitions,
+        depth=found.depth, seconds=found.seconds,
+    )
+
+
+def _detail(found: Exploration, first: str) -> str:
+    sorts = ", ".join(symmetry.sort for symmetry in found.symmetric)
+    cuts = ", ".join(f"cut by {bound}: {count}" for bound, count in found.cuts.items())
+    return _joined([first, f"up to renaming of {sorts}" if sorts else "", cuts])
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)
