@@ -270,12 +270,20 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
     try:
         while _violates(search) and len(search.ignored) < len(search.watch.rules):
             pass
-    except Stopped as reason:
-        stopped = str(reason)
-    except KeyboardInterrupt:
-        limits.interrupted = True
-        stopped = "interrupted"
+    except (Exception, KeyboardInterrupt, Stopped) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        limits.interrupted = isinstance(reason, KeyboardInterrupt)
+        stopped = "interrupted" if limits.interrupted else str(reason)
     return [_finding(search, name, stopped) for name in search.watch.rules]
+
+
+def _reason(error: BaseException | None) -> BaseException | None:
+    """The limit or the Ctrl-C behind an error, which hypothesis may report as a flaky test."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Stopped):
+        error = error.__context__
+    return error
 
 
 def _violates(search: Search) -> bool:

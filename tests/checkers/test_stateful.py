@@ -122,6 +122,35 @@ def test_time_limit_is_bounded_and_never_success() -> None:
     assert all(row.detail.startswith("time limit") for row in rows.values())
 
 
+@pytest.mark.parametrize("spent", range(100, 1500, 200))
+def test_a_limit_met_while_shrinking_keeps_the_violation(
+    monkeypatch: pytest.MonkeyPatch, spent: int
+) -> None:
+    spend = stateful.Search.spend
+
+    def stopping(self: stateful.Search) -> None:
+        spend(self)
+        if self.steps > spent:
+            raise stateful.Stopped("time limit")
+
+    monkeypatch.setattr(stateful.Search, "spend", stopping)
+    program = build(REFCOUNT, "large", FREES_WHILE_HELD)
+    rows = check(program, frozenset(), Limits())
+    assert {row.verdict for row in rows} == {Verdict.VIOLATED, Verdict.BOUNDED}
+    for row in rows:
+        if row.violation:
+            assert_replays(program, row.violation)
+
+
+def test_an_error_of_the_machine_itself_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(self: stateful.Walk, *_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(stateful.Walk, "act", failing)
+    with pytest.raises(ZeroDivisionError):
+        check(build(MUTEX, "small"), frozenset(), Limits())
+
+
 def test_memory_limit_is_bounded() -> None:
     rows = by_rule(build(REFCOUNT, "large"), Limits(memory_mib=1))
     assert {row.verdict for row in rows.values()} == {Verdict.BOUNDED}
