@@ -41,6 +41,8 @@ class Exit:
 
 
 Exits = dict[str, Exit]
+Counts = list[tuple[t.Quantified, dict[Node, Node]]]
+"""Every count that was evaluated: its text, and what is counted by row."""
 
 
 @dataclass
@@ -101,6 +103,8 @@ class Executor:
         self.failures: list[Failure] = []
         self.frame = Frame((), {})
         self.changes = 0
+        self.counts: Counts = []
+        self.earlier: Counts = []
         self.dereferenced: list[Node] = []
 
     # calls
@@ -479,7 +483,7 @@ class Executor:
     def _quantified(self, expr: t.Quantified) -> Node:
         hidden = self.frame.locals.get(expr.name)
         going, found = self.g.true, self.g.bool(expr.op == "all")
-        counted: list[Node] = []
+        counted: dict[Node, Node] = {}
         picked: list[tuple[Node, Node]] = []
         for item in self._items(expr.table is not None, expr.span, expr.table):
             self.frame.locals[expr.name] = item
@@ -491,7 +495,7 @@ class Executor:
                 picked.append((test, value))
                 going = self.g.and_(going, self.g.not_(test))
             elif expr.op == "count":
-                counted.append(self.g.and_(test, value))
+                counted[item] = self.g.and_(test, value)
             elif expr.op == "any":
                 found = self.g.or_(found, self.g.and_(test, value))
                 going = self.g.not_(found)
@@ -500,8 +504,22 @@ class Executor:
                 going = found
         self.frame.locals[expr.name] = hidden
         if expr.op == "count":
-            return self.g.count(counted)
+            return self._count(expr, counted)
         return self._first(expr, picked) if expr.op == "first" else found
+
+    def _count(self, expr: t.Quantified, now: dict[Node, Node]) -> Node:
+        """How many are true: as a difference to the same count in the state before, if known."""
+        g = self.g
+        self.counts.append((expr, now))
+        index = len(self.counts) - 1
+        if index >= len(self.earlier) or self.earlier[index][0] is not expr:
+            return g.count(list(now.values()))
+        old = self.earlier[index][1]
+        rows = old.keys() | now.keys()
+        pairs = [(now.get(row, g.false), old.get(row, g.false)) for row in rows]
+        come = g.count([g.and_(new, g.not_(was)) for new, was in pairs])
+        gone = g.count([g.and_(was, g.not_(new)) for new, was in pairs])
+        return g.add(g.count(list(old.values())), g.sub(come, gone))
 
     def _first(self, expr: t.Quantified, picked: list[tuple[Node, Node]]) -> Node:
         assert isinstance(expr.type, IdT)

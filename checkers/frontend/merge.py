@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from checkers.frontend import tree as t
-from checkers.frontend.execute import Cells, Env, Executor, Failure, Value
+from checkers.frontend.execute import Cells, Counts, Env, Executor, Failure, Value
 from checkers.frontend.ir import ANY, BOOL, Graph, Node
 from checkers.frontend.parse import Parser
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, ValueT
@@ -147,15 +147,34 @@ class Merger:
 
     def predicate(self, rule: Rule, *envs: Env, given: tuple[Node, ...] = ()) -> Node:
         """The value of a predicate or rank; where it would fail a check it is false (or 0)."""
+        return self._predicate(rule, envs, given, [])[0]
+
+    def predicate_after(
+        self, rule: Rule, before: Env, after: Env, given: tuple[Node, ...] = ()
+    ) -> Node:
+        """A predicate of the state after a step, its counts as what the step adds and takes.
+
+        The value is the same as that of `predicate`; a solver that knows the predicate of the state
+        before has less to add up.
+        """
+        counts = self._predicate(rule, (before,), given, [])[1]
+        return self._predicate(rule, (after,), given, counts)[0]
+
+    def _predicate(
+        self, rule: Rule, envs: tuple[Env, ...], given: tuple[Node, ...], earlier: Counts
+    ) -> tuple[Node, Counts]:
         executor = Executor(self.graph, self.layout, self.cells, [dict(env) for env in envs], None)
+        executor.earlier = earlier
         function: t.Function = self.parser.function(rule.function)
         arguments: list[Value] = [*range(len(envs)), *given]
         value = executor.call(function, arguments)
         assert isinstance(value, Node)
         failed = self.graph.any_of(failure.condition for failure in executor.failures)
         if isinstance(value.type, BoolT):
-            return self.graph.and_(value, self.graph.not_(failed))
-        return self.graph.ite(failed, self.graph.int(0), value)
+            value = self.graph.and_(value, self.graph.not_(failed))
+        else:
+            value = self.graph.ite(failed, self.graph.int(0), value)
+        return value, executor.counts
 
 
 def _places(layout: Layout) -> Iterator[tuple[Column, int, int]]:

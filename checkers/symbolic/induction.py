@@ -1,0 +1,242 @@
+"""One query of a proof at a time: from any state in which the invariants hold, one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import z3
+
+from checkers.frontend.ir import Node, variables
+from checkers.frontend.merge import Step as Merged
+from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
+from checkers.symbolic.terms import Terms, Z3
+from spec.language.layout import BoolT
+from spec.language.program import Kind
+
+POSSIBLE = "every-action-possible"
+"""The rule that some state in which the invariants hold enables each action, and there is one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one query said: `status` is holds, fails or unknown."""
+
+    rule: str
+    where: str
+    status: str
+    violation: Violation | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An independent part of a proof: the initial states, an instance of an action, the teardown."""
+
+    kind: str
+    action: str = ""
+    given: Given = ()
+
+    def __str__(self) -> str:
+        values = ", ".join("*" if value is None else str(value) for value in self.given)
+        return f"{self.action}({values})" if self.kind == "step" else self.kind
+
+
+class Query:
+    """A solver that has assumed something; asks for what would refute a goal."""
+
+    def __init__(self, system: System, carriers: dict[type, int], until: float) -> None:
+        self.system = system
+        self.terms = Terms(system.program.layout, carriers)
+        self.solver = z3.SolverFor("QF_FD", ctx=self.terms.ctx)
+        self.until = until
+
+    def assume(self, nodes: Sequence[Node], goals: Sequence[Node], opaque: bool) -> None:
+        """Assert nodes, and the types of everything in them and in the goals to come."""
+        self.terms.opaque = opaque
+        asserted = self.terms.terms(nodes[:-1])
+        self.terms.opaque = False
+        asserted += self.terms.terms(nodes[-1:])
+        self.terms.terms(goals)
+        self.solver.add(*typed_terms(self.terms), *asserted)
+
+    def check(self, node: Node | None = None, value: bool = True) -> str:
+        """`sat`, `unsat` or `unknown`: can the node have the value, after what is assumed?"""
+        if node is not None and node.op == "const":
+            return self.check() if bool(node.value) == value else "unsat"
+        if self.until:
+            left = int((self.until - time.monotonic()) * 1000)
+            if left <= 0:
+                return "unknown"
+            self.solver.set("timeout", left)
+        if node is None:
+            return str(self.solver.check())
+        goal = self.terms.term(node)
+        self.solver.push()
+        self.solver.add(goal if value else z3.Not(goal))
+        answer = str(self.solver.check())
+        self.model: Z3 = self.solver.model() if answer == "sat" else None
+        self.solver.pop()
+        return answer
+
+
+def run_task(system: System, task: Task, until: float) -> list[Answer]:
+    """Everything a task asks."""
+    if task.kind == "initial":
+        return _initial(system, until)
+    if task.kind == "teardown":
+        return _teardown(system, until)
+    return _Stepping(system, task, until).answers()
+
+
+def tasks(system: System) -> list[Task]:
+    """The parts of a proof."""
+    found = [
+        Task("step", rule.name, given)
+        for rule in system.program.actions
+        for given in system.action_instances(rule)
+    ]
+    if system.program.rank is not None:
+        found.append(Task("teardown"))
+    return [*found, Task("initial")]
+
+
+class _Stepping:
+    """All goals about one instance of an action."""
+
+    def __init__(self, system: System, task: Task, until: float) -> None:
+        self.system, self.task, self.until = system, task, until
+        self.graph = system.graph
+        self.rule = system.program.action(task.action)
+        self.step: Merged = system.merger.action(self.rule, task.given)
+        after = system.after(self.step)
+        self.goals: list[tuple[Conjunct, Node]] = []
+        for before, now in zip(
+            system.conjuncts, system.instances(system.state, after), strict=True
+        ):
+            if now.node is not before.node and now.node is not self.graph.true:
+                self.goals.append((now, now.node))
+        self.crash = self.graph.any_of(condition for condition, _ in self.step.crashes)
+        failed = self.graph.not_(self.graph.eq(self.step.result, self.graph.int(0))) if isinstance(
+            self.step.result.type, type(self.graph.int(0).type)
+        ) else self.graph.not_(
+            self.graph.eq(self.step.result, self.graph.const(0, self.step.result.type))
+        )
+        self.failing = [
+            (name, self.graph.or_(self.graph.not_(failed), system.merger.predicate(
+                system.program.invariants[name], system.state, after
+            )))
+            for name in system.on_failure
+        ]
+        self.exact: Query | None = None
+        self.quick = self._query(True)
+
+    def _query(self, opaque: bool) -> Query:
+        goals = [self.crash, *(node for _, node in self.goals), *(n for _, n in self.failing)]
+        nodes = variables([self.step.enabled, *goals, *self.step.next.values()])
+        query = Query(self.system, self.system.carriers(nodes), self.until)
+        extra = [node for node in nodes if node not in self.system.state]
+        assumed = [*self.system.hypotheses(extra), self.graph.or_(self.step.enabled, self.crash)]
+        query.assume(assumed, [*goals, self.step.enabled], opaque)
+        return query
+
+    def answers(self) -> list[Answer]:
+        """The conjuncts one by one, then crashes, rules of refusals, and that it can happen."""
+        crash = self._ask(CRASH, (), self.crash, False)
+        found = [crash]
+        self._commit()
+        for conjunct, node in self.goals:
+            found.append(self._ask(conjunct.rule, conjunct.binding, node, True))
+        for name, node in self.failing:
+            found.append(self._ask(name, (), node, True))
+        possible = {"sat": "holds", "unsat": "fails"}.get(self.quick.check(), "unknown")
+        found.append(Answer(POSSIBLE, self.task.action, possible))
+        return found
+
+    def _commit(self) -> None:
+        self.quick.solver.add(self.quick.terms.term(self.step.enabled))
+        if self.exact is not None:
+            self.exact.solver.add(self.exact.terms.term(self.step.enabled))
+
+    def _ask(self, rule: str, binding: Given, node: Node, wanted: bool) -> Answer:
+        status = self.quick.check(node, not wanted)
+        query = self.quick
+        if status == "sat" and self.quick.terms.side:
+            if self.exact is None:
+                self.exact = self._query(False)
+                if rule != CRASH:
+                    self.exact.solver.add(self.exact.terms.term(self.step.enabled))
+            query = self.exact
+            status = query.check(node, not wanted)
+        if status == "sat":
+            return self._counterexample(rule, binding, query)
+        return Answer(rule, str(self.task), "holds" if status == "unsat" else "unknown")
+
+    def _counterexample(self, rule: str, binding: Given, query: Query) -> Answer:
+        reader = Reader(self.system, query.model)
+        state = reader.state(query.terms)
+        values = tuple(reader.value(node, query.terms) for node in self.step.parameters)
+        fault = 0 if self.step.fault is None else reader.value(self.step.fault, query.terms)
+        outcome = self.system.program.run(self.rule, state, values, fault)
+        note = "".join(f"; more values of {name} than the bounds have" for name in reader.beyond())
+        if outcome.kind is not (Kind.CRASH if rule == CRASH else Kind.DONE):
+            note += f"; a run of it is {outcome.kind.value}"
+        violation = Violation(
+            rule, state, (Step(self.rule.name, values, fault),),
+            tuple(value or 0 for value in binding), outcome.why, induction=True,
+        )
+        return Answer(rule, str(self.task), "fails", violation, note)
+
+
+def _initial(system: System, until: float) -> list[Answer]:
+    """Every invariant holds in every initial state, and init fails no check."""
+    g, merger = system.graph, system.merger
+    step = merger.action(system.program.init, before=merger.cleared())
+    env = {**merger.cleared(), **step.next}
+    goals = system.instances(env)
+    crash = g.any_of(condition for condition, _ in step.crashes)
+    query = Query(system, system.carriers(variables([step.enabled, *env.values()])), until)
+    query.assume([step.enabled], [crash, *(goal.node for goal in goals)], False)
+    found = [Answer(CRASH, "init", _status(query.check(crash)))]
+    for goal in goals:
+        found.append(Answer(goal.rule, "init", _status(query.check(goal.node, False))))
+    return found
+
+
+def _teardown(system: System, until: float) -> list[Answer]:
+    """Rank 0 means empty; else some teardown action, without a fault, lowers the rank."""
+    g, merger, program = system.graph, system.merger, system.program
+    assert program.rank is not None
+    assert program.empty is not None
+    rank = merger.predicate(program.rank, system.state)
+    done = g.eq(rank, g.int(0))
+    empty = merger.predicate(program.empty, system.state)
+    helps = []
+    for name in program.teardown_actions:
+        rule = _teardown_rule(system, name)
+        for values in rule.instances(program.layout):
+            step = merger.action(rule, values, 0)
+            lower = merger.predicate_after(program.rank, system.state, system.after(step))
+            helps.append(g.and_(step.enabled, g.lt(lower, rank)))
+    goal = g.ite(done, empty, g.any_of(helps))
+    query = Query(system, system.carriers(), until)
+    query.assume([*system.hypotheses(), g.true], [goal], False)
+    status = _status(query.check(goal, False))
+    violation = None
+    if status == "fails":
+        state = Reader(system, query.model).state(query.terms)
+        violation = Violation(TEARDOWN, state, (), induction=True)
+    return [Answer(TEARDOWN, "teardown", status, violation)]
+
+
+def _teardown_rule(system: System, name: str):  # type: ignore[no-untyped-def]
+    return system.program.action(name)
+
+
+def _status(answer: str) -> str:
+    return {"unsat": "holds", "sat": "fails"}.get(answer, "unknown")
+
+
+__all__ = ["POSSIBLE", "Answer", "BoolT", "Task", "run_task", "tasks"]

@@ -1,0 +1,170 @@
+"""A program as the prover sees it: conjuncts of its invariants, instances of its actions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import z3
+
+from checkers.frontend.ir import Node, variables
+from checkers.frontend.execute import Env
+from checkers.frontend.merge import Merger, Step
+from checkers.symbolic.terms import Terms, Z3
+from spec.language.layout import BoolT, EnumT, IdT, SortT
+from spec.language.program import Program, Rule
+from spec.language.types import Sort
+
+INSTANCES = 64
+"""More combinations of an action's parameters than this are left to the solver, last ones first."""
+
+Given = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Conjunct:
+    """One instance of an invariant; `binding` has None for data, which stays symbolic."""
+
+    rule: str
+    binding: Given
+    parameters: tuple[Node, ...]
+    node: Node
+
+
+class System:
+    """The merged parts of a program, built when first asked for."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.merger = Merger(program)
+        self.graph = self.merger.graph
+        self.state = self.merger.state()
+        kinds = {item.name: item.kind for item in program.machine.invariants}
+        self.always = [name for name in program.invariants if kinds[name] == "always"]
+        self.on_failure = [name for name in program.invariants if kinds[name] == "on-failure"]
+        self.conjuncts = self.instances(self.state)
+
+    def instances(self, env: Env, after: Env | None = None) -> list[Conjunct]:
+        """Every conjunct, of `env` or of the state `after` a step from it."""
+        found = []
+        for name in self.always:
+            rule = self.program.invariants[name]
+            for binding in self._bindings(rule):
+                given = tuple(self.merger.bind(rule, binding, f"{name}."))
+                if after is None:
+                    node = self.merger.predicate(rule, env, given=given)
+                else:
+                    node = self.merger.predicate_after(rule, env, after, given)
+                found.append(Conjunct(name, binding, given, node))
+        return found
+
+    def _bindings(self, rule: Rule) -> Iterable[Given]:
+        domains = [
+            (None,) if isinstance(item.type, SortT) else self.program.layout.domain(item.type)
+            for item in rule.parameters
+        ]
+        return itertools.product(*domains)
+
+    def hypotheses(self, extra: Sequence[Node] = ()) -> list[Node]:
+        """What may be assumed of a state: every conjunct, for data those at hand and `extra`."""
+        found = []
+        for conjunct in self.conjuncts:
+            rule = self.program.invariants[conjunct.rule]
+            open_ = [isinstance(item.type, SortT) for item in rule.parameters]
+            if not any(open_):
+                found.append(conjunct.node)
+                continue
+            choices = [
+                [n for n in (*self.state, *extra) if n.type == node.type] if free else [node]
+                for node, free in zip(conjunct.parameters, open_, strict=True)
+            ]
+            for given in itertools.product(*choices):
+                nulls = [
+                    self.graph.eq(x, self.graph.const(0, x.type))
+                    for x, free in zip(given, open_, strict=True) if free
+                ]
+                here = self.merger.predicate(rule, self.state, given=given)
+                found.append(self.graph.or_(self.graph.any_of(nulls), here))
+        return found
+
+    def action_instances(self, rule: Rule) -> list[Given]:
+        """The bindings to take one by one: small parameters by value, the others symbolic."""
+        found: list[Given] = [()]
+        for item in rule.parameters:
+            small = isinstance(item.type, BoolT | EnumT | IdT)
+            domain = self.program.layout.domain(item.type) if small else (None,)
+            if len(found) * len(domain) > INSTANCES:
+                domain = (None,)
+            found = [(*given, value) for given in found for value in domain]
+        return found
+
+    def after(self, step: Step) -> Env:
+        """The state after a step, in terms of the state before it."""
+        return {**self.state, **step.next}
+
+    def carriers(self, extra: Iterable[Node] = ()) -> dict[type[Sort], int]:
+        """For each data sort as many values as a query has variables of it: any more change nothing."""
+        found: dict[type[Sort], int] = {}
+        for node in {*self.state, *extra, *self._parameters()}:
+            if isinstance(node.type, SortT):
+                found[node.type.cls] = found.get(node.type.cls, 0) + 1
+        return found
+
+    def _parameters(self) -> list[Node]:
+        return [node for conjunct in self.conjuncts for node in conjunct.parameters]
+
+    def explored(self) -> dict[type[Sort], int]:
+        """The carriers of the bounds."""
+        kinds: set[type[Sort]] = set()
+        for column in self.program.layout.columns():
+            if isinstance(column.type, SortT):
+                kinds.add(column.type.cls)
+        for rule in (self.program.init, *self.program.actions, *self.program.invariants.values()):
+            kinds |= {x.type.cls for x in rule.parameters if isinstance(x.type, SortT)}
+        return {cls: self.program.layout.carrier(cls) for cls in kinds}
+
+
+class Reader:
+    """Reads states and parameters off a model; data values are numbered as they come."""
+
+    def __init__(self, system: System, model: Z3, renumber: bool = True) -> None:
+        self.system = system
+        self.model = model
+        self.renumber = renumber
+        self.names: dict[type[Sort], dict[int, int]] = {}
+
+    def value(self, node: Node, terms: Terms) -> int:
+        """The value of a node; 0 where the model does not care."""
+        if node.op == "const":
+            return int(node.value)
+        found = self.model.eval(terms.term(node), model_completion=True)
+        value = int(z3.is_true(found)) if isinstance(node.type, BoolT) else int(found.as_long())
+        if isinstance(node.type, SortT) and self.renumber and value:
+            names = self.names.setdefault(node.type.cls, {})
+            return names.setdefault(value, len(names) + 1)
+        return value
+
+    def state(self, terms: Terms) -> bytes:
+        """The frozen state that the state's variables stand for."""
+        cells = bytearray(self.system.program.layout.size)
+        for node, (column, row, element) in self.system.merger.where.items():
+            value = self.value(node, terms)
+            place = column.offset(row)
+            if element:
+                cells[place + (element - 1 >> 3)] |= value << (element - 1 & 7)
+            else:
+                cells[place] = value
+        return bytes(cells)
+
+    def beyond(self) -> list[str]:
+        """The sorts of which the state uses more values than the bounds have."""
+        carrier = self.system.program.layout.carrier
+        return [cls.__name__ for cls, names in self.names.items() if len(names) > carrier(cls)]
+
+
+def typed_terms(terms: Terms) -> list[Any]:
+    """Well-typedness of every variable that has been translated, and what is known of counts."""
+    found = terms.all_typed(variables(terms.known)) + terms.side
+    return list(found)

@@ -1,0 +1,246 @@
+"""Nodes as z3 terms: ids, enums and ints are bit-vectors of just enough bits.
+
+A data sort is a bit-vector too, of a carrier that the caller chooses (for a proof one with as many
+values as the query has terms of the sort: formulas that only compare cannot tell it from an
+unbounded one), or else an uninterpreted sort of z3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import z3
+
+from checkers.frontend.ir import Node, order
+from spec.language.layout import BoolT, EnumT, IdT, IntT, Layout, SortT, ValueT
+from spec.language.types import Sort
+
+FEW = 4
+"""Counts of fewer things are always added up."""
+
+Z3 = Any
+"""z3 ships no types; its terms, solvers and models are `Any` in here and in no other package."""
+
+
+class Terms:
+    """Translates nodes of one graph in one z3 context; variables get a suffix (a time, say).
+
+    While `opaque` is set, a count becomes a number of which `side` says little. That is sound for
+    a proof, where the counts of the state after a step are differences to those before it, and it
+    spares the solver the addition; a model that comes of it is to be looked for again without.
+    """
+
+    def __init__(
+        self, layout: Layout, carriers: Mapping[type[Sort], int] | None = None,
+        context: Z3 = None, suffix: str = "",
+    ) -> None:
+        self.layout = layout
+        self.carriers = carriers
+        self.ctx = context or z3.Context()
+        self.suffix = suffix
+        self.known: dict[Node, Z3] = {}
+        self.opaque = False
+        self.side: list[Z3] = []
+        self._constants: dict[tuple[int, int], Z3] = {}
+        self._sorts: dict[type[Sort], Z3] = {}
+
+    def bits(self, kind: ValueT) -> int:
+        """The width of a type's bit-vector."""
+        match kind:
+            case EnumT(cls):
+                return _width(max(cls))
+            case IdT(record):
+                return _width(self.layout.table_of(record).rows)
+            case IntT(lo, hi):
+                return _width(hi) if lo >= 0 else max(_width(hi), _width(-lo - 1)) + 1
+            case SortT(cls):
+                assert self.carriers is not None
+                return _width(self.carriers[cls])
+        return 1
+
+    def number(self, value: int, width: int) -> Z3:
+        """A bit-vector constant."""
+        found = self._constants.get((value, width))
+        if found is None:
+            found = self._constants[value, width] = z3.BitVecVal(value, width, self.ctx)
+        return found
+
+    def constant(self, value: int, kind: ValueT) -> Z3:
+        """A constant of a type."""
+        if isinstance(kind, BoolT):
+            return z3.BoolVal(bool(value), self.ctx)
+        if isinstance(kind, SortT) and self.carriers is None:
+            return z3.Const(f"{kind.cls.__name__}!{value}", self._sort(kind.cls))
+        return self.number(value, self.bits(kind))
+
+    def _sort(self, cls: type[Sort]) -> Z3:
+        if cls not in self._sorts:
+            self._sorts[cls] = z3.DeclareSort(cls.__name__, self.ctx)
+        return self._sorts[cls]
+
+    def variable(self, node: Node) -> Z3:
+        """The z3 constant of a variable."""
+        name = f"{node.value}{self.suffix}"
+        if isinstance(node.type, BoolT):
+            return z3.Bool(name, self.ctx)
+        if isinstance(node.type, SortT) and self.carriers is None:
+            return z3.Const(name, self._sort(node.type.cls))
+        return z3.BitVec(name, self.bits(node.type), self.ctx)
+
+    def term(self, node: Node) -> Z3:
+        """The term of a node."""
+        found = self.known.get(node)
+        return self.terms([node])[0] if found is None else found
+
+    def terms(self, nodes: Sequence[Node]) -> list[Z3]:
+        """The terms of nodes; what they share is translated once."""
+        known = self.known
+        for node in order_unknown(nodes, known):
+            known[node] = self._translate(node)
+        return [known[node] for node in nodes]
+
+    def _translate(self, node: Node) -> Z3:
+        given = [self.known[x] for x in node.args]
+        ctx = self.ctx
+        match node.op:
+            case "const":
+                return self.constant(int(node.value), node.type)
+            case "var":
+                return self.variable(node)
+            case "not":
+                return z3.BoolRef(z3.Z3_mk_not(ctx.ref(), given[0].ast), ctx)
+            case "and" | "or":
+                make = z3.Z3_mk_and if node.op == "and" else z3.Z3_mk_or
+                return z3.BoolRef(make(ctx.ref(), 2, _array(given)), ctx)
+            case "ite":
+                a, b = self._alike(node, given)
+                ast = z3.Z3_mk_ite(ctx.ref(), given[0].ast, a.ast, b.ast)
+                return z3.BoolRef(ast, ctx) if isinstance(node.type, BoolT) else _value(ast, ctx)
+            case "eq":
+                a, b = self._common(node.args, given)
+                return z3.BoolRef(z3.Z3_mk_eq(ctx.ref(), a.ast, b.ast), ctx)
+            case "lt":
+                a, b = self._common(node.args, given)
+                return a < b if _union(node.args).lo < 0 else z3.ULT(a, b)
+            case "add" | "sub":
+                return self._sum(node, given)
+            case "count":
+                return self._count(given, self.bits(node.type))
+            case "narrow":
+                return self._resize(given[0], node.args[0].type, self.bits(node.type))
+        raise AssertionError(node.op)
+
+    def _alike(self, node: Node, given: Sequence[Z3]) -> list[Z3]:
+        if not isinstance(node.type, IntT):
+            return list(given[1:])
+        width = self.bits(node.type)
+        return [
+            self._resize(x, arg.type, width) for arg, x in zip(node.args[1:], given[1:], strict=True)
+        ]
+
+    def _common(self, args: Sequence[Node], given: Sequence[Z3]) -> list[Z3]:
+        if not isinstance(args[0].type, IntT):
+            return list(given)
+        width = self.bits(_union(args))
+        return [self._resize(x, arg.type, width) for arg, x in zip(args, given, strict=True)]
+
+    def _sum(self, node: Node, given: Sequence[Z3]) -> Z3:
+        width = self.bits(_union([*node.args, node]))
+        a, b = (
+            self._resize(x, arg.type, width) for arg, x in zip(node.args, given, strict=True)
+        )
+        total = a + b if node.op == "add" else a - b
+        return self._resize(total, _union([*node.args, node]), self.bits(node.type))
+
+    def _resize(self, term: Z3, kind: ValueT, width: int) -> Z3:
+        have = term.size()
+        if have == width:
+            return term
+        if have > width:
+            return z3.Extract(width - 1, 0, term)
+        assert isinstance(kind, IntT)
+        extend = z3.SignExt if kind.lo < 0 else z3.ZeroExt
+        return extend(width - have, term)
+
+    def _count(self, given: Sequence[Z3], width: int) -> Z3:
+        if self.opaque and len(given) >= FEW:
+            return self._number_of(given, width)
+        one, none = self.number(1, width), self.number(0, width)
+        parts = [z3.If(item, one, none, self.ctx) for item in given]
+        while len(parts) > 1:
+            parts = [
+                parts[i] + parts[i + 1] if i + 1 < len(parts) else parts[i]
+                for i in range(0, len(parts), 2)
+            ]
+        return parts[0]
+
+    def _number_of(self, given: Sequence[Z3], width: int) -> Z3:
+        """A count of which only this is known: it is 0 if and only if nothing is counted."""
+        total = z3.BitVec(f"count!{len(self.side)}{self.suffix}", width, self.ctx)
+        some = z3.Or(*given)
+        self.side.append((total != self.number(0, width)) == some)
+        self.side.append(z3.ULE(total, self.number(len(given), width)))
+        return total
+
+    def typed(self, node: Node) -> Z3:
+        """That a variable has a value of its type; None if every bit pattern is one."""
+        x = self.term(node)
+        match node.type:
+            case BoolT():
+                return None
+            case IntT(lo, hi):
+                low, high = self.number(lo, x.size()), self.number(hi, x.size())
+                if lo < 0:
+                    return z3.And(x >= low, x <= high)
+                return z3.And(z3.UGE(x, low), z3.ULE(x, high)) if lo else z3.ULE(x, high)
+            case SortT(cls):
+                null = self.constant(0, node.type)
+                inside = [] if node.may_be(0) else [x != null]
+                if self.carriers is not None:
+                    inside.append(z3.ULE(x, self.number(self.carriers[cls], x.size())))
+                return z3.And(inside) if inside else None
+        allowed = [v for v in range(1 << x.size()) if node.may_be(v)]
+        if len(allowed) == 1 << x.size():
+            return None
+        return z3.Or([x == self.number(value, x.size()) for value in allowed])
+
+    def all_typed(self, nodes: Iterable[Node]) -> list[Z3]:
+        """`typed` of several variables."""
+        return [term for term in map(self.typed, nodes) if term is not None]
+
+
+def order_unknown(nodes: Iterable[Node], known: Mapping[Node, object]) -> list[Node]:
+    """Every node not yet known that the nodes are made of, arguments first."""
+    seen: set[Node] = set()
+    stack = [node for node in nodes if node not in known]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(x for x in node.args if x not in known)
+    return sorted(seen, key=lambda node: node.index)
+
+
+def _width(largest: int) -> int:
+    return max(1, int(largest).bit_length())
+
+
+def _union(nodes: Sequence[Node]) -> IntT:
+    kinds = [node.type for node in nodes if isinstance(node.type, IntT)]
+    return IntT(min(kind.lo for kind in kinds), max(kind.hi for kind in kinds))
+
+
+def _array(terms: Sequence[Z3]) -> Z3:
+    array = (z3.Ast * len(terms))()
+    for index, term in enumerate(terms):
+        array[index] = term.ast
+    return array
+
+
+def _value(ast: Z3, ctx: Z3) -> Z3:
+    kind = z3.Z3_get_sort_kind(ctx.ref(), z3.Z3_get_sort(ctx.ref(), ast))
+    return z3.BitVecRef(ast, ctx) if kind == z3.Z3_BV_SORT else z3.ExprRef(ast, ctx)
+
+
+__all__ = ["Terms", "Z3", "order", "order_unknown"]
