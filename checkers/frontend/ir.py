@@ -86,6 +86,10 @@ class Graph:
         """An int constant."""
         return self.const(value, IntT(value, value))
 
+    def zero(self, like: Node) -> Node:
+        """The constant 0 of a node's type."""
+        return self.const(0, like.type)
+
     def bool(self, value: object) -> Node:
         """A bool constant."""
         return self.true if value else self.false

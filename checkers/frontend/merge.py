@@ -12,11 +12,16 @@ from checkers.frontend import tree as t
 from checkers.frontend.execute import Cells, Counts, Env, Executor, Failure, Value
 from checkers.frontend.ir import ANY, BOOL, Graph, Node
 from checkers.frontend.parse import Parser
+from spec.language.errors import refuse
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, ValueT
 from spec.language.program import Program, Rule
 
 Given = int | Node | None
 """What a parameter is bound to: a value, a node, or (None) a variable of its own."""
+
+
+CALLS = 511
+"""An action makes no more calls of the host than this."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Merger:
         self.graph = Graph()
         self.parser = Parser(program.layout)
         self.cells = Cells()
+        self.fault = self.graph.var("?fault", IntT(0, CALLS))
         self.where: dict[Node, tuple[Column, int, int]] = {}
         for column, row, element in _places(program.layout):
             node = self._variable(column, row, element)
@@ -111,9 +117,7 @@ class Merger:
         """Merge an action, from any state or from `before`."""
         env = dict(self.state() if before is None else before)
         if rule.fault and not isinstance(fault, Node):
-            fault = (
-                self.graph.var("?fault", IntT(0, 127)) if fault is None else self.graph.int(fault)
-            )
+            fault = self.fault if fault is None else self.graph.int(fault)
         node = fault if rule.fault and isinstance(fault, Node) else None
         start = dict(env)
         executor = Executor(self.graph, self.layout, self.cells, [env], node)
@@ -122,6 +126,8 @@ class Merger:
         arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
         value = executor.call(function, arguments)
         calls = executor.env.pop(executor.calls)
+        if isinstance(calls.type, IntT) and calls.type.hi > CALLS:
+            raise refuse(rule.function, f"{rule.name} may make more than {CALLS} calls of the host")
         failures = list(executor.failures)
         if node is not None:
             failures.append(Failure(self.graph.lt(calls, node), "require", ""))

@@ -13,7 +13,6 @@ from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, TEARDOWN, Step, Violation
 from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Terms, Z3
-from spec.language.layout import BoolT
 from spec.language.program import Kind
 
 POSSIBLE = "every-action-possible"
@@ -119,11 +118,7 @@ class _Stepping:
             if now.node is not before.node and now.node is not self.graph.true:
                 self.goals.append((now, now.node))
         self.crash = self.graph.any_of(condition for condition, _ in self.step.crashes)
-        failed = self.graph.not_(self.graph.eq(self.step.result, self.graph.int(0))) if isinstance(
-            self.step.result.type, type(self.graph.int(0).type)
-        ) else self.graph.not_(
-            self.graph.eq(self.step.result, self.graph.const(0, self.step.result.type))
-        )
+        failed = self.graph.not_(self.graph.eq(self.step.result, self.graph.zero(self.step.result)))
         self.failing = [
             (name, self.graph.or_(self.graph.not_(failed), system.merger.predicate(
                 system.program.invariants[name], system.state, after
@@ -135,11 +130,13 @@ class _Stepping:
 
     def _query(self, opaque: bool) -> Query:
         goals = [self.crash, *(node for _, node in self.goals), *(n for _, n in self.failing)]
-        nodes = variables([self.step.enabled, *goals, *self.step.next.values()])
+        fault = [] if self.step.fault is None else [self.step.fault]
+        parts = [*self.step.parameters, *fault, *self.step.next.values()]
+        nodes = variables([self.step.enabled, *goals, *parts])
         query = Query(self.system, self.system.carriers(nodes), self.until)
         extra = [node for node in nodes if node not in self.system.state]
         assumed = [*self.system.hypotheses(extra), self.graph.or_(self.step.enabled, self.crash)]
-        query.assume(assumed, [*goals, self.step.enabled], opaque)
+        query.assume(assumed, [*goals, self.step.enabled, *extra], opaque)
         return query
 
     def answers(self) -> list[Answer]:
@@ -215,7 +212,7 @@ def _teardown(system: System, until: float) -> list[Answer]:
     empty = merger.predicate(program.empty, system.state)
     helps = []
     for name in program.teardown_actions:
-        rule = _teardown_rule(system, name)
+        rule = program.action(name)
         for values in rule.instances(program.layout):
             step = merger.action(rule, values, 0)
             lower = merger.predicate_after(program.rank, system.state, system.after(step))
@@ -231,12 +228,8 @@ def _teardown(system: System, until: float) -> list[Answer]:
     return [Answer(TEARDOWN, "teardown", status, violation)]
 
 
-def _teardown_rule(system: System, name: str):  # type: ignore[no-untyped-def]
-    return system.program.action(name)
-
-
 def _status(answer: str) -> str:
     return {"unsat": "holds", "sat": "fails"}.get(answer, "unknown")
 
 
-__all__ = ["POSSIBLE", "Answer", "BoolT", "Task", "run_task", "tasks"]
+__all__ = ["POSSIBLE", "Answer", "Query", "Task", "run_task", "tasks"]

@@ -93,6 +93,11 @@ class Terms:
         found = self.known.get(node)
         return self.terms([node])[0] if found is None else found
 
+    def fitted(self, node: Node, kind: ValueT) -> Z3:
+        """The term of a node as wide as a type is; an int that does not fit is cut."""
+        term = self.term(node)
+        return self._resize(term, node.type, self.bits(kind)) if isinstance(kind, IntT) else term
+
     def terms(self, nodes: Sequence[Node]) -> list[Z3]:
         """The terms of nodes; what they share is translated once."""
         known = self.known

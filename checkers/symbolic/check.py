@@ -1,0 +1,206 @@
+"""The engine: the tasks of a proof on several processes, their answers as one finding a rule."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from checkers.result import CRASH, TEARDOWN, Finding, Limits, Progress, Verdict, Violation
+from checkers.symbolic.bmc import shortest, two_steps
+from checkers.symbolic.induction import POSSIBLE, Answer, Task, run_task, tasks
+from checkers.symbolic.system import System
+from spec.language.program import Program
+
+ENGINE = "symbolic"
+DEPTH = 12
+"""Counterexamples longer than this are not looked for."""
+
+PATIENCE = 120.0
+"""Seconds for counterexamples, and for proofs over two steps, if there is no limit."""
+
+_system: System
+
+
+def check(program: Program, names: frozenset[str], limits: Limits) -> list[Finding]:
+    """Prove the rules named (all if none is), or find out what breaks them.
+
+    The invariants strengthen each other, so all are proved; those not named are not reported.
+    """
+    proof = Proof(program, limits)
+    proof.run()
+    found = proof.findings()
+    return [item for item in found if not names or item.rule in names or item.rule == POSSIBLE]
+
+
+@dataclass
+class _Rule:
+    """What is known of one rule so far."""
+
+    name: str
+    asked: int = 0
+    failing: list[Answer] = field(default_factory=list)
+    unknown: list[Answer] = field(default_factory=list)
+    how: str = "inductive"
+
+    @property
+    def proved(self) -> bool:
+        return self.asked > 0 and not self.failing and not self.unknown
+
+
+class Proof:
+    """One run of the engine."""
+
+    def __init__(self, program: Program, limits: Limits) -> None:
+        global _system
+        self.program = program
+        self.limits = limits
+        self.begun = time.monotonic()
+        self.until = self.begun + limits.seconds if limits.seconds else 0.0
+        self.system = _system = System(program)
+        self.rules = {name: _Rule(name) for name in (*program.invariants, CRASH)}
+        if program.rank is not None:
+            self.rules[TEARDOWN] = _Rule(TEARDOWN)
+        self.possible = {rule.name: "fails" for rule in program.actions}
+        self.paths: dict[str, Violation] = {}
+        self.searched = -1
+        self.complete = False
+
+    def run(self) -> None:
+        """Induction over one step, then over two, then the search for counterexamples."""
+        todo = tasks(self.system)
+        done = 0
+        for answers in self._answers([("task", task) for task in todo]):
+            done += 1
+            self.limits.progress(Progress(0, len(todo) - done, 0.0, f"{done}/{len(todo)} proofs"))
+            for answer in answers:
+                self._take(answer)
+        self.complete = done == len(todo)
+        patience = self.until or time.monotonic() + PATIENCE
+        retry = [
+            rule.name for rule in self.rules.values()
+            if rule.name in self.system.always and rule.failing and not rule.unknown
+        ]
+        if self._left(patience):
+            for answers in self._answers([("two", (name, patience)) for name in retry]):
+                for answer in answers:
+                    rule = self.rules[answer.rule]
+                    rule.failing.clear()
+                    rule.how = "inductive over two steps"
+        self._search(time.monotonic() + PATIENCE if not self.until else self.until)
+
+    def _search(self, until: float) -> None:
+        if self.complete and all(rule.proved for rule in self.rules.values()):
+            return
+        wanted = {name for name, rule in self.rules.items() if name != TEARDOWN and (
+            not rule.proved or not self._sound()
+        )}
+        if wanted and self._left(until):
+            for paths, depth in self._results([("search", (wanted, until))]):
+                self.paths, self.searched = paths, depth
+
+    def _left(self, until: float) -> bool:
+        return not self.limits.interrupted and (not until or time.monotonic() < until)
+
+    def _take(self, answer: Answer) -> None:
+        if answer.rule == POSSIBLE:
+            if answer.status != "fails":
+                known = self.possible[answer.where]
+                self.possible[answer.where] = "holds" if "holds" in (known, answer.status) else (
+                    "unknown"
+                )
+            return
+        rule = self.rules[answer.rule]
+        rule.asked += 1
+        if answer.status == "fails":
+            rule.failing.append(answer)
+        elif answer.status == "unknown":
+            rule.unknown.append(answer)
+
+    def _answers(self, jobs: list[tuple[str, object]]) -> Iterator[list[Answer]]:
+        yield from self._results(jobs)
+
+    def _results(self, jobs):  # type: ignore[no-untyped-def]
+        """The results of jobs as they come, until the time is out or Ctrl-C."""
+        if not jobs:
+            return
+        context = multiprocessing.get_context("fork")
+        pool = context.Pool(min(max(1, self.limits.jobs), len(jobs)), _ignore_interrupts)
+        try:
+            results = pool.imap_unordered(_work, [(*job, self.until) for job in jobs])
+            for _ in jobs:
+                left = max(0.1, self.until + 2 - time.monotonic()) if self.until else None
+                yield results.next(left)
+        except multiprocessing.TimeoutError:
+            pass
+        except KeyboardInterrupt:
+            self.limits.interrupted = True
+        finally:
+            pool.terminate()
+            pool.join()
+
+    def _sound(self) -> bool:
+        """Whether everything that was assumed is proved."""
+        return self.complete and all(self.rules[name].proved for name in self.system.always)
+
+    def findings(self) -> list[Finding]:
+        """One row a rule, and one for actions that can never happen."""
+        seconds = time.monotonic() - self.begun
+        found = [self._finding(rule, seconds) for rule in self.rules.values()]
+        for verdict, status in ((Verdict.VIOLATED, "fails"), (Verdict.BOUNDED, "unknown")):
+            names = sorted(name for name, known in self.possible.items() if known == status)
+            if names and (self.complete or status == "unknown"):
+                detail = f"no state in which the invariants hold enables {', '.join(names)}"
+                if status == "unknown":
+                    detail = f"not known whether the invariants allow {', '.join(names)}"
+                found.append(Finding(ENGINE, POSSIBLE, verdict, detail, seconds=seconds))
+        return found
+
+    def _finding(self, rule: _Rule, seconds: float) -> Finding:
+        path = self.paths.get(rule.name)
+        if path is not None:
+            detail = f"{len(path.steps)} steps" + (f": {path.why}" if path.why else "")
+            return Finding(
+                ENGINE, rule.name, Verdict.VIOLATED, detail, depth=len(path.steps),
+                seconds=seconds, violation=path,
+            )
+        if rule.proved and self._sound():
+            own = sum(item.rule == rule.name for item in self.system.conjuncts)
+            parts = f", {own} conjuncts" if own else ""
+            detail = f"{rule.how}{parts}, {len(self.program.actions)} actions"
+            return Finding(ENGINE, rule.name, Verdict.PROVED, detail, seconds=seconds)
+        detail, violation = self._reason(rule)
+        if self.searched >= 0 and rule.name != TEARDOWN:
+            detail += f"; nothing breaks it in {self.searched} steps"
+        return Finding(
+            ENGINE, rule.name, Verdict.BOUNDED, detail, seconds=seconds, violation=violation
+        )
+
+    def _reason(self, rule: _Rule) -> tuple[str, Violation | None]:
+        if rule.failing:
+            first = min(rule.failing, key=lambda answer: answer.where)
+            return f"not inductive: {first.where} breaks it{first.note}", first.violation
+        if rule.unknown:
+            return f"not decided in time: {rule.unknown[0].where}", None
+        if not self.complete:
+            return "the proof was not finished in time", None
+        open_ = [name for name in self.system.always if not self.rules[name].proved]
+        return f"inductive if {', '.join(open_)} holds, which is not proved", None
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(job):  # type: ignore[no-untyped-def]
+    kind, what, until = job
+    if kind == "task":
+        assert isinstance(what, Task)
+        return run_task(_system, what, until)
+    if kind == "two":
+        name, patience = what
+        return [Answer(name, "", "holds")] if two_steps(_system, name, patience) else []
+    rules, patience = what
+    return shortest(_system, rules, DEPTH, patience)
