@@ -23,7 +23,7 @@ class Code:
     `value` if it is constant. `pure`: it can neither fail nor change the state. `effect`: it may
     change the state. `cell`: buffer and offset, if it reads just that cell. `test`: buffer, offset
     and text, if it says whether a cell equals it. `bit`: text of a mask and the place of the bit in
-    it that this is. `opposite`: its negation, if that is simpler than
+    it that this is. `nonzero`: it is never 0. `opposite`: its negation, if that is simpler than
     `not`. `yes`, `no`: bare texts that are not 0 when it was true or false, `facts`: always.
     """
 
@@ -34,6 +34,7 @@ class Code:
     cell: tuple[str, int] | None = None
     test: tuple[str, int, str] | None = None
     bit: tuple[str, int] | None = None
+    nonzero: bool = False
     opposite: str = ""
     bare_text: str = ""
     yes: Texts = NOTHING
@@ -53,7 +54,7 @@ class Code:
 
 def literal(value: int) -> Code:
     """A constant."""
-    return Code(str(int(value)), int(value))
+    return Code(str(int(value)), int(value), nonzero=value != 0)
 
 
 TRUE: Final = literal(1)

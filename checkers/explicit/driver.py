@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from checkers.explicit.code import Code
-from checkers.explicit.expressions import Buffer, Scope
+from checkers.explicit.code import Code, literal
 from checkers.explicit.instances import FAULTS, Instances, Numbering
 from checkers.explicit.lower import DISABLED, Lowering, nonzero
+from checkers.explicit.scope import SOME, Buffer, Scope, is_nonzero, walk
 from checkers.explicit.symmetry import Symmetry, changes, renaming
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
@@ -31,13 +31,24 @@ breaks a rule about failures; of the teardown steps, how many leave each state, 
 state each leads to (a state is kept once, so its `id` is as good as its number)."""
 
 
+UNROLLED: Final = 4
+"""A parameter with at most so many values is written out, ..."""
+
+WRITTEN_OUT: Final = 64
+"""... while this makes at most so many copies of an action."""
+
+
 @dataclass
 class _Plan:
-    """An action's first statements, by the number of parameters bound where they are written."""
+    """An action's first statements, as lines by the number of parameters that must be bound.
+
+    `never`: a guard is false with the literals given. `known` are texts that are not 0 afterwards.
+    """
 
     skip: int = 0
     levels: dict[str, int] = field(default_factory=dict)
     lines: list[tuple[int, str]] = field(default_factory=list)
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,65 +94,101 @@ class _Action:
         self.lowering, self.options, self.out = lowering, options, out
         self.number, self.action, self.rule = number, action, action.rule
         self.tree = lowering.tree(action.rule)
-        self.names = [f"v_{item.name}" for item in self.rule.parameters]
-        self.plan = self._plan()
-        self.lowered = lowering.step(self.rule, self.plan.skip)
+        self.names = [item.name for item in self.rule.parameters]
+        self.literals: dict[str, Code] = {}
+        self.domains = [tuple(lowering.program.layout.domain(x.type)) for x in self.rule.parameters]
+        assigned = {name for node in walk(self.tree.body) for name in _targets(node)}
+        self.fixed, copies = set[str](), 1
+        for name, domain in zip(self.names, self.domains, strict=True):
+            copies *= len(domain)
+            if len(domain) <= UNROLLED and copies <= WRITTEN_OUT and name not in assigned:
+                self.fixed.add(name)
 
     def write(self) -> None:
         """Loops, guards, and the step inside."""
-        self._level(0)
+        self._level(0, ())
 
-    def _level(self, depth: int) -> None:
-        texts = [text for level, text in self.plan.lines if level == depth]
-        self._lines(texts, depth)
+    def _level(self, depth: int, done: tuple[int, ...]) -> None:
+        """The guards that can be evaluated with `depth` parameters bound, then the next loop."""
+        self.plan = plan = self._plan()
+        due = [n for n, (level, _) in enumerate(plan.lines) if level <= depth and n not in done]
+        if plan.never:
+            return
+        texts = [plan.lines[n][1] for n in due]
+        written = [n for n in due if plan.lines[n][1]]
+        self._lines([text for text in texts if text], depth, (*done, *written))
 
-    def _lines(self, texts: list[str], depth: int) -> None:
-        if texts:
-            if texts[0].startswith("if "):
-                with self.out.block(texts[0]):
-                    self._lines(texts[1:], depth)
-            else:
-                self.out.line(texts[0])
-                self._lines(texts[1:], depth)
-        elif depth < len(self.names):
-            domain = tuple(self.lowering.program.layout.domain(self.rule.parameters[depth].type))
-            with self.out.block(f"for {self.names[depth]} in {domain}"):
-                self._level(depth + 1)
-        elif self.rule.fault:
+    def _lines(self, texts: list[str], depth: int, done: tuple[int, ...]) -> None:
+        if not texts:
+            self._next(depth, done)
+        elif texts[0].startswith("if "):
+            with self.out.block(texts[0]):
+                self._lines(texts[1:], depth, done)
+        else:
+            self.out.line(texts[0])
+            self._lines(texts[1:], depth, done)
+
+    def _next(self, depth: int, done: tuple[int, ...]) -> None:
+        if depth == len(self.names):
+            self._enabled()
+            return
+        name = self.names[depth]
+        if name not in self.fixed:
+            with self.out.block(f"for v_{name} in {self.domains[depth]}"):
+                self._level(depth + 1, done)
+            return
+        for value in self.domains[depth]:
+            self.literals[name] = literal(value)
+            self._level(depth + 1, done)
+            del self.literals[name]
+
+    def _enabled(self) -> None:
+        given = [self.literals[n].value if n in self.literals else None for n in self.names]
+        known = nonzero(self.rule)
+        self.lowered = self.lowering.step(self.rule, self.plan.skip, tuple(
+            SOME if value is None and f"v_{name}" in known else value
+            for name, value in zip(self.names, given, strict=True)
+        ))
+        self.arguments = [f"v_{n}" for n in self.names if n not in self.literals]
+        if self.rule.fault:
             self._faults()
         else:
             self._step()
 
     def _plan(self) -> _Plan:
         """Take the guards, and the locals they need, while they can neither fail nor change."""
-        plan = _Plan(levels={name: depth for depth, name in enumerate(self.names, start=1)})
-        scope = Scope((STATE,), {}, nonzero(self.rule))
+        levels = {f"v_{name}": depth for depth, name in enumerate(self.names, start=1)}
+        plan = _Plan(levels=levels)
+        scope = Scope((STATE,), dict(self.literals), nonzero(self.rule))
         for node in self.tree.body:
-            if isinstance(node, t.Guard) and node.op == "require":
-                after = self._guards((node,), scope, plan)
-                if after is None:
-                    break
-                scope = after
-            elif isinstance(node, t.Do) and only_guards(node.call.function):
-                function = node.call.function
-                inside = self.lowering.entered(function, node.call.arguments, scope)
-                after = self._guards(function.body, inside, plan) if inside else None
-                if after is None:
-                    break
-                scope = replace(scope, known=after.known)
-            elif isinstance(node, t.Assign) and len(node.names) == 1:
-                code = self.lowering.expression(node.value, scope)
-                name = f"v_{node.names[0]}"
-                if not code.pure or name in plan.levels:
-                    break
-                plan.levels[name] = self._depth(node.value, code, plan, scope)
-                plan.lines.append((plan.levels[name], f"{name} = {code.text}"))
-                known = {name} if code.value or code.bare in scope.known else set()
-                scope = replace(scope, known=scope.known | known)
-            else:
+            after = self._leading(node, scope, plan)
+            if after is None:
                 break
+            scope = after
             plan.skip += 1
         return self._useful(plan)
+
+    def _leading(self, node: t.Stmt, scope: Scope, plan: _Plan) -> Scope | None:
+        if isinstance(node, t.Guard) and node.op == "require":
+            return self._guards((node,), scope, plan)
+        if isinstance(node, t.Do) and only_guards(node.call.function):
+            function = node.call.function
+            inside = self.lowering.entered(function, node.call.arguments, scope)
+            after = self._guards(function.body, inside, plan) if inside else None
+            return replace(scope, known=after.known) if after else None
+        if isinstance(node, t.Assign) and len(node.names) == 1:
+            return self._local(node.names[0], node.value, scope, plan)
+        return None
+
+    def _local(self, name: str, value: t.Expr, scope: Scope, plan: _Plan) -> Scope | None:
+        code = self.lowering.expression(value, scope)
+        local = f"v_{name}"
+        if not code.pure or local in plan.levels:
+            return None
+        plan.levels[local] = self._depth(value, code, plan, scope)
+        plan.lines.append((plan.levels[local], f"{local} = {code.text}"))
+        known = {local} if is_nonzero(code, scope) else set()
+        return replace(scope, known=scope.known | known)
 
     def _guards(self, nodes: Sequence[t.Stmt], scope: Scope, plan: _Plan) -> Scope | None:
         """Take these `require`s; None if they could fail otherwise than by being false."""
@@ -152,8 +199,9 @@ class _Action:
             code = self.lowering.expression(node.test, scope)
             if not code.pure:
                 return None
-            if not code.value:
-                lines.append((self._depth(node.test, code, plan, scope), f"if {code.text}"))
+            plan.never |= code.value == 0
+            text = "" if code.value is not None else f"if {code.text}"
+            lines.append((self._depth(node.test, code, plan, scope), text))
             scope = scope.after(code, True)
         plan.lines += lines
         return scope
@@ -169,20 +217,21 @@ class _Action:
     def _useful(self, plan: _Plan) -> _Plan:
         """Locals that no guard reads are left to the step."""
         guards = " ".join(text for _, text in plan.lines)
-        plan.lines = [
-            (level, text) for level, text in plan.lines
-            if text.startswith("if ") or len(re.findall(rf"\b{text.split(' ')[0]}\b", guards)) > 1
-        ]
+
+        def read(text: str) -> bool:
+            return text[:3] == "if " or len(re.findall(rf"\b{text.split(' ')[0]}\b", guards)) > 1
+
+        plan.lines = [(level, text if text and read(text) else "") for level, text in plan.lines]
         return plan
 
     def _faults(self) -> None:
         """The step without a failure, then once for each host call it made, failing that one."""
         self.out.line("f = calls = 0")
         with self.out.block("while f <= calls"):
-            self.out.line("F[0] = 0; F[1] = f")
+            self.out.line("F[0] = f")
             self._step()
             with self.out.block("if not f"):
-                self.out.line("calls = F[0]")
+                self.out.line("calls = -F[0]")
                 self.out.line(f"if calls >= {FAULTS}: raise OverflowError('too many host calls')")
             self.out.line("f += 1")
 
@@ -190,7 +239,7 @@ class _Action:
         out = self.out
         out.line("c = bytearray(s)")
         with out.block("try"):
-            out.line(f"r = {self.lowered.name}({', '.join(['c', *self.names])})")
+            out.line(f"r = {self.lowered.name}({', '.join(['c', *self.arguments])})")
         with out.block("except Disabled"):
             pass
         with out.block("except Cut as e"):
@@ -210,7 +259,8 @@ class _Action:
         return _has_require(rest)
 
     def _code(self) -> str:
-        return self.action.text(self.names, "f" if self.rule.fault else "")
+        names = [self.literals[n].text if n in self.literals else f"v_{n}" for n in self.names]
+        return self.action.text(names, "f" if self.rule.fault else "")
 
     def _successor(self) -> None:
         out = self.out
@@ -258,3 +308,9 @@ def _has_require(body: tuple[t.Stmt, ...]) -> bool:
                     return True
     return False
 
+
+
+def _targets(node: object) -> tuple[str, ...]:
+    if isinstance(node, t.Assign):
+        return node.names
+    return (node.name,) if isinstance(node, t.For) else ()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from checkers.explicit import code as c
-from checkers.explicit.expressions import Buffer, Scope
 from checkers.explicit.lower import Lowering
+from checkers.explicit.scope import Buffer, Scope
 from checkers.explicit.writer import Writer
 from spec.language.program import Program, Rule
 

@@ -1,34 +1,45 @@
 """Specification functions -> plain Python functions over the flat state, specialised to the bounds.
 
 Each takes one buffer for each of its states and plain ints; the fault is no argument: host calls
-count themselves in `FAULT`, the number of calls so far and the number of the one that fails.
+count themselves down in `FAULT`, which begins with the number of the one that fails and comes to 0
+there; if it begins with 0 it ends with minus the number of calls.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from checkers.explicit import code as c
+from checkers.explicit.calls import Calls
 from checkers.explicit.code import Code
-from checkers.explicit.expressions import (
+from checkers.explicit.expressions import offset_text
+from checkers.explicit.raising import crash_class, cut_class
+from checkers.explicit.scope import (
+    SOME,
     Buffer,
-    Expressions,
+    Given,
     Lowered,
     Scope,
+    is_nonzero,
     leaves,
-    offset_text,
     parts,
     plain_names,
 )
-from checkers.explicit.raising import crash_class, cut_class
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
 from checkers.frontend.parse import Parser
 from spec.language.control import Crash, Cut, Disabled
 from spec.language.layout import Column, IdT, IntT
 from spec.language.program import Program, Rule
+
+REPEATED: Final = 6
+"""A loop without jumps over at most so many rows is written out."""
+
+VERSIONS: Final = 24
+"""A function is specialised to at most so many kinds of arguments."""
 
 DISABLED: Final = -1
 """What a step returns whose own guard was false."""
@@ -66,7 +77,7 @@ class Body:
         )
 
 
-class Lowering(Expressions):
+class Lowering(Calls):
     """Generates the functions of one program; `compile` makes them callable."""
 
     def __init__(self, program: Program) -> None:
@@ -74,9 +85,10 @@ class Lowering(Expressions):
         self.program = program
         self.parser = Parser(program.layout)
         self.sources: list[str] = []
-        self.fault = [0, 0]
+        self.fault = [0]
         self.space.update(FAULT=self.fault, Crash=Crash, Cut=Cut, Disabled=Disabled)
-        self._lowered: dict[t.Function, Lowered] = {}
+        self._lowered: dict[tuple[t.Function, Given], Lowered] = {}
+        self._versions: Counter[t.Function] = Counter()
 
     def tree(self, rule: Rule) -> t.Function:
         """The typed tree of an action, invariant or predicate."""
@@ -94,30 +106,48 @@ class Lowering(Expressions):
         """A rule as one function of its states and values; a guard raises `Disabled`."""
         return self.compile("", self.lowered(self.tree(rule)).name)
 
-    def lowered(self, function: t.Function) -> Lowered:
-        """The generated function for one of the specification."""
-        if function not in self._lowered:
-            name = f"f{function.serial}_{function.name}"
-            self._lowered[function] = self.write(function, name, frozenset(), 0, False)
-        return self._lowered[function]
+    def lowered(self, function: t.Function, given: Given = ()) -> Lowered:
+        """A version of a function for what is known of its arguments; not too many of them."""
+        given = self._usable(function, given) if given else ()
+        if (function, given) not in self._lowered and self._versions[function] >= VERSIONS:
+            given = ()
+        if (function, given) not in self._lowered:
+            number = self._versions[function]
+            self._versions[function] += 1
+            name = f"f{function.serial}_{number}_{function.name}"
+            self._lowered[function, given] = self.write(function, name, given, 0, False)
+        return self._lowered[function, given]
 
-    def step(self, rule: Rule, skip: int) -> Lowered:
+    def _usable(self, function: t.Function, given: Given) -> Given:
+        """Nothing is known of a parameter that the function assigns."""
+        assigned = set(_assigned(function.body))
+        pairs = zip(plain_names(function), given, strict=True)
+        usable = tuple(None if name in assigned else item for name, item in pairs)
+        return () if all(item is None for item in usable) else usable
+
+    def step(self, rule: Rule, skip: int, given: Given) -> Lowered:
         """An action without its first guards: `skip` statements, whose `require`s are known true.
 
         It returns `DISABLED` if a further guard in its own text is false.
         """
         tree = self.tree(rule)
-        return self.write(tree, f"step{tree.serial}_{tree.name}", nonzero(rule), skip, True)
+        name = self.fresh(f"step_{tree.name}")
+        return self.write(tree, name, self._usable(tree, given), skip, True)
 
     def write(
-        self, function: t.Function, name: str, known: frozenset[str], skip: int, top: bool
+        self, function: t.Function, name: str, given: Given, skip: int, top: bool
     ) -> Lowered:
-        """Generate a function."""
+        """Generate a function for arguments of which this is known."""
         states = [n for n, kind in function.parameters if isinstance(kind, t.StateT)]
         buffers = tuple(Buffer(f"b{index}", f"b{index}") for index in range(len(states)))
-        body = Body(Writer(), Scope(buffers, {}, known), top)
+        plain = plain_names(function)
+        facts = dict(zip(plain, given or (None,) * len(plain), strict=True))
+        literals = {n: c.literal(x) for n, x in facts.items() if x is not None and x != SOME}
+        known = frozenset(f"v_{n}" for n, item in facts.items() if item == SOME)
+        body = Body(Writer(), Scope(buffers, literals, known), top)
+        takes = tuple(n for n in plain if n not in literals)
         names = [f"b{index}" for index in range(len(states))]
-        names += [f"v_{parameter}" for parameter in plain_names(function)]
+        names += [f"v_{parameter}" for parameter in takes]
         with body.out.block(f"def {name}({', '.join(names)})"):
             if function.host is not None:
                 self._strike(function, body)
@@ -125,19 +155,19 @@ class Lowering(Expressions):
                 if isinstance(statement, t.Guard):
                     test = self.expression(statement.test, body.scope)
                     body.scope = body.scope.after(test, True)
-                else:
+                elif isinstance(statement, t.Assign):
                     self._statement(statement, body)
             self._block(function.body[skip:], body)
         self.sources.append(body.out.text())
-        return Lowered(name, body.pure, body.effect)
+        return Lowered(name, takes, body.pure, body.effect)
 
     def _strike(self, function: t.Function, body: Body) -> None:
         assert function.host is not None
         body.changed()
         fails, arity = int(function.host.fails), function.host.arity
         answer = str(fails) if arity == 1 else str((fails, *[0] * (arity - 1)))
-        body.out.line("FAULT[0] = calls = FAULT[0] + 1")
-        body.out.line(f"if calls == FAULT[1]: return {answer}")
+        body.out.line("FAULT[0] = left = FAULT[0] - 1")
+        body.out.line(f"if not left: return {answer}")
 
     # statements
 
@@ -171,10 +201,10 @@ class Lowering(Expressions):
 
     def _assign(self, names: tuple[str, ...], value: Code, body: Body) -> None:
         body.took(value)
-        given = value.bare in body.scope.known
+        given = is_nonzero(value, body.scope)
         body.forget(names)
         body.out.line(f"{', '.join(f'v_{name}' for name in names)} = {value.text}")
-        if len(names) == 1 and (given or value.value):
+        if len(names) == 1 and given:
             body.scope = replace(body.scope, known=body.scope.known | {f"v_{names[0]}"})
 
     def _store(self, column: Column, row: t.Expr | None, value: t.Expr, body: Body) -> None:
@@ -252,6 +282,11 @@ class Lowering(Expressions):
         body.scope = replace(before, known=known)
 
     def _for(self, node: t.For, body: Body) -> None:
+        rows = range(*node.span)
+        alike = node.name not in _assigned(node.body) and not _jumps(node.body)
+        if alike and len(rows) <= REPEATED:
+            self._repeat(node, rows, body)
+            return
         changed = [node.name, *_assigned(node.body)]
         body.scope = replace(body.scope, known=c.lasting(body.scope.known))
         body.forget(changed)
@@ -261,6 +296,17 @@ class Lowering(Expressions):
         with body.out.block(f"for v_{node.name} in {tuple(range(*node.span))}"):
             self._block(node.body, body)
         body.scope = before
+
+    def _repeat(self, node: t.For, rows: range, body: Body) -> None:
+        """A loop written out row by row."""
+        names = body.scope.names
+        for row in rows:
+            body.scope = replace(body.scope, names={**names, node.name: c.literal(row)})
+            self._block(node.body, body)
+        body.scope = replace(body.scope, names=names)
+        body.forget([node.name])
+        if rows:
+            body.out.line(f"v_{node.name} = {rows[-1]}")
 
     def _guard(self, op: str, test: Code, name: str, body: Body) -> None:
         body.took(test)
@@ -285,6 +331,16 @@ def _inside(value: t.Expr, code: Code, kind: IntT) -> bool:
     if code.value is not None:
         return kind.lo <= code.value <= kind.hi
     return isinstance(value.type, IntT) and kind.lo <= value.type.lo and value.type.hi <= kind.hi
+
+
+def _jumps(body: Sequence[t.Stmt]) -> bool:
+    """A `break` or `continue` of the loop with this body."""
+    for node in body:
+        if isinstance(node, t.Jump):
+            return True
+        if isinstance(node, t.If) and (_jumps(node.then) or _jumps(node.other)):
+            return True
+    return False
 
 
 def _assigned(node: object) -> list[str]:

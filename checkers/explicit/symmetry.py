@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from checkers.explicit.expressions import parts
+from checkers.explicit.scope import parts
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
 from spec.language.layout import Layout, SortT

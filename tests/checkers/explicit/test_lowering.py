@@ -39,7 +39,7 @@ def lowered_run(
     lowering: Lowering, rule: Rule, state: bytes, values: tuple[int, ...], fault: int
 ) -> tuple[Kind, bytes, int, str]:
     cells = bytearray(state)
-    lowering.fault[:] = [0, fault]
+    lowering.fault[:] = [fault]
     try:
         result = lowering.root(rule)(cells, *values)
     except Disabled:

@@ -1,0 +1,103 @@
+"""What is known at one place of a function that is being translated, and walks over its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Final
+
+from checkers.explicit import code as c
+from checkers.explicit.code import Code
+from checkers.frontend import tree as t
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A state in generated code: what its cells are read from, and its bytes."""
+
+    cells: str
+    bytes: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names stand for at one place; `known` are bare texts that are not 0 there."""
+
+    buffers: tuple[Buffer, ...]
+    names: Mapping[str, Code] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    cases: int = 1
+
+    def after(self, code: Code, result: bool | None = None) -> Scope:
+        """The scope where `code` was evaluated, and was true or false."""
+        more = code.facts if result is None else code.facts | (code.yes if result else code.no)
+        known = c.lasting(self.known) if code.effect else self.known
+        return replace(self, known=known | more)
+
+    def naming(self, name: str, code: Code) -> Scope:
+        """The scope in which `name` stands for `code`."""
+        return replace(self, names={**self.names, name: code})
+
+
+Given = tuple[int | None, ...]
+"""What is known of the arguments of a call: the value of a literal, `SOME` if not 0, or nothing."""
+
+SOME: Final = -1 << 30
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A function of the specification as a generated one; `takes` are its remaining parameters."""
+
+    name: str
+    takes: tuple[str, ...]
+    pure: bool
+    effect: bool
+
+
+def is_nonzero(code: Code, scope: Scope) -> bool:
+    """Whether it is known that a value is not 0, once it was evaluated."""
+    return code.nonzero or bool(code.value) or code.bare in scope.known
+
+
+def plain_names(function: t.Function) -> list[str]:
+    """The parameters that are neither a state nor the fault."""
+    return [
+        name for name, kind in function.parameters if not isinstance(kind, t.StateT | t.FaultT)
+    ]
+
+
+def leaves(body: Sequence[t.Stmt]) -> bool:
+    """Control never comes to the end of these statements."""
+    if not body:
+        return False
+    last = body[-1]
+    if isinstance(last, t.If):
+        return leaves(last.then) and leaves(last.other)
+    return isinstance(last, t.Return | t.Jump)
+
+
+def uses(node: object, name: str) -> int:
+    """How often a local is read; under a quantifier, once more."""
+    if isinstance(node, t.Local):
+        return int(node.name == name)
+    weight = 2 if isinstance(node, t.Quantified | t.For) else 1
+    return weight * sum(uses(child, name) for child in parts(node))
+
+
+def walk(node: object) -> Iterator[object]:
+    """A part of a tree and all that is inside it."""
+    yield node
+    for child in parts(node):
+        yield from walk(child)
+
+
+def parts(node: object) -> Iterator[object]:
+    """The expressions and statements that a part of a tree has directly inside."""
+    if isinstance(node, tuple):
+        yield from node
+    elif is_dataclass(node) and not isinstance(node, t.Function):
+        for item in fields(node):
+            value = getattr(node, item.name)
+            if isinstance(value, tuple) or type(value).__module__ == t.__name__:
+                yield value
