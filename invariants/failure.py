@@ -19,7 +19,7 @@ def bound_and_not_first(s: IntelIOMMUState) -> bool:
 
 @on_failure(witness=bound_and_not_first)
 def a_refusal_keeps_bindings(before: IntelIOMMUState, s: IntelIOMMUState) -> bool:
-    """Every device is attached to what it was, by the same id, and the cache says the same of it."""
+    """Every device is attached to what it was, by the same id, and its cache is the same."""
     return all(d.attached == before.devices[d.id].attached for d in s.devices) and all(
         x.pgtt == before.address_spaces[x.id].pgtt
         and x.did == before.address_spaces[x.id].did

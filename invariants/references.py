@@ -62,7 +62,7 @@ def kernel_links_stay_on_their_iommufd(s: IntelIOMMUState, obj: Id[Object]) -> b
 
 @invariant()
 def devices_attached(s: IntelIOMMUState, dev: Id[Device]) -> bool:
-    """A bound device has its own device object and is attached to an HWPT that takes it, or none."""
+    """A bound device has its own device object, and an HWPT that suits it or none."""
     device = s.devices[dev]
     if device.object == NONE:
         return device.attached == NONE

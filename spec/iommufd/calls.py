@@ -39,7 +39,7 @@ def iommufd_backend_alloc_ioas(
 def iommufd_backend_alloc_hwpt(
     s: Kernel, dev: Id[Device], pt: Id[Object], nest_parent: bool, table: PgTable, fault: Fault
 ) -> tuple[Errno, Id[Object]]:
-    """IOMMU_HWPT_ALLOC: a paging HWPT if `pt` is an IOAS, a nested one if it is a nesting parent."""
+    """IOMMU_HWPT_ALLOC: a paging HWPT over an IOAS, a nested one over a nesting parent."""
     if s.devices[dev].object == NONE:
         return Errno.ENOENT, NONE
     if pt == NONE:
@@ -58,7 +58,7 @@ def hwpt_paging_alloc(
     """A stage-2 table over an IOAS: as coherent as the device, writeable only under the erratum."""
     device = s.devices[dev]
     writeable_only = nest_parent and device.erratum
-    if writeable_only and any(x.readonly and x.id in s.objects[ioas].areas for x in s.sections):
+    if writeable_only and has_read_only(s, ioas):
         return Errno.EINVAL, NONE
     hwpt = new_object(s, device.fd, Kind.HWPT_PAGING)
     s.objects[hwpt].parent = ioas
@@ -67,6 +67,12 @@ def hwpt_paging_alloc(
     s.objects[hwpt].writeable_only = writeable_only
     s.objects[ioas].refs += 1
     return Errno.OK, hwpt
+
+
+@mirrors("kernel R2.7")
+def has_read_only(s: Kernel, ioas: Id[Object]) -> bool:
+    """Whether an IOAS maps anything read-only."""
+    return any(x.readonly and x.id in s.objects[ioas].areas for x in s.sections)
 
 
 @mirrors("kernel R2.4", "kernel R2.8")
@@ -86,7 +92,7 @@ def hwpt_nested_alloc(
 @mirrors("kernel R0.6", "kernel R0.7")
 @host_call("iommufd_backend_free_id id={obj} ({ret})", fails=Errno.EBUSY)
 def iommufd_backend_free_id(s: Kernel, obj: Id[Object], fault: Fault) -> Errno:
-    """IOMMU_DESTROY: refused while anything holds the object. A fault is an ioctl still using it."""
+    """IOMMU_DESTROY: refused while anything holds the object, an ioctl under way among it."""
     if obj == NONE:
         return Errno.ENOENT
     if s.objects[obj].kind == Kind.FREE:

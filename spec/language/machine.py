@@ -1,4 +1,4 @@
-"""Machines, their bounds, invariants and variants: what a specification declares at the top level."""
+"""Machines, their bounds, invariants and variants: the top level of a specification."""
 
 from __future__ import annotations
 

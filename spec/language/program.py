@@ -58,7 +58,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Rule:
-    """A linked function with typed parameters: an action, an initialiser, an invariant, a predicate."""
+    """A linked function with typed parameters: an action, an initialiser or a predicate."""
 
     name: str
     function: Function

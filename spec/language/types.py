@@ -65,7 +65,7 @@ NULLABLE: Final = Nullable()
 
 
 class IdSet(Generic[R]):
-    """A set of ids of the table of R: ``x in s.field``, ``.add(x)``, ``.discard(x)``, ``.clear()``."""
+    """A set of ids of rows: ``x in s.field``, ``.add(x)``, ``.discard(x)``, ``.clear()``."""
 
     def __contains__(self, item: Id[R]) -> bool:
         raise NotImplementedError
@@ -112,7 +112,7 @@ class Table(Generic[R]):
 
 
 class State:
-    """Base of a machine's state: annotations of type `Table[...]` are tables, others are scalars."""
+    """Base of a machine's state: annotations of type `Table[...]` are tables, others scalars."""
 
 
 def first(ids: Iterable[Id[R]]) -> Id[R]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Joined:
-    """Sections that always come and go together and pass the same skip rules: one row of a model."""
+    """Sections that come and go together and pass the same skip rules: one row of a model."""
 
     extents: tuple[Extent, ...]
     views: frozenset[str]
@@ -102,7 +103,7 @@ def load(path: Path = Q35) -> MemoryMap:
     found = MemoryMap(views, tuple(extents))
     for name in views:
         rows = found.view(name)
-        for low, high in zip(rows, rows[1:], strict=False):
+        for low, high in itertools.pairwise(rows):
             if low.overlaps(high):
                 raise ValueError(f"{path}: {low.name} and {high.name} overlap in view {name}")
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spec.iommufd.calls import (
+    has_read_only,
     held,
     iommufd_backend_free_id,
     put_parent,
@@ -32,6 +33,7 @@ from spec.vtd.address_space import iommufd_listener_skipped_section, listener_fo
 from spec.vtd.ioas_container import (
     vtd_container_matches,
     vtd_ioas_container_destroy,
+    vtd_ioas_container_forget,
     vtd_s2_unused,
 )
 from spec.vtd.iommu_device import destroy_deferred
@@ -78,15 +80,26 @@ def read_only_is_taken(s: Kernel, ioas: Id[Object]) -> bool:
     return False
 
 
+@overrides(has_read_only)
+@mirrors("kernel R2.7")
+def read_only_is_found_late(s: Kernel, ioas: Id[Object]) -> bool:
+    """A nesting parent for a device with the erratum is made over read-only mappings."""
+    return False
+
+
 @overrides(iommufd_listener_skipped_section)
 @mirrors("002 15/21 iommufd_listener_skipped_section")
 def read_only_is_mapped(
     s: IntelIOMMUState, container: Id[VTDIOASContainer], section: Id[Section]
 ) -> bool:
-    """The skip rule as it was before 16/21, once the container has a stage-2."""
-    x = s.sections[section]
-    early = not any(y.container == container for y in s.s2_hwpts)
-    return not x.ram or x.upper_half or (early and s.containers[container].errata and x.readonly)
+    """The skip rule as it was before 16/21, on a kernel that takes read-only mappings."""
+    return not s.sections[section].ram or s.sections[section].upper_half
+
+
+@overrides(vtd_ioas_container_forget)
+@mirrors("002 15/21 vtd_ioas_container_destroy")
+def container_is_remembered(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> None:
+    """A freed container stays in the list, with the id of its IOAS."""
 
 
 @overrides(vtd_container_matches)
@@ -167,7 +180,8 @@ VARIANTS: tuple[Variant, ...] = (
     _mutant("destroy-while-held", nothing_is_held),
     _mutant("parent-kept", parent_is_kept),
     _mutant("coherency-ignored", everything_suits),
-    _mutant("read-only-mapped", read_only_is_mapped, read_only_is_taken),
+    _mutant("read-only-mapped", read_only_is_mapped, read_only_is_taken, read_only_is_found_late),
+    _mutant("container-remembered", container_is_remembered),
     _mutant("any-iommufd", container_of_any_iommufd, bounds="fds"),
     _mutant("container-kept", container_is_kept),
     _mutant("stage2-freed-early", any_s2_is_unused),

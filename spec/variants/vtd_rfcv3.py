@@ -201,7 +201,7 @@ def free_id_forgets(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
 @overrides(vtd_try_next)
 @mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
 def any_error_tries_next(err: Errno) -> bool:
-    """Whatever the host's reason, the next stage-2, the next container, a new container is tried."""
+    """Whatever the host's reason, the next stage-2 is tried, the next container, a new one."""
     return err != Errno.OK
 
 

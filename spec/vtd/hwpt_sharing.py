@@ -16,8 +16,8 @@ from spec.vtd.state import IntelIOMMUState
 def shape(values: Mapping[str, int]) -> Shape:
     """Sizes and constants: ids 1 and 2 of each iommufd are VFIO's own IOAS and HWPT.
 
-    `on_second_fd`, `incoherent` and `errata` are masks of devices (bit 0: the first device), `views`
-    is a mask of the views of the memory map.
+    `on_second_fd`, `incoherent` and `errata` are masks of devices (bit 0: the first device),
+    `views` is a mask of the views of the memory map.
     """
     fds, slots, devices = values["iommufds"], values["slots"], values["devices"]
     sizes, constants = memory_shape(values["views"])
@@ -89,20 +89,20 @@ def objects_left(s: IntelIOMMUState) -> int:
 
 def _bounds(why: str, **changed: int) -> Bounds:
     """Bounds like `small`, but for some numbers."""
-    values = dict(
-        devices=2,
-        iommufds=1,
-        slots=12,
-        containers=2,
-        s2_hwpts=3,
-        tables=2,
-        domains=1,
-        views=0b10001,
-        on_second_fd=0,
-        incoherent=0b10,
-        errata=0b11,
-        deferred=0,
-    )
+    values = {
+        "devices": 2,
+        "iommufds": 1,
+        "on_second_fd": 0,
+        "incoherent": 0b10,
+        "errata": 0b11,
+        "slots": 12,
+        "containers": 2,
+        "s2_hwpts": 3,
+        "tables": 2,
+        "domains": 1,
+        "views": 0b10001,
+        "deferred": 0,
+    }
     return Bounds({**values, **changed}, why)
 
 
@@ -151,6 +151,7 @@ HWPT_SHARING = Machine(
             errata=0b011,
             tables=1,
             views=0b10000,
+            slots=11,
         ),
         "large": _bounds(
             "Four devices on two iommufds, all views of the memory map; for random runs.",

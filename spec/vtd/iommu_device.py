@@ -44,7 +44,7 @@ def vtd_dev_unset_iommu_device(
 
 @mirrors("002 03/21 hiod_iommufd_vfio_realize", "002 16/21 vtd_check_hiod")
 def plug(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno:
-    """A device is plugged: bound, attached to VFIO's own table, asked for its IOMMU, handed over."""
+    """A device is plugged: bound, attached to VFIO's own table, queried, and handed over."""
     require(s.running and not s.address_spaces[vtd_as].hiod_set)
     next_event(s)
     dev = s.address_spaces[vtd_as].hiod
@@ -63,7 +63,7 @@ def plug(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: Fault) -> Errno
 
 @mirrors("002 03/21 hiod_iommufd_vfio_realize")
 def attach_to_vfio(s: IntelIOMMUState, dev: Id[Device], fault: Fault) -> Errno:
-    """Attach a device to VFIO's own HWPT of its iommufd, where it stays until the guest binds it."""
+    """Attach a device to VFIO's own HWPT, where it stays until the guest binds it."""
     vfio_hwpt = s.iommufds[s.devices[dev].fd].vfio_hwpt
     return iommufd_cdev_attach_ioas_hwpt(s, dev, vfio_hwpt, fault)
 
