@@ -159,17 +159,38 @@ class _Stepping:
 
     def _ask(self, rule: str, binding: Given, node: Node, wanted: bool) -> Answer:
         status = self.quick.check(node, not wanted)
-        query = self.quick
-        if status == "sat" and self.quick.terms.side:
+        if status == "sat":
+            answer = self._counterexample(rule, binding, self.quick)
+            if not self.quick.terms.side or self._real(answer):
+                return answer
             if self.exact is None:
                 self.exact = self._query(False)
                 if rule != CRASH:
                     self.exact.solver.add(self.exact.terms.term(self.step.enabled))
-            query = self.exact
-            status = query.check(node, not wanted)
-        if status == "sat":
-            return self._counterexample(rule, binding, query)
+            status = self.exact.check(node, not wanted)
+            if status == "sat":
+                return self._counterexample(rule, binding, self.exact)
         return Answer(rule, str(self.task), "holds" if status == "unsat" else "unknown")
+
+    def _real(self, answer: Answer) -> bool:
+        """Whether a run shows what a query with opaque counts has found."""
+        path, program = answer.violation, self.system.program
+        assert path is not None
+        for name in self.system.always:
+            rule = program.invariants[name]
+            for binding in rule.instances(program.layout):
+                if not program.evaluate(rule, path.initial, values=binding):
+                    return False
+        taken = path.steps[0]
+        outcome = program.run(self.rule, path.initial, taken.values, taken.fault)
+        if path.rule == CRASH:
+            return outcome.kind is Kind.CRASH
+        if outcome.kind is not Kind.DONE:
+            return False
+        rule = program.invariants[path.rule]
+        if rule.states == 2:
+            return bool(outcome.result) and not program.evaluate(rule, path.initial, outcome.state)
+        return not program.evaluate(rule, outcome.state, values=path.binding)
 
     def _counterexample(self, rule: str, binding: Given, query: Query) -> Answer:
         reader = Reader(self.system, query.model)

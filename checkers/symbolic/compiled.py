@@ -1,0 +1,221 @@
+"""The z3 terms of an action, evaluated on many states at once: by z3, or column by column.
+
+The column evaluator walks the DAG that z3 holds, not the graph it was made of, so what it computes
+is what a proof is about. z3's own evaluation is slow; it says of some samples that the walk is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import z3
+
+from checkers.frontend.ir import Node
+from checkers.frontend.merge import Merger
+from checkers.symbolic.terms import Z3, Terms
+from spec.language.layout import SortT
+from spec.language.program import Kind, Outcome, Rule
+from spec.language.types import Sort
+
+CHUNK = 256
+"""Samples evaluated at a time: every node of a large action is a column of as many numbers."""
+
+Array = np.ndarray[Any, np.dtype[np.int16]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run to make: a state, an action's parameters, the failing host call."""
+
+    state: bytes
+    values: tuple[int, ...]
+    fault: int
+
+
+class Compiled:
+    """One action as z3 terms, with the data sorts as large as the bounds make them."""
+
+    def __init__(self, merger: Merger, rule: Rule) -> None:
+        self.merger = merger
+        self.step = merger.action(rule)
+        layout = merger.layout
+        kinds: dict[type[Sort], int] = {}
+        for node in (*merger.where, *self.step.parameters):
+            if isinstance(node.type, SortT):
+                kinds[node.type.cls] = layout.carrier(node.type.cls)
+        self.terms = Terms(layout, kinds)
+        step = self.step
+        self.changed = list(step.next)
+        self.ends = [*step.crashes, *step.cuts]
+        self.roots = [step.enabled, *(condition for condition, _ in self.ends), step.result]
+        z3_roots = self.terms.terms(self.roots)
+        z3_roots += [self.terms.fitted(step.next[node], node.type) for node in self.changed]
+        self.z3_roots = z3_roots
+        self.inputs = {
+            self.terms.variable(node).decl().name(): node
+            for node in (*merger.where, *step.parameters, *([step.fault] if step.fault else []))
+            if node.op == "var"
+        }
+
+    def run(self, samples: Sequence[Sample]) -> list[Outcome]:
+        """The outcomes by columns."""
+        found: list[Outcome] = []
+        for begin in range(0, len(samples), CHUNK):
+            part = samples[begin : begin + CHUNK]
+            columns = self._columns(part)
+            table = np.stack(columns, axis=1)
+            found += [
+                self._outcome(sample, row.tolist())
+                for sample, row in zip(part, table, strict=True)
+            ]
+        return found
+
+    def by_z3(self, samples: Sequence[Sample]) -> list[Outcome]:
+        """The outcomes as z3 evaluates the terms."""
+        ctx = self.terms.ctx
+        one, none = z3.BitVecVal(1, 1, ctx), z3.BitVecVal(0, 1, ctx)
+        parts = [z3.If(x, one, none) if z3.is_bool(x) else x for x in self.z3_roots]
+        joined = z3.Concat(*parts)
+        found = []
+        for sample in samples:
+            model = z3.Model(ctx)
+            for node, value in self._given(sample).items():
+                model.update_value(self.terms.term(node), self.terms.constant(value, node.type))
+            bits = int(model.eval(joined, model_completion=True).as_long())
+            values = []
+            for part in reversed(parts):
+                values.append(bits & ((1 << part.size()) - 1))
+                bits >>= part.size()
+            found.append(self._outcome(sample, values[::-1]))
+        return found
+
+    def _given(self, sample: Sample) -> dict[Node, int]:
+        found: dict[Node, int] = {}
+        for node, (column, row, element) in self.merger.where.items():
+            cell = column.offset(row)
+            if element:
+                found[node] = sample.state[cell + (element - 1 >> 3)] >> (element - 1 & 7) & 1
+            else:
+                found[node] = sample.state[cell]
+        found.update(zip(self.step.parameters, sample.values, strict=True))
+        if self.step.fault is not None:
+            found[self.step.fault] = sample.fault
+        return found
+
+    def _outcome(self, sample: Sample, values: list[int]) -> Outcome:
+        enabled, ends = values[0], values[1 : 1 + len(self.ends)]
+        if enabled:
+            cells = bytearray(sample.state)
+            for node, value in zip(self.changed, values[2 + len(self.ends) :], strict=True):
+                column, row, element = self.merger.where[node]
+                place = column.offset(row)
+                if element:
+                    bit = 1 << (element - 1 & 7)
+                    place += element - 1 >> 3
+                    cells[place] = cells[place] & ~bit | (bit if value else 0)
+                else:
+                    cells[place] = value
+            return Outcome(Kind.DONE, bytes(cells), values[1 + len(self.ends)])
+        for index, hit in enumerate(ends):
+            if hit:
+                kind = Kind.CRASH if index < len(self.step.crashes) else Kind.CUT
+                return Outcome(kind, sample.state, why=self.ends[index][1])
+        return Outcome(Kind.DISABLED, sample.state)
+
+    def _columns(self, samples: Sequence[Sample]) -> list[Array]:
+        given = [self._given(sample) for sample in samples]
+        inputs = {
+            name: np.array([item[node] for item in given], dtype=np.int16)
+            for name, node in self.inputs.items()
+        }
+        known: dict[int, Array] = {}
+        for root in self.z3_roots:
+            _walk(root, inputs, known, len(samples))
+        return [known[root.get_id()] for root in self.z3_roots]
+
+
+def _walk(root: Z3, inputs: dict[str, Array], known: dict[int, Array], size: int) -> None:
+    """Evaluate a term and all below it."""
+    stack = [root]
+    while stack:
+        term = stack[-1]
+        key = term.get_id()
+        if key in known:
+            stack.pop()
+            continue
+        below = term.children()
+        missing = [child for child in below if child.get_id() not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        known[key] = _apply(term, [known[child.get_id()] for child in below], below, inputs, size)
+
+
+def _apply(
+    term: Z3, given: list[Array], below: list[Z3], inputs: dict[str, Array], size: int
+) -> Array:
+    kind = term.decl().kind()
+    plain = OPERATORS.get(kind)
+    if plain is not None:
+        return plain(given)
+    if kind == z3.Z3_OP_UNINTERPRETED:
+        return inputs[term.decl().name()]
+    if kind == z3.Z3_OP_BNUM:
+        return np.full(size, term.as_long(), dtype=np.int16)
+    if kind in (z3.Z3_OP_TRUE, z3.Z3_OP_FALSE):
+        return np.full(size, int(kind == z3.Z3_OP_TRUE), dtype=np.int16)
+    if kind in (z3.Z3_OP_BADD, z3.Z3_OP_BSUB):
+        total = given[0].astype(np.int32)
+        for item in given[1:]:
+            total = total + item if kind == z3.Z3_OP_BADD else total - item
+        return (total & ((1 << term.size()) - 1)).astype(np.int16)
+    if kind == z3.Z3_OP_EXTRACT:
+        high, low = term.params()
+        return given[0] >> low & ((1 << (high - low + 1)) - 1)
+    if kind == z3.Z3_OP_SIGN_EXT:
+        have = below[0].size()
+        sign = given[0] >> (have - 1) & 1
+        return given[0] | sign * (((1 << term.size()) - 1) ^ ((1 << have) - 1))
+    if kind in (z3.Z3_OP_SLT, z3.Z3_OP_SLEQ, z3.Z3_OP_SGT, z3.Z3_OP_SGEQ):
+        flip = 1 << (below[0].size() - 1)
+        a, b = given[0] ^ flip, given[1] ^ flip
+        compare = {
+            z3.Z3_OP_SLT: a < b, z3.Z3_OP_SLEQ: a <= b, z3.Z3_OP_SGT: a > b, z3.Z3_OP_SGEQ: a >= b,
+        }
+        return compare[kind].astype(np.int16)
+    raise AssertionError(f"no column operator for {term.decl()}")
+
+
+def _all(given: list[Array]) -> Array:
+    found = given[0]
+    for item in given[1:]:
+        found = found & item
+    return found
+
+
+def _any(given: list[Array]) -> Array:
+    found = given[0]
+    for item in given[1:]:
+        found = found | item
+    return found
+
+
+OPERATORS: dict[int, Callable[[list[Array]], Array]] = {
+    z3.Z3_OP_AND: _all,
+    z3.Z3_OP_OR: _any,
+    z3.Z3_OP_NOT: lambda given: 1 - given[0],
+    z3.Z3_OP_ITE: lambda given: np.where(given[0], given[1], given[2]),
+    z3.Z3_OP_EQ: lambda given: (given[0] == given[1]).astype(np.int16),
+    z3.Z3_OP_IFF: lambda given: (given[0] == given[1]).astype(np.int16),
+    z3.Z3_OP_ULT: lambda given: (given[0] < given[1]).astype(np.int16),
+    z3.Z3_OP_ULEQ: lambda given: (given[0] <= given[1]).astype(np.int16),
+    z3.Z3_OP_UGT: lambda given: (given[0] > given[1]).astype(np.int16),
+    z3.Z3_OP_UGEQ: lambda given: (given[0] >= given[1]).astype(np.int16),
+    z3.Z3_OP_ZERO_EXT: lambda given: given[0],
+}
+
+__all__ = ["Compiled", "Sample"]
