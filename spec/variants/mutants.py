@@ -177,15 +177,37 @@ def _mutant(
 
 
 VARIANTS: tuple[Variant, ...] = (
-    _mutant("destroy-while-held", nothing_is_held),
-    _mutant("parent-kept", parent_is_kept),
-    _mutant("coherency-ignored", everything_suits),
-    _mutant("read-only-mapped", read_only_is_mapped, read_only_is_taken, read_only_is_found_late),
-    _mutant("container-remembered", container_is_remembered),
-    _mutant("any-iommufd", container_of_any_iommufd, bounds="fds"),
-    _mutant("container-kept", container_is_kept),
-    _mutant("stage2-freed-early", any_s2_is_unused),
-    _mutant("deferred-kept", deferred_is_kept),
-    _mutant("deaf-listener", first_listener_only, bounds="errata"),
-    _mutant("lock-kept", lock_is_kept),
+    _mutant("destroy-while-held", nothing_is_held, kernel_links=4),
+    _mutant("parent-kept", parent_is_kept, refs_equal_referrers=3),
+    _mutant("coherency-ignored", everything_suits, devices_attached=5),
+    _mutant(
+        "read-only-mapped",
+        read_only_is_mapped,
+        read_only_is_taken,
+        read_only_is_found_late,
+        read_only_exclusion=3,
+        writeable_only_holds=3,
+    ),
+    _mutant(
+        "any-iommufd",
+        container_of_any_iommufd,
+        bounds="fds",
+        kernel_links_stay_on_their_iommufd=5,
+    ),
+    _mutant("container-kept", container_is_kept, no_leaked_record=3),
+    _mutant(
+        "container-remembered",
+        container_is_remembered,
+        containers_name_their_ioas=3,
+        a_refusal_leaves_nothing_behind=3,
+    ),
+    _mutant(
+        "stage2-freed-early",
+        any_s2_is_unused,
+        stage2_rows_name_their_hwpt=4,
+        teardown_reachable=4,
+    ),
+    _mutant("deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
+    _mutant("deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
+    _mutant("lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
 )

@@ -95,7 +95,7 @@ def _bounds(why: str, **changed: int) -> Bounds:
         "on_second_fd": 0,
         "incoherent": 0b10,
         "errata": 0b11,
-        "slots": 12,
+        "slots": 11,
         "containers": 2,
         "s2_hwpts": 3,
         "tables": 2,
@@ -151,7 +151,6 @@ HWPT_SHARING = Machine(
             errata=0b011,
             tables=1,
             views=0b10000,
-            slots=11,
         ),
         "large": _bounds(
             "Four devices on two iommufds, all views of the memory map; for random runs.",
