@@ -275,7 +275,7 @@ VARIANTS = (
             "no-failed-check": 3,
         },
         source="002 15/21 and 16/21",
-        about="The series as posted. The walk without the lock is left out: it would end every trace.",
+        about="The series as posted, but for the walk without the lock: it ends every trace.",
     ),
     _single(
         "update",

@@ -14,14 +14,14 @@ from spec.vtd.ioas_container import vtd_device_attach_iommufd, vtd_device_detach
 from spec.vtd.state import DomainId, IntelIOMMUState, Pgtt, VTDAddressSpace
 
 
-@mirrors("002 15/21 vtd_iommu_lock")
+@mirrors("002 13/21 vtd_iommu_lock")
 def vtd_iommu_lock(s: IntelIOMMUState) -> None:
     """Take the vIOMMU's lock, which is not recursive."""
     check(not s.iommu_lock, "iommu_lock taken twice")
     s.iommu_lock = True
 
 
-@mirrors("002 15/21 vtd_iommu_unlock")
+@mirrors("002 13/21 vtd_iommu_unlock")
 def vtd_iommu_unlock(s: IntelIOMMUState) -> None:
     """Give the vIOMMU's lock back."""
     check(s.iommu_lock, "iommu_lock released while not held")

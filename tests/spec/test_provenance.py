@@ -1,0 +1,64 @@
+"""Every action says where it comes from, and what it says is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from spec.iommufd import calls, objects
+from spec.language import Source
+from spec.language.machine import Function, sources_of, summary
+from spec.machines import MACHINES
+from spec.variants import VARIANTS
+from spec.vtd import address_space, ioas_container, iommu_device, pasid_cache
+from tests.seeds import document
+
+
+def functions() -> Iterator[Function]:
+    """The actions of all machines and the overrides of all variants."""
+    for machine in MACHINES.values():
+        yield from machine.actions
+    for variant in VARIANTS.values():
+        yield from variant.overrides.values()
+
+
+def patch_text(source: Source) -> str:
+    """The text of the patch that a source names, or of its whole document."""
+    text = document(source.document)
+    number, _, _ = source.patch.partition("/")
+    pattern = rf"^\* \[PATCH [^\]]*\b{re.escape(source.patch)}\] .*$"
+    heads = list(re.finditer(r"^\* \[PATCH [^\]]*\] .*$", text, re.MULTILINE))
+    starts = [head.start() for head in heads if re.match(pattern, head[0])]
+    assert number
+    assert starts, f"no patch {source.patch} in {source.document}"
+    after = [head.start() for head in heads if head.start() > starts[0]]
+    return text[starts[0] : min(after, default=len(text))]
+
+
+@pytest.mark.parametrize("function", list(dict.fromkeys(functions())), ids=lambda f: f.__name__)
+def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) -> None:
+    assert summary(function)
+    assert sources_of(function)
+    for source in sources_of(function):
+        if source.document == "kernel":
+            assert re.search(rf"^{re.escape(source.patch)} ", document("kernel"), re.MULTILINE)
+        elif source.document == "defects":
+            assert f"### {source.patch} " in document("defects")
+        else:
+            assert re.search(rf"\b{source.function}\b", patch_text(source)), str(source)
+
+
+MODULES = (calls, objects, address_space, ioas_container, iommu_device, pasid_cache)
+HELPERS = [
+    function
+    for module in MODULES
+    for function in vars(module).values()
+    if callable(function) and sources_of(function) and function.__module__ == module.__name__
+]
+
+
+@pytest.mark.parametrize("function", HELPERS, ids=lambda f: f.__name__)
+def test_the_sources_of_every_other_function_resolve(function: Function) -> None:
+    test_an_action_has_a_docstring_and_sources_that_resolve(function)
