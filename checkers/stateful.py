@@ -41,6 +41,11 @@ order of events that matters can occur anywhere in a run, after any other histor
 QUIET_STEPS: Final = 3
 """This many steps without a failing host call are drawn for each one with, where both can be."""
 
+SHRINKING: Final = 6_000
+"""Steps after the first broken rule of a search, about five seconds, in which hypothesis shrinks
+the run; it would go on for minutes to prefer one parameter to another. Counted in steps and not in
+seconds, so that the same seed gives the same trace."""
+
 REMEMBERED: Final = 200_000
 """States whose enabled steps and broken rules are kept, to bound memory; then all are forgotten."""
 
@@ -52,6 +57,10 @@ class Broken(AssertionError):
         steps = "\n".join(f"  {s.action}{s.values} fault={s.fault}" for s in violation.steps)
         super().__init__(f"{violation.rule} {violation.binding or violation.why or ''}\n{steps}")
         self.violation = violation
+
+
+class ShrunkEnough(BaseException):
+    """`SHRINKING` steps are spent."""
 
 
 class Stopped(BaseException):
@@ -79,7 +88,7 @@ class Search:
     """What the runs of one machine have in common: the rules, what is known, what was found.
 
     `found` has the shortest violation seen of each rule; a run ends where a rule that is not
-    `ignored` is broken. `runs` counts those that took all their steps.
+    `ignored` is broken, which is then the `target`. `runs` counts those that took all their steps.
     """
 
     watch: Watch
@@ -88,6 +97,8 @@ class Search:
     ignored: set[str] = field(default_factory=set)
     runs: int = 0
     steps: int = 0
+    target: str = ""
+    broke_at: int | None = None
     started: float = field(default_factory=time.monotonic)
     _moves: dict[tuple[bytes, str], Moves] = field(default_factory=dict)
     _broken: dict[bytes, tuple[Breach, ...]] = field(default_factory=dict)
@@ -123,9 +134,16 @@ class Search:
             known = self._broken[state] = self.watch.of_state(state)
         return known
 
+    def breaks(self, rule: str) -> None:
+        """Remember which rule a run broke last, and when the search first came to that."""
+        self.target = rule
+        self.broke_at = self.steps if self.broke_at is None else self.broke_at
+
     def spend(self) -> None:
-        """Count a step; raises `Stopped` when the time or the memory of the limits is used up."""
+        """Count a step; raises `Stopped` at a limit, `ShrunkEnough` when shrinking takes long."""
         self.steps += 1
+        if self.broke_at is not None and self.steps - self.broke_at > SHRINKING:
+            raise ShrunkEnough
         if self.limits.seconds and self.seconds() > self.limits.seconds:
             raise Stopped("time limit")
         if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
@@ -228,6 +246,7 @@ class Walk(RuleBasedStateMachine):
             if worst is None and breach.rule not in self.search.ignored:
                 worst = violation
         if worst is not None:
+            self.search.breaks(worst.rule)
             raise Broken(worst)
 
     def teardown(self) -> None:
@@ -271,7 +290,7 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
         while _violates(search) and len(search.ignored) < len(search.watch.rules):
             pass
     except (Exception, KeyboardInterrupt, Stopped) as error:
-        reason = _reason(error)
+        reason = _reason(error, KeyboardInterrupt, Stopped)
         if reason is None:
             raise
         limits.interrupted = isinstance(reason, KeyboardInterrupt)
@@ -279,21 +298,23 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
     return [_finding(search, name, stopped) for name in search.watch.rules]
 
 
-def _reason(error: BaseException | None) -> BaseException | None:
-    """The limit or the Ctrl-C behind an error, which hypothesis may report as a flaky test."""
-    while error is not None and not isinstance(error, KeyboardInterrupt | Stopped):
+def _reason(error: BaseException | None, *kinds: type[BaseException]) -> BaseException | None:
+    """What is behind an error that hypothesis may have turned into that of a flaky test."""
+    while error is not None and not isinstance(error, kinds):
         error = error.__context__
     return error
 
 
 def _violates(search: Search) -> bool:
     """One search; true if it broke a rule, which the next one then ignores."""
-    search.runs = 0
+    search.runs, search.broke_at = 0, None
     machine = seed(search.limits.seed)(machine_test(search.watch.program, search))
     try:
         run_state_machine_as_test(machine, settings=_settings())
-    except Broken as broken:
-        search.ignored.add(broken.violation.rule)
+    except (Exception, ShrunkEnough) as error:
+        if not isinstance(error, Broken) and _reason(error, ShrunkEnough) is None:
+            raise
+        search.ignored.add(search.target)
         return True
     return False
 
