@@ -30,7 +30,8 @@ class Reading(Protocol):
 
     def __call__(
         self, rule: Rule, state: bytes, values: tuple[int, ...], fault: int
-    ) -> Outcome: ...
+    ) -> Outcome:
+        """The outcome of one action."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Graph:
             kind = SortT(kind.cls)
         return self._node("const", (), kind, 1 << value, True, value)
 
-    def int(self, value: int) -> Node:
+    def number(self, value: int) -> Node:
         """An int constant."""
         return self.const(value, IntT(value, value))
 
@@ -90,7 +90,7 @@ class Graph:
         """The constant 0 of a node's type."""
         return self.const(0, like.type)
 
-    def bool(self, value: object) -> Node:
+    def truth(self, value: object) -> Node:
         """A bool constant."""
         return self.true if value else self.false
 
@@ -192,7 +192,7 @@ class Graph:
         if a.type == BOOL:
             return self.ite(a, b, self.not_(b))
         if a.op == "const" and b.op == "const":
-            return self.bool(a.value == b.value)
+            return self.truth(a.value == b.value)
         if isinstance(a.type, IntT) and isinstance(b.type, IntT):
             if a.type.hi < b.type.lo or b.type.hi < a.type.lo:
                 return self.false
@@ -210,7 +210,7 @@ class Graph:
             return self._map("eq", a, k, self.eq)
         spine: list[tuple[Node, bool, Node]] = []
         while a.op == "ite" and ("=", a, k) not in self._mapped:
-            condition, then, other = a.args
+            then, other = a.args[1:]
             sides = [x.closed or not x.may_be(int(k.value)) for x in (then, other)]
             if not any(sides):
                 break
@@ -227,7 +227,7 @@ class Graph:
 
     def _eq_leaf(self, a: Node, k: Node) -> Node:
         if a.op == "const":
-            return self.bool(a.value == k.value)
+            return self.truth(a.value == k.value)
         if not a.may_be(int(k.value)):
             return self.false
         if a.mask == k.mask and not isinstance(a.type, IntT):
@@ -266,7 +266,7 @@ class Graph:
             if b.value == 0:
                 return a
             if a.op == "const":
-                return self.int(int(a.value) + int(b.value))
+                return self.number(int(a.value) + int(b.value))
             if a.closed:
                 return self._map("add", a, b, self.add)
         elif b.index < a.index:
@@ -277,9 +277,9 @@ class Graph:
         """Difference of ints."""
         x, y = _span(a), _span(b)
         if b.op == "const":
-            return self.add(a, self.int(-int(b.value)))
+            return self.add(a, self.number(-int(b.value)))
         if a is b:
-            return self.int(0)
+            return self.number(0)
         return self._node("sub", (a, b), IntT(x.lo - y.hi, x.hi - y.lo))
 
     def count(self, items: Sequence[Node]) -> Node:
@@ -287,10 +287,10 @@ class Graph:
         sure = sum(1 for item in items if item is self.true)
         open_ = sorted((x for x in items if x.op != "const"), key=lambda node: node.index)
         if not open_:
-            return self.int(sure)
+            return self.number(sure)
         if len(open_) == 1:
-            return self.ite(open_[0], self.int(sure + 1), self.int(sure))
-        return self.add(self._node("count", tuple(open_), IntT(0, len(open_))), self.int(sure))
+            return self.ite(open_[0], self.number(sure + 1), self.number(sure))
+        return self.add(self._node("count", tuple(open_), IntT(0, len(open_))), self.number(sure))
 
     def narrow(self, a: Node, lo: int, hi: int) -> Node:
         """An int that is known to be within lo..hi by a check made elsewhere."""
@@ -298,7 +298,7 @@ class Graph:
         if lo <= x.lo and x.hi <= hi:
             return a
         if a.op == "const":
-            return self.int(lo)
+            return self.number(lo)
         return self._node("narrow", (a,), IntT(max(lo, x.lo), min(hi, x.hi)))
 
     def ite(self, c: Node, a: Node, b: Node) -> Node:

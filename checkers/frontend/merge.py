@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from checkers.frontend import tree as t
-from checkers.frontend.execute import Cells, Counts, Env, Executor, Failure, Value
+from checkers.frontend.execute import Executor
+from checkers.frontend.expressions import Cells, Counts, Env, Failure, Value
 from checkers.frontend.ir import ANY, BOOL, Graph, Node
 from checkers.frontend.parse import Parser
 from spec.language.errors import refuse
@@ -53,6 +54,7 @@ class Merger:
         self.graph = Graph()
         self.parser = Parser(program.layout)
         self.cells = Cells()
+        self.facts: list[Node] = []
         self.fault = self.graph.var("?fault", IntT(0, CALLS))
         self.where: dict[Node, tuple[Column, int, int]] = {}
         for column, row, element in _places(program.layout):
@@ -117,7 +119,7 @@ class Merger:
         """Merge an action, from any state or from `before`."""
         env = dict(self.state() if before is None else before)
         if rule.fault and not isinstance(fault, Node):
-            fault = self.fault if fault is None else self.graph.int(fault)
+            fault = self.fault if fault is None else self.graph.number(fault)
         node = fault if rule.fault and isinstance(fault, Node) else None
         start = dict(env)
         executor = Executor(self.graph, self.layout, self.cells, [env], node)
@@ -135,7 +137,7 @@ class Merger:
         return Step(
             rule.name, enabled, crashes, cuts,
             {key: new for key, new in executor.env.items() if new is not start[key]},
-            value if isinstance(value, Node) else self.graph.int(0), calls, tuple(bound), node,
+            value if isinstance(value, Node) else self.graph.number(0), calls, tuple(bound), node,
         )
 
     def _sorted(self, failures: list[Failure]) -> tuple[
@@ -161,7 +163,7 @@ class Merger:
         """A predicate of the state after a step, its counts as what the step adds and takes.
 
         The value is the same as that of `predicate`; a solver that knows the predicate of the state
-        before has less to add up.
+        before has less to add up. `facts` gets what is true of each count whatever the state.
         """
         counts = self._predicate(rule, (before,), given, [])[1]
         return self._predicate(rule, (after,), given, counts)[0]
@@ -179,7 +181,8 @@ class Merger:
         if isinstance(value.type, BoolT):
             value = self.graph.and_(value, self.graph.not_(failed))
         else:
-            value = self.graph.ite(failed, self.graph.int(0), value)
+            value = self.graph.ite(failed, self.graph.number(0), value)
+        self.facts += executor.facts
         return value, executor.counts
 
 

@@ -1,4 +1,4 @@
-"""Steps one after the other in one formula: shortest counterexamples, and induction over two steps."""
+"""Steps one after the other in one formula: shortest counterexamples, induction over two steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checkers.frontend.ir import Node
 from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, Step, Violation
 from checkers.symbolic.system import Reader, System, typed_terms
-from checkers.symbolic.terms import Terms, Z3
+from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind, Program, Rule
 from spec.language.types import Sort
 

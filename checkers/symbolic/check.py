@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from checkers.result import CRASH, TEARDOWN, Finding, Limits, Progress, Verdict, Violation
 from checkers.symbolic.bmc import shortest, two_steps
@@ -20,6 +21,9 @@ DEPTH = 12
 
 PATIENCE = 120.0
 """Seconds for counterexamples, and for proofs over two steps, if there is no limit."""
+
+J = TypeVar("J")
+R = TypeVar("R")
 
 _system: System
 
@@ -72,7 +76,7 @@ class Proof:
         """Induction over one step, then over two, then the search for counterexamples."""
         todo = tasks(self.system)
         done = 0
-        for answers in self._answers([("task", task) for task in todo]):
+        for answers in self._results(_prove, [(task, self.until) for task in todo]):
             done += 1
             self.limits.progress(Progress(0, len(todo) - done, 0.0, f"{done}/{len(todo)} proofs"))
             for answer in answers:
@@ -84,11 +88,10 @@ class Proof:
             if rule.name in self.system.always and rule.failing and not rule.unknown
         ]
         if self._left(patience):
-            for answers in self._answers([("two", (name, patience)) for name in retry]):
-                for answer in answers:
-                    rule = self.rules[answer.rule]
-                    rule.failing.clear()
-                    rule.how = "inductive over two steps"
+            for name, holds in self._results(_prove_in_two, [(name, patience) for name in retry]):
+                if holds:
+                    self.rules[name].failing.clear()
+                    self.rules[name].how = "inductive over two steps"
         self._search(time.monotonic() + PATIENCE if not self.until else self.until)
 
     def _search(self, until: float) -> None:
@@ -98,7 +101,7 @@ class Proof:
             not rule.proved or not self._sound()
         )}
         if wanted and self._left(until):
-            for paths, depth in self._results([("search", (wanted, until))]):
+            for paths, depth in self._results(_search, [(wanted, until)]):
                 self.paths, self.searched = paths, depth
 
     def _left(self, until: float) -> bool:
@@ -119,17 +122,14 @@ class Proof:
         elif answer.status == "unknown":
             rule.unknown.append(answer)
 
-    def _answers(self, jobs: list[tuple[str, object]]) -> Iterator[list[Answer]]:
-        yield from self._results(jobs)
-
-    def _results(self, jobs):  # type: ignore[no-untyped-def]
+    def _results(self, work: Callable[[J], R], jobs: list[J]) -> Iterator[R]:
         """The results of jobs as they come, until the time is out or Ctrl-C."""
         if not jobs:
             return
         context = multiprocessing.get_context("fork")
         pool = context.Pool(min(max(1, self.limits.jobs), len(jobs)), _ignore_interrupts)
         try:
-            results = pool.imap_unordered(_work, [(*job, self.until) for job in jobs])
+            results = pool.imap_unordered(work, jobs)
             for _ in jobs:
                 left = max(0.1, self.until + 2 - time.monotonic()) if self.until else None
                 yield results.next(left)
@@ -194,13 +194,15 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _work(job):  # type: ignore[no-untyped-def]
-    kind, what, until = job
-    if kind == "task":
-        assert isinstance(what, Task)
-        return run_task(_system, what, until)
-    if kind == "two":
-        name, patience = what
-        return [Answer(name, "", "holds")] if two_steps(_system, name, patience) else []
-    rules, patience = what
-    return shortest(_system, rules, DEPTH, patience)
+def _prove(job: tuple[Task, float]) -> list[Answer]:
+    return run_task(_system, *job)
+
+
+def _prove_in_two(job: tuple[str, float]) -> tuple[str, bool]:
+    name, until = job
+    return name, two_steps(_system, name, until)
+
+
+def _search(job: tuple[set[str], float]) -> tuple[dict[str, Violation], int]:
+    rules, until = job
+    return shortest(_system, rules, DEPTH, until)

@@ -1,7 +1,8 @@
 """The z3 terms of an action, evaluated on many states at once: by z3, or column by column.
 
 The column evaluator walks the DAG that z3 holds, not the graph it was made of, so what it computes
-is what a proof is about. z3's own evaluation is slow; it says of some samples that the walk is right.
+is what a proof is about. z3's own evaluation is slow; it says of some samples that the
+walk is right.
 """
 
 from __future__ import annotations
@@ -172,22 +173,27 @@ def _apply(
         total = given[0].astype(np.int32)
         for item in given[1:]:
             total = total + item if kind == z3.Z3_OP_BADD else total - item
-        return (total & ((1 << term.size()) - 1)).astype(np.int16)
+        return _int16(total & ((1 << term.size()) - 1))
     if kind == z3.Z3_OP_EXTRACT:
         high, low = term.params()
-        return given[0] >> low & ((1 << (high - low + 1)) - 1)
+        return _int16(given[0] >> low & ((1 << (high - low + 1)) - 1))
     if kind == z3.Z3_OP_SIGN_EXT:
         have = below[0].size()
         sign = given[0] >> (have - 1) & 1
-        return given[0] | sign * (((1 << term.size()) - 1) ^ ((1 << have) - 1))
+        return _int16(given[0] | sign * (((1 << term.size()) - 1) ^ ((1 << have) - 1)))
     if kind in (z3.Z3_OP_SLT, z3.Z3_OP_SLEQ, z3.Z3_OP_SGT, z3.Z3_OP_SGEQ):
         flip = 1 << (below[0].size() - 1)
         a, b = given[0] ^ flip, given[1] ^ flip
         compare = {
             z3.Z3_OP_SLT: a < b, z3.Z3_OP_SLEQ: a <= b, z3.Z3_OP_SGT: a > b, z3.Z3_OP_SGEQ: a >= b,
         }
-        return compare[kind].astype(np.int16)
+        return _int16(compare[kind])
     raise AssertionError(f"no column operator for {term.decl()}")
+
+
+def _int16(column: Any) -> Array:
+    found: Array = column.astype(np.int16)
+    return found
 
 
 def _all(given: list[Array]) -> Array:

@@ -12,7 +12,7 @@ from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, TEARDOWN, Step, Violation
 from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
-from checkers.symbolic.terms import Terms, Z3
+from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind
 
 POSSIBLE = "every-action-possible"
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Task:
-    """An independent part of a proof: the initial states, an instance of an action, the teardown."""
+    """A part of a proof by itself: the initial states, an instance of an action, the teardown."""
 
     kind: str
     action: str = ""
@@ -112,11 +112,13 @@ class _Stepping:
         self.step: Merged = system.merger.action(self.rule, task.given)
         after = system.after(self.step)
         self.goals: list[tuple[Conjunct, Node]] = []
+        known = len(system.merger.facts)
         for before, now in zip(
             system.conjuncts, system.instances(system.state, after), strict=True
         ):
             if now.node is not before.node and now.node is not self.graph.true:
                 self.goals.append((now, now.node))
+        self.facts = system.merger.facts[known:]
         self.crash = self.graph.any_of(condition for condition, _ in self.step.crashes)
         failed = self.graph.not_(self.graph.eq(self.step.result, self.graph.zero(self.step.result)))
         self.failing = [
@@ -135,8 +137,10 @@ class _Stepping:
         nodes = variables([self.step.enabled, *goals, *parts])
         query = Query(self.system, self.system.carriers(nodes), self.until)
         extra = [node for node in nodes if node not in self.system.state]
-        assumed = [*self.system.hypotheses(extra), self.graph.or_(self.step.enabled, self.crash)]
+        assumed = [*self.system.hypotheses(extra), self.graph.true]
         query.assume(assumed, [*goals, self.step.enabled, *extra], opaque)
+        if opaque:
+            query.solver.add(*query.terms.terms(self.facts))
         return query
 
     def answers(self) -> list[Answer]:
@@ -229,7 +233,7 @@ def _teardown(system: System, until: float) -> list[Answer]:
     assert program.rank is not None
     assert program.empty is not None
     rank = merger.predicate(program.rank, system.state)
-    done = g.eq(rank, g.int(0))
+    done = g.eq(rank, g.number(0))
     empty = merger.predicate(program.empty, system.state)
     helps = []
     for name in program.teardown_actions:

@@ -9,10 +9,10 @@ from typing import Any
 
 import z3
 
+from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
-from checkers.frontend.execute import Env
 from checkers.frontend.merge import Merger, Step
-from checkers.symbolic.terms import Terms, Z3
+from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, SortT
 from spec.language.program import Program, Rule
 from spec.language.types import Sort
@@ -105,7 +105,7 @@ class System:
         return {**self.state, **step.next}
 
     def carriers(self, extra: Iterable[Node] = ()) -> dict[type[Sort], int]:
-        """For each data sort as many values as a query has variables of it: any more change nothing."""
+        """For each data sort as many values as a query has variables of it: more change nothing."""
         found: dict[type[Sort], int] = {}
         for node in {*self.state, *extra, *self._parameters()}:
             if isinstance(node.type, SortT):

@@ -141,7 +141,8 @@ class Terms:
             return list(given[1:])
         width = self.bits(node.type)
         return [
-            self._resize(x, arg.type, width) for arg, x in zip(node.args[1:], given[1:], strict=True)
+            self._resize(x, arg.type, width)
+            for arg, x in zip(node.args[1:], given[1:], strict=True)
         ]
 
     def _common(self, args: Sequence[Node], given: Sequence[Z3]) -> list[Z3]:
