@@ -5,40 +5,26 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import Progress as Bars
-from rich.progress import TextColumn, TimeElapsedColumn
 
-from checkers import graph, machines
+from checkers import graph, machines, variants
 from checkers.engines import ENGINES, Checked, check, rules
 from checkers.listing import LISTS, listing
 from checkers.machines import InputError, Subject, choose
-from checkers.report import (
-    MANIFEST,
-    Row,
-    Status,
-    details,
-    document,
-    junit,
-    status,
-    tap,
-    traces_text,
-    verdicts,
-)
-from checkers.result import Limits, Progress, Verdict
+from checkers.output import Output, progress, save
+from checkers.report import Row, Status, status
+from checkers.result import Limits, Progress
 from checkers.simulate import simulate as random_walk
 from checkers.trace import (
     DoesNotRunError,
     Names,
     Opened,
-    Trace,
+    brief,
     diverges,
     opened,
     record,
@@ -47,9 +33,8 @@ from checkers.trace import (
 )
 from checkers.trace.export import itf, pytest_module
 from checkers.trace.record import walk
-
-WIDE = 160
-"""Columns of a table that goes to a file or a pipe."""
+from checkers.variants import EVERY
+from spec.language import Machine
 
 
 class _Commands(click.Group):
@@ -104,8 +89,17 @@ def main() -> None:
     help="Who checks.",
 )
 @click.option("--invariant", "selected", metavar="NAME", multiple=True, help="Only this rule.")
-@click.option("--variant", metavar="NAME|FILE.py", help="A design that overrides the reference.")
-@click.option("--bounds", metavar="NAME|KEY=N,...", default="", help="How large the machine is.")
+@click.option(
+    "--variant",
+    metavar="NAME|FILE.py|all",
+    help="A design that overrides the reference; all: does each break what it declares?",
+)
+@click.option(
+    "--bounds",
+    metavar="NAME|KEY=N,...",
+    multiple=True,
+    help="How large the machine is; may be given several times.",
+)
 @click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Processes to use.")
 @click.option(
     "--time-limit",
@@ -133,7 +127,7 @@ def check_command(
     chosen: str,
     selected: tuple[str, ...],
     variant: str | None,
-    bounds: str,
+    bounds: tuple[str, ...],
     jobs: int,
     time_limit: float,
     memory_limit: int,
@@ -145,51 +139,84 @@ def check_command(
     no_progress: bool,
 ) -> None:
     """Check that the rules of machines hold; without MACHINE, of all machines."""
-    if [json_file, junit_file, "-" if as_tap else None].count("-") > 1:
-        raise InputError("only one of --json -, --junit - and --tap can have stdout")
-    _prepare([json_file, junit_file], traces)
+    every = variant == EVERY
+    output = Output(traces, json_file, junit_file, as_tap, bounds, every)
+    output.prepare()
     engines = list(ENGINES) if chosen == "all" else [chosen]
-    chosen_subjects = _selecting(_subjects(names, variant, bounds), selected)
 
     def limits(report: Callable[[Progress], None]) -> Limits:
         return Limits(time_limit, memory_limit, jobs, seed, report)
 
-    rows, interrupted = list[Row](), False
-    for subject, its_rules in chosen_subjects:
-        done = _checked(subject, engines, its_rules, limits, silent=no_progress)
-        rows += done.rows
-        interrupted = done.interrupted
-        if interrupted:
-            break
-    result = status(rows, interrupted=interrupted)
-    if traces is not None:
-        _save_traces(rows, traces)
-    if json_file is not None:
-        _write(json_file, document(rows, result))
-    if junit_file is not None:
-        _write(junit_file, junit(rows))
-    if as_tap:
-        click.echo(tap(rows, interrupted=interrupted), nl=False)
+    if every:
+        if selected or bounds:
+            raise InputError("--variant all checks each variant at its own bounds and rules")
+        done = _each(
+            [(item, frozenset[str]()) for item in variants.subjects(names)],
+            lambda item, _, report: variants.judge(item, engines, lambda n: limits(report(n))),
+            silent=no_progress,
+        )
     else:
-        _tell(rows, to_stderr="-" in (json_file, junit_file), saved=traces is not None)
-    if interrupted:
-        click.echo("viommu-spec: interrupted; this is what is known", err=True)
+        done = _each(
+            _selecting(_subjects(names, variant, bounds), selected),
+            lambda item, its, report: check(item, engines, its, lambda n: limits(report(n))),
+            silent=no_progress,
+        )
+    result = status(done.rows, interrupted=done.interrupted)
+    output.deliver(done.rows, result, interrupted=done.interrupted)
     sys.exit(result)
 
 
-def _subjects(names: Sequence[str], variant: str | None, bounds: str) -> list[Subject]:
+Reporting = Callable[[str], Callable[[Progress], None]]
+
+
+def _each(
+    chosen: Sequence[tuple[Subject, frozenset[str]]],
+    run: Callable[[Subject, frozenset[str], Reporting], Checked],
+    *,
+    silent: bool,
+) -> Checked:
+    """The results of all, until Ctrl-C."""
+    rows = list[Row]()
+    for subject, its_rules in chosen:
+        with progress(subject, silent=silent) as report:
+            done = run(subject, its_rules, report)
+        rows += done.rows
+        if done.interrupted:
+            return Checked(rows, True)
+    return Checked(rows, False)
+
+
+def _subjects(names: Sequence[str], variant: str | None, bounds: Sequence[str]) -> list[Subject]:
     if variant is None:
+        of = {name: machines.machine(name) for name in names or machines.registry()}
         return [
-            Subject(name, None, machines.program(machines.machine(name), bounds))
-            for name in names or machines.registry()
+            Subject(name, None, machines.program(machine, given), given)
+            for name, machine in of.items()
+            for given in _having(name, machine, bounds, of)
         ]
     if len(names) > 1:
         raise InputError("a variant is of one machine; name at most one")
-    of = machines.machine(names[0]) if names else None
-    found = machines.variant(variant, of)
+    named = machines.machine(names[0]) if names else None
+    found = machines.variant(variant, named)
     name = names[0] if names else found.machine
-    machine = of or machines.machine(name)
-    return [Subject(name, variant, machines.program(machine, bounds, found))]
+    machine = named or machines.machine(name)
+    return [
+        Subject(name, variant, machines.program(machine, given, found), given)
+        for given in bounds or [""]
+    ]
+
+
+def _having(
+    name: str, machine: Machine, bounds: Sequence[str], of: Mapping[str, Machine]
+) -> Iterator[str]:
+    """The bounds to check a machine with: of those given, the ones that it has."""
+    for given in bounds or [""]:
+        called = given.split(",")[0].strip()
+        some_have = any(called in each.bounds for each in of.values())
+        if called not in machine.bounds and some_have:
+            click.echo(f"viommu-spec: {name} has no bounds {called!r}: skipped", err=True)
+        else:
+            yield given
 
 
 def _selecting(
@@ -208,101 +235,6 @@ def _selecting(
         else:
             click.echo(f"viommu-spec: {subject.machine} has none of these rules", err=True)
     return found
-
-
-def _checked(
-    subject: Subject,
-    engines: Sequence[str],
-    selected: frozenset[str],
-    limits: Callable[[Callable[[Progress], None]], Limits],
-    *,
-    silent: bool,
-) -> Checked:
-    with _progress(subject, silent=silent) as report:
-        return check(subject, engines, selected, lambda name: limits(report(name)))
-
-
-@contextmanager
-def _progress(
-    subject: Subject, *, silent: bool
-) -> Iterator[Callable[[str], Callable[[Progress], None]]]:
-    """A line a machine on the terminal, gone when it is done; nothing where there is none."""
-    console = Console(stderr=True)
-    if silent or not console.is_terminal:
-        yield lambda name: lambda progress: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[at]}"),
-    )
-    with Bars(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(subject.program.machine.name, total=None, at="")
-
-        def report(name: str) -> Callable[[Progress], None]:
-            bars.update(task, description=f"{subject.program.machine.name} [{name}]", at="")
-
-            def show(now: Progress) -> None:
-                at = f"{now.states} states, {now.frontier} frontier, {now.rate:.0f}/s {now.note}"
-                bars.update(task, at=at)
-
-            return show
-
-        yield report
-
-
-def _tell(rows: Sequence[Row], *, to_stderr: bool, saved: bool) -> None:
-    console = Console(stderr=to_stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, highlight=False, width=WIDE)
-    console.print(verdicts(rows, console.width))
-    for line in details(rows, console.width):
-        click.echo(line, err=to_stderr)
-    for row in rows:
-        if row.finding.rule == MANIFEST and row.finding.verdict is not Verdict.HOLDS:
-            click.echo(f"manifest: {row.subject}: {row.finding.detail}", err=to_stderr)
-    shown = traces_text(rows)
-    if not shown:
-        return
-    click.echo(shown, err=to_stderr)
-    if not saved:
-        trace = next(row.trace for row in rows if row.trace is not None)
-        words = [trace.machine, *(["--variant", trace.variant] if trace.variant else [])]
-        again = f"viommu-spec check {' '.join(words)} --traces DIR"
-        click.echo(f"To save every trace: {again}", err=to_stderr)
-
-
-def _prepare(files: Sequence[str | None], folder: Path | None) -> None:
-    """Refuse a place for results before the work rather than after it."""
-    for name in files:
-        if name not in (None, "-"):
-            _write(str(name), "")
-    try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror or error}") from error
-
-
-def _save_traces(rows: Sequence[Row], folder: Path) -> None:
-    for row in rows:
-        if row.trace is not None:
-            parts = (row.machine, row.variant or "reference", row.finding.rule, row.finding.engine)
-            _save(row.trace, str(folder / f"{'-'.join(parts)}.json"))
-
-
-def _save(trace: Trace, path: str) -> None:
-    _write(path, msgspec.json.format(msgspec.json.encode(trace), indent=2).decode() + "\n")
-
-
-def _write(path: str, content: str) -> None:
-    if path == "-":
-        click.echo(content, nl=False)
-        return
-    try:
-        Path(path).write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
 
 
 @main.command("list")
@@ -330,7 +262,7 @@ def simulate_command(
     name: str, steps: int, seed: int, variant: str | None, bounds: str, file: str | None
 ) -> None:
     """Take random steps, the same for the same seed; stop where a rule is broken."""
-    (subject,) = _subjects([name], variant, bounds)
+    (subject,) = _subjects([name], variant, [bounds] if bounds else [])
     program = subject.program
     done = random_walk(program, steps, seed)
     names = Names("simulate", subject.machine, subject.variant)
@@ -339,7 +271,7 @@ def simulate_command(
     else:
         trace = record(program, done.violation, names)
     if file is not None:
-        _save(trace, file)
+        save(trace, file)
     click.echo(text(trace), nl=False, err=file == "-")
     if done.stuck:
         click.echo("no action is enabled here", err=file == "-")
@@ -368,6 +300,7 @@ def _picture(trace: Opened) -> str:
 
 FORMATS: dict[str, Callable[[Opened], str]] = {
     "text": lambda trace: text(trace.trace),
+    "brief": lambda trace: brief(trace.trace),
     "dot": _picture,
     "pytest": pytest_module,
     "itf": itf,

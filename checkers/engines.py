@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from checkers.machines import InputError, Subject
+from checkers.machines import InputError, Subject, larger
 from checkers.report import Row, manifest
 from checkers.result import ACTIONS, CRASH, TEARDOWN, WITNESSES, Engine, Finding, Limits, Verdict
 from checkers.trace import DoesNotRunError, Names, record
@@ -20,6 +20,9 @@ ENGINES = {
     "symbolic": "checkers.symbolic",
 }
 """The module of each engine; its function `check` is the engine. Loaded when asked for."""
+
+RANDOM = frozenset({"stateful"})
+"""The engines that look into a machine too large to exhaust."""
 
 ALL = "all"
 """The rule of a row that is about no single one: an engine that came to nothing."""
@@ -58,22 +61,28 @@ def check(
     `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
     results of the others; it is inconclusive, never a violation.
     """
-    program, findings, interrupted = subject.program, list[Finding](), False
+    rows, interrupted = list[Row](), False
     for name in engines:
         allowed = limits(name)
-        findings += _asked(name, program, selected, allowed)
+        program = larger(subject) if name in RANDOM else subject.program
+        found = _asked(name, program, selected, allowed)
+        rows += [_row(subject, program, finding) for finding in found]
         interrupted = allowed.interrupted
         if interrupted:
             break
-    said = {item.rule for item in findings}
+    said = {row.finding.rule for row in rows}
+    more = list[Finding]()
     if ALL not in said:
-        for rule in sorted(selected - said):
-            why = "no engine that was asked looks at this rule"
-            findings.append(Finding(" ".join(engines), rule, Verdict.BOUNDED, why))
+        why = "no engine that was asked looks at this rule"
+        more = [
+            Finding(" ".join(engines), rule, Verdict.BOUNDED, why)
+            for rule in sorted(selected - said)
+        ]
     if not interrupted:
-        compared = manifest(program, findings, selected)
-        findings += [compared] if compared else []
-    return Checked([_row(subject, finding) for finding in findings], interrupted)
+        own = [row.finding for row in rows if row.bounds == subject.program.bounds_name]
+        compared = manifest(subject.program, [*own, *more], selected)
+        more += [compared] if compared else []
+    return Checked(rows + [_row(subject, subject.program, item) for item in more], interrupted)
 
 
 def _asked(name: str, program: Program, selected: frozenset[str], allowed: Limits) -> list[Finding]:
@@ -96,10 +105,8 @@ def _asked(name: str, program: Program, selected: frozenset[str], allowed: Limit
     return found
 
 
-def _row(subject: Subject, finding: Finding) -> Row:
-    program = subject.program
-    variant = program.variant.name if program.variant else None
-    row = Row(program.machine.name, variant, program.bounds_name, finding)
+def _row(subject: Subject, program: Program, finding: Finding) -> Row:
+    row = _described(subject, program, finding)
     if finding.violation is None:
         return row
     names = Names(finding.engine, subject.machine, subject.variant)
@@ -108,3 +115,18 @@ def _row(subject: Subject, finding: Finding) -> Row:
     except DoesNotRunError as error:
         said = f"{finding.detail}; the engine's own trace does not run: {error}".lstrip("; ")
         return replace(row, finding=replace(finding, detail=said))
+
+
+def _described(subject: Subject, program: Program, finding: Finding) -> Row:
+    asked, variant = subject.bounds or subject.program.bounds_name, program.variant
+    if variant is None:
+        return Row(program.machine.name, None, program.bounds_name, finding, asked=asked)
+    return Row(
+        program.machine.name,
+        variant.name,
+        program.bounds_name,
+        finding,
+        asked=asked,
+        expected=variant.expects.get(finding.rule),
+        about=finding.rule in list(variant.expects)[:1],
+    )

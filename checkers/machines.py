@@ -24,11 +24,15 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Subject:
-    """A program and the words by which it was asked for, so that a trace can ask for it again."""
+    """A program and the words by which it was asked for, so that a trace can ask for it again.
+
+    Without `bounds` they are the usual ones, and an engine that need not exhaust takes larger ones.
+    """
 
     machine: str
     variant: str | None
     program: Program
+    bounds: str = ""
 
 
 def registry() -> Mapping[str, Machine]:
@@ -140,6 +144,18 @@ def program(of: Machine, bounds_text: str = "", of_variant: Variant | None = Non
     """The machine linked with a variant; without bounds, with the variant's own or "small"."""
     given, values = bounds(bounds_text, of, of_variant.bounds if of_variant else "")
     return link(of, given, of_variant, values)
+
+
+LARGE = "large"
+"""The bounds, of a machine that has them, of an engine that looks at random."""
+
+
+def larger(subject: Subject) -> Program:
+    """The program of an engine that need not exhaust: larger, unless the user gave bounds."""
+    program = subject.program
+    if subject.bounds or LARGE not in program.machine.bounds:
+        return program
+    return link(program.machine, LARGE, program.variant)
 
 
 def link(

@@ -1,17 +1,18 @@
 """Results for people (a table) and for machines (JSON, JUnit, TAP), and the manifests."""
 
 from checkers.report.formats import document, junit, tap
-from checkers.report.manifest import MANIFEST, expectation, manifest
+from checkers.report.manifest import MANIFEST, expectation, judged, manifest
 from checkers.report.row import Row, Status, said, status
-from checkers.report.table import details, traces_text, verdicts
+from checkers.report.table import headline, traces_text, verdicts, verdicts_of_variants
 
 __all__ = [
     "MANIFEST",
     "Row",
     "Status",
-    "details",
     "document",
     "expectation",
+    "headline",
+    "judged",
     "junit",
     "manifest",
     "said",
@@ -19,4 +20,5 @@ __all__ = [
     "tap",
     "traces_text",
     "verdicts",
+    "verdicts_of_variants",
 ]

@@ -24,17 +24,11 @@ def manifest(
     """The row that compares findings with the manifest; None where it says nothing of them.
 
     For the reference these are the figures of its named bounds, which only a complete exploration
-    has; for a variant the rules it breaks, with the bounds it names.
+    has; for a variant the rules it is declared to break, with the bounds it names. What it breaks
+    besides is seen in the results.
     """
-    variant = program.variant
-    if variant is not None:
-        wanted_rules = [rule for rule in variant.expects if not selected or rule in selected]
-        if not wanted_rules or program.bounds_name != variant.bounds:
-            return None
-        wrong, undecided = _differences(variant, findings, selected)
-        broken = f"broken as declared: {', '.join(wanted_rules)}"
-        row = _row(findings[0].engine, "; ".join([*wrong, *undecided]), broken)
-        return row if wrong or not undecided else replace(row, verdict=Verdict.BOUNDED)
+    if program.variant is not None:
+        return _of_variant(program.variant, program.bounds_name, findings, selected)
     exact = [item for item in findings if item.engine == EXACT]
     if selected or not exact or not all(item.verdict in GOOD for item in exact):
         return None
@@ -56,6 +50,29 @@ def manifest(
     return _row(EXACT, "; ".join(differ), f"{figures}, as declared")
 
 
+def _of_variant(
+    variant: Variant, bounds: str, findings: Sequence[Finding], selected: Collection[str]
+) -> Finding | None:
+    wanted = [rule for rule in variant.expects if not selected or rule in selected]
+    if not wanted or bounds != variant.bounds or not findings:
+        return None
+    wrong, undecided = _differences(variant, findings, selected)
+    broken = f"broken as declared: {', '.join(wanted)}"
+    row = _row(findings[0].engine, "; ".join([*wrong, *undecided]), broken)
+    return row if wrong or not undecided else replace(row, verdict=Verdict.BOUNDED)
+
+
+def judged(variant: Variant, rule: str, findings: Sequence[Finding]) -> tuple[Verdict, str]:
+    """Whether a variant breaks one rule as it declares: HOLDS if so, else how it deviates."""
+    alone = replace(variant, expects={rule: variant.expects[rule]})
+    wrong, undecided = _differences(alone, findings, ())
+    if wrong:
+        return Verdict.VIOLATED, f"deviates: {'; '.join(wrong)}"
+    if undecided:
+        return Verdict.BOUNDED, f"not decided, expected{_in(variant.expects[rule])}"
+    return Verdict.HOLDS, "as expected"
+
+
 def expectation(
     variant: Variant, findings: Sequence[Finding], selected: Collection[str] = ()
 ) -> list[str]:
@@ -64,25 +81,25 @@ def expectation(
     A counterexample to induction breaks nothing here. With some rules `selected`, only those count.
     """
     wrong, undecided = _differences(variant, findings, selected)
-    return wrong + undecided
+    beside = [
+        f"{rule} is violated{_in(length)}, not expected"
+        for rule, length in _lengths(findings).items()
+        if rule not in variant.expects and rule != MANIFEST
+    ]
+    return beside + wrong + undecided
 
 
 def _differences(
     variant: Variant, findings: Sequence[Finding], selected: Collection[str]
 ) -> tuple[list[str], list[str]]:
-    """What is otherwise than declared; and what is declared and nobody has decided.
+    """Which declared rules are not broken as declared; and which nobody has decided.
 
     Only an exact engine decides that a rule is not violated, or how short a violation is.
     """
     lengths = _lengths(findings)
     exact = {item.rule for item in findings if item.engine == EXACT and item.verdict in DECIDED}
     decided = exact | {item.rule for item in findings if item.verdict is Verdict.PROVED}
-    wrong = [
-        f"{rule} is violated{_in(length)}, not expected"
-        for rule, length in lengths.items()
-        if rule not in variant.expects and rule != MANIFEST
-    ]
-    undecided = []
+    wrong, undecided = list[str](), list[str]()
     for rule, expected in variant.expects.items():
         if selected and rule not in selected:
             continue

@@ -21,13 +21,20 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """What one engine says of one rule of one machine, with the trace if there is one."""
+    """What one engine says of one rule of one machine, with the trace if there is one.
+
+    `asked` are the bounds of the check, if the engine did not use those. Of a rule that the variant
+    is declared to break, `expected` is in how many steps; `about` marks the first of these.
+    """
 
     machine: str
     variant: str | None
     bounds: str
     finding: Finding
     trace: Trace | None = None
+    asked: str = ""
+    expected: int | None = None
+    about: bool = False
 
     @property
     def subject(self) -> str:

@@ -1,5 +1,6 @@
 """Traces: made of a violation, written as JSON, read back, run again, shown as text."""
 
+from checkers.trace.brief import brief
 from checkers.trace.format import Trace
 from checkers.trace.load import Opened, load, opened
 from checkers.trace.record import DoesNotRunError, Names, record, record_run
@@ -11,6 +12,7 @@ __all__ = [
     "Names",
     "Opened",
     "Trace",
+    "brief",
     "diverges",
     "load",
     "opened",

@@ -37,7 +37,8 @@ class Call(_Strict, frozen=True):
 class StepTaken(_Strict, frozen=True):
     """One action, what it asked of the host, what it changed, and the errno it reported.
 
-    `changes` maps ``table[row].field`` (a scalar: ``field``) to the old and the new value.
+    `changes` maps ``table[row].field`` (a scalar: ``field``) to the old and the new value. `brief`
+    is the action and its parameters in words, rows by their labels: ``plug dev1``.
     """
 
     action: str
@@ -47,13 +48,18 @@ class StepTaken(_Strict, frozen=True):
     changes: dict[str, tuple[Value, Value]] = field(default_factory=dict)
     result: str = "0"
     ends: Literal["done", "crash"] = "done"
+    brief: str = ""
 
 
 class Culprit(_Strict, frozen=True):
-    """The value of one of the invariant's parameters, and how people name that object."""
+    """The value of one of the invariant's parameters, and how people name that object.
+
+    `fields` are those of the row that are not at their first value.
+    """
 
     value: Value
     label: str
+    fields: dict[str, Value] = field(default_factory=dict)
 
 
 class Broken(_Strict, frozen=True):

@@ -11,6 +11,7 @@ from checkers import graph
 from checkers.cells import Value, changes, condensed, spelled
 from checkers.result import CRASH, TEARDOWN, Step, Violation
 from checkers.trace.format import VERSION, BoundsUsed, Broken, Call, Culprit, Kind, StepTaken, Trace
+from checkers.trace.naming import row_fields, step_in_brief
 from spec.language.control import HostCall
 from spec.language.layout import IdT
 from spec.language.machine import summary
@@ -144,6 +145,7 @@ def taken(program: Program, path: Path, steps: Sequence[Step]) -> list[StepTaken
             changes=changes(program.layout, before, outcome.state),
             result=_errno(program.action(step.action), outcome.result),
             ends="crash" if outcome.kind is Ending.CRASH else "done",
+            brief=step_in_brief(program, program.action(step.action), step.values, before),
         )
         for step, before, outcome in zip(steps, path.states[:-1], path.outcomes, strict=True)
     ]
@@ -163,12 +165,12 @@ def _broken(program: Program, violation: Violation, path: Path) -> Broken:
         binding = binding_of(program, violation, path.states)
         for parameter, raw in zip(rule.parameters, binding, strict=False):
             value = spelled(parameter.type, raw)
-            text = str(value)
+            culprit = Culprit(value=value, label=str(value))
             if isinstance(parameter.type, IdT) and raw:
+                culprit = _row_at_fault(program, final, parameter.type.record, raw)
                 table = program.layout.table_of(parameter.type.record).name
-                text = graph.label(program, final, table, raw)
                 at_fault.append(graph.node(table, raw))
-            culprits[parameter.name] = Culprit(value=value, label=text)
+            culprits[parameter.name] = culprit
     why = violation.why
     if not why and path.outcomes:
         why = path.outcomes[-1].why
@@ -179,6 +181,15 @@ def _broken(program: Program, violation: Violation, path: Path) -> Broken:
     if len(edges) > AROUND:
         around.append(f"and {len(edges) - AROUND} more references")
     return Broken(rule=violation.rule, about=about, binding=culprits, why=why, around=around)
+
+
+def _row_at_fault(program: Program, state: bytes, record: type[Record], row: int) -> Culprit:
+    table = program.layout.table_of(record).name
+    return Culprit(
+        value=row,
+        label=graph.label(program, state, table, row),
+        fields=row_fields(program, record, row, state),
+    )
 
 
 def _parameters(rule: Rule, values: tuple[int, ...]) -> dict[str, Value]:

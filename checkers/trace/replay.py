@@ -47,6 +47,8 @@ def _difference(old: StepTaken, new: StepTaken, why: str) -> str:
         return f"made {len(old.calls)} host calls, now {len(new.calls)}"
     if old.result != new.result:
         return f"reported {old.result}, now {new.result}"
+    if old.brief and old.brief != new.brief:
+        return f"was called {old.brief}, now {new.brief}"
     return ""
 
 

@@ -45,10 +45,10 @@ def step_lines(number: int, step: StepTaken) -> list[str]:
     """One step: the call and the errno it reports, the host calls, the changed fields."""
     reported = "" if step.result == "0" else f" = {step.result}"
     call = call_text(step.action, step.parameters, step.fault)
-    lines = _wrapped(f"{number}. ", call + reported, "     ")
+    lines = wrapped(f"{number}. ", call + reported, "     ")
     for made in step.calls:
         failed = " [injected]" if made.injected else ""
-        lines += _wrapped("     host: ", " ".join(made.event.split()) + failed, "           ")
+        lines += wrapped("     host: ", " ".join(made.event.split()) + failed, "           ")
     lines += _rows(step.changes)
     if step.ends == "crash":
         lines += ["     and here a check fails"]
@@ -61,11 +61,11 @@ def _head(trace: Trace) -> list[str]:
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     steps = f"{len(trace.steps)} step{'' if len(trace.steps) == 1 else 's'}"
     rule = f"{trace.violation.rule}: " if trace.violation else ""
-    lines = _wrapped("", f"{rule}{ENDS[trace.kind]}, {steps}", "    ")
-    lines += _wrapped("machine  ", trace.machine, "         ")
+    lines = wrapped("", f"{rule}{ENDS[trace.kind]}, {steps}", "    ")
+    lines += wrapped("machine  ", trace.machine, "         ")
     if trace.variant is not None:
-        lines += _wrapped("variant  ", trace.variant, "         ")
-    lines += _wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
+        lines += wrapped("variant  ", trace.variant, "         ")
+    lines += wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
     return lines + ([f"engine   {trace.engine}"] if trace.engine else [])
 
 
@@ -75,20 +75,21 @@ def _rows(cells: Mapping[str, Value | tuple[Value, Value]]) -> list[str]:
     for name, value in cells.items():
         row, dot, field = name.rpartition(".")
         change = (
-            f"{_value(value[0])} -> {_value(value[1])}"
+            f"{shown_value(value[0])} -> {shown_value(value[1])}"
             if isinstance(value, tuple)
-            else f"= {_value(value)}"
+            else f"= {shown_value(value)}"
         )
         rows.setdefault(row if dot else "", []).append(f"{field} {change}")
     lines = []
     for row, changed in list(rows.items())[:MOST_ROWS]:
-        lines += _wrapped(f"     {row}: " if row else "     ", ", ".join(changed), "       ")
+        lines += wrapped(f"     {row}: " if row else "     ", ", ".join(changed), "       ")
     if len(rows) > MOST_ROWS:
         lines.append(f"     and fields of {len(rows) - MOST_ROWS} more rows")
     return lines
 
 
-def _value(value: Value) -> str:
+def shown_value(value: Value) -> str:
+    """A value as text: yes and no, a set in braces."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -98,23 +99,23 @@ def _value(value: Value) -> str:
 
 def _end(broken: Broken, kind: str) -> list[str]:
     title = "not inductive: " if kind == "induction" else "violated: "
-    lines = _wrapped(title, broken.rule, "    ")
+    lines = wrapped(title, broken.rule, "    ")
     if broken.about:
-        lines += _wrapped("    ", broken.about, "    ")
+        lines += wrapped("    ", broken.about, "    ")
     if broken.why:
-        lines += _wrapped("    failed check: ", broken.why, "      ")
+        lines += wrapped("    failed check: ", broken.why, "      ")
     for name, culprit in broken.binding.items():
-        lines += _wrapped(f"    {name} is ", culprit.label, "      ")
+        lines += wrapped(f"    {name} is ", culprit.label, "      ")
     if broken.around:
         lines += ["    around:", *_each(broken.around)]
     return lines
 
 
 def _each(items: Sequence[str]) -> list[str]:
-    return [line for item in items for line in _wrapped("      ", item, "        ")]
+    return [line for item in items for line in wrapped("      ", item, "        ")]
 
 
-def _wrapped(start: str, body: str, hanging: str) -> list[str]:
+def wrapped(start: str, body: str, hanging: str) -> list[str]:
     """`start` and `body` in lines of at most 72 columns, the further ones after `hanging`."""
     body = re.sub(r" -> ", "\x00->\x00", plain(body))
     lines = textwrap.wrap(

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from checkers import machines
 from checkers.cli import main
 from tests.checkers import stub
+from tests.toys.refcount import FREES_WHILE_HELD
 
 ROOT = Path(__file__).parents[2]
 REFCOUNT = "tests/toys/refcount.py"
@@ -56,8 +60,65 @@ class TestCheck:
         result = run("check", "--variant", "frees-while-held")
         assert result.exit_code == 1
         assert "no-dangling: violated, 3 steps" in result.stdout
-        assert "also refcount/frees-while-held: no-failed-check violated" in result.stdout
+        assert "also no-failed-check violated, 4 steps" in result.stdout
         assert "viommu-spec check refcount --variant frees-while-held --traces DIR" in result.stdout
+
+    def test_variants_fail_as_they_declare(self) -> None:
+        result = run("check", "--variant", "all")
+        assert result.exit_code == 0, result.output
+        line = r"^frees-while-held +no-failed-check +4 +as expected$"
+        assert re.search(line, result.stdout, re.M)
+        assert "2 variants: each fails as it declares" in result.stdout
+        assert run("check", "refcount", "--variant", "all", "--tap").stdout.startswith(
+            "TAP version 14\n1..4\nok 1 - refcount/frees-while-held/breaks no-dangling [explicit]"
+        )
+
+    @pytest.mark.parametrize(
+        ("expects", "says"),
+        [
+            ({}, "deviates: it declares no rule that it breaks"),
+            ({"no-danger": 3}, "deviates: the machine has no rule 'no-danger'"),
+            ({"no-dangling": 3, "no-danger": 3}, "deviates: the machine has no rule 'no-danger'"),
+            ({"no-dangling": 4}, "is violated in 3 steps, expected in 4 steps"),
+            ({"refusal-changes-nothing": 1}, "is not violated, expected in 1 step"),
+        ],
+    )
+    def test_variant_that_deviates(
+        self, monkeypatch: pytest.MonkeyPatch, expects: dict[str, int], says: str
+    ) -> None:
+        other = replace(FREES_WHILE_HELD, expects=expects)
+        monkeypatch.setattr(machines, "variants", lambda: {other.name: other})
+        result = run("check", "--variant", "all")
+        assert result.exit_code == 1
+        assert says in result.stdout
+
+    def test_variant_that_nobody_decided(self, engines: dict[str, object]) -> None:
+        engines["explicit"] = stub.undecided
+        result = run("check", "refcount", "--variant", "all")
+        assert result.exit_code == 3
+        assert "not decided, expected in 3 steps: unknown" in result.stdout
+
+    def test_several_bounds(self) -> None:
+        result = run("check", "--bounds", "small", "--bounds", "large,holders=3")
+        assert result.exit_code == 0, result.output
+        assert "refcount, bounds small\n" in result.stdout
+        assert "refcount, bounds large,holders=3\n" in result.stdout
+        assert "viommu-spec: mutex has no bounds 'large': skipped" in result.stderr
+
+    def test_random_engine_takes_large_bounds(self) -> None:
+        result = run("check", "refcount", "--engine", "stateful")
+        assert "notes: explicit: bounds large; exhausted 3125 states" in result.stdout
+        given = run("check", "refcount", "--engine", "stateful", "--bounds", "small")
+        assert "bounds large" not in given.stdout
+
+    def test_traces_of_several_bounds_are_all_kept(self, tmp_path: Path) -> None:
+        words = ("--variant", "frees-while-held", "--invariant", "no-dangling")
+        several = ("--bounds", "small", "--bounds", "objects=3")
+        run("check", *words, *several, "--traces", str(tmp_path))
+        assert sorted(item.name for item in tmp_path.iterdir()) == [
+            "refcount-frees-while-held-no-dangling-explicit-objects=3.json",
+            "refcount-frees-while-held-no-dangling-explicit.json",
+        ]
 
     def test_manifest_of_variant(self) -> None:
         result = run("check", "--variant", "leaks-on-refusal")
@@ -184,6 +245,9 @@ class TestCheck:
         ("check --variant nobody", "no variant is called 'nobody'"),
         ("check mutex --variant frees-while-held", "is one of machine 'refcount', not of 'mutex'"),
         ("check mutex refcount --variant frees-while-held", "name at most one"),
+        ("check --variant all --bounds small", "each variant at its own bounds and rules"),
+        ("check mutex --variant all", "there is no variant of mutex"),
+        ("check mutex --bounds small --bounds larg", "no bounds of machine mutex is called 'larg'"),
         ("check --engine magic", "'magic' is not one of"),
         ("check --time-limit soon", "'soon' is not a valid float"),
         ("check mutex --json - --tap", "stdout"),
@@ -264,6 +328,7 @@ class TestOthers:
         file = tmp_path / "run.json"
         run("simulate", "refcount", "--steps", "5", "--trace", str(file))
         assert run("show", str(file)).stdout.startswith("a run, 5 steps\n")
+        assert run("show", str(file), "--format", "brief").stdout.startswith("a run, 5 steps\n1. ")
         drawn = run("show", str(file), "--format", "dot").stdout
         assert drawn.startswith('digraph "refcount after 5 steps" {')
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -10,16 +11,20 @@ from rich.console import Console
 from checkers.report import (
     Row,
     Status,
-    details,
     expectation,
+    headline,
+    judged,
     junit,
     manifest,
     said,
     status,
     tap,
+    traces_text,
     verdicts,
+    verdicts_of_variants,
 )
 from checkers.result import Finding, Limits, Step, Verdict, Violation
+from checkers.trace import record
 from spec.language import Bounds, build
 from tests.checkers.stub import explore
 from tests.toys.mutex import MUTEX
@@ -183,15 +188,116 @@ def test_tap_and_junit_agree_on_odd_text() -> None:
     assert "<not> a" in error.attrib["message"]
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 160])
-def test_table_shows_every_name_and_verdict(width: int) -> None:
-    name = "a-rule-with-a-name-longer-than-most"
-    wrong = replace(finding(name, Verdict.BOUNDED), detail="the memory limit was met", states=10**7)
-    rows = [replace(row(wrong), machine="hwpt-sharing")]
+def printed(rows: list[Row], width: int) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(verdicts(rows, width))
-    text = "\n".join([console.export_text(), *details(rows, width)])
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_table_breaks_no_name(width: int) -> None:
+    name = "a-rule-with-a-name-longer-than-most"
+    wrong = replace(finding(name, Verdict.BOUNDED), detail="the memory limit was met", states=10**7)
+    text = printed([replace(row(wrong), machine="hwpt-sharing")], width)
+    assert f"\n{name} " in text
     assert "bounded" in text
-    assert "10000000" in text
-    assert "the memory limit was met" in text
-    assert name in text.replace("\n", "").replace(" ", "") or width < 80
+    assert "10000000" in text or width < 80
+    assert "the memory limit was met" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_what_all_rules_have_in_common_is_said_once() -> None:
+    rows = [
+        row(replace(finding(name), detail=f"exhausted 9 states; up to renaming of Table{more}"))
+        for name, more in (("one", ""), ("two", "; cut by objects: 3"))
+    ]
+    text = printed(rows, 160)
+    assert text.count("exhausted 9 states") == 1
+    assert "notes: explicit: exhausted 9 states; up to renaming of Table\n" in text
+    assert "cut by objects: 3" in text
+
+
+HELD = build(REFCOUNT, "small", FREES_WHILE_HELD)
+
+
+def of_variant(item: Finding, about: bool = False) -> Row:
+    expected = FREES_WHILE_HELD.expects.get(item.rule)
+    trace = None
+    if item.verdict is Verdict.VIOLATED:
+        (found,) = explore(HELD, frozenset({item.rule}), Limits())
+        assert found.violation is not None
+        trace = record(HELD, found.violation)
+    name = FREES_WHILE_HELD.name
+    return Row("refcount", name, "small", item, trace, expected=expected, about=about)
+
+
+def test_variant_lists_what_is_broken_and_what_should_be() -> None:
+    rows = [
+        of_variant(finding("references-are-holders", Verdict.VIOLATED, 4)),
+        of_variant(finding("no-dangling", Verdict.BOUNDED)),
+        of_variant(finding("refusal-changes-nothing", Verdict.BOUNDED)),
+        of_variant(finding("another", Verdict.BOUNDED)),
+        of_variant(finding("a-third")),
+    ]
+    text = printed(rows, 100)
+    assert "refcount/frees-while-held, bounds small\n" in text
+    assert re.search(r"^references-are-holders +explicit +violated +4 ", text, re.M)
+    assert re.search(r"^no-dangling +explicit +bounded .*expected in 3 steps", text, re.M)
+    assert re.search(r"^others +explicit +bounded .*2 rules not decided", text, re.M)
+    assert re.search(r"^others +explicit +holds .*1 rule holds", text, re.M)
+    assert "another" not in text
+
+
+def test_headline_is_what_the_variant_is_about() -> None:
+    shorter = of_variant(finding("no-dangling", Verdict.VIOLATED, 3))
+    about = of_variant(finding("references-are-holders", Verdict.VIOLATED, 4), about=True)
+    assert headline([shorter, about]) is about
+    assert headline([shorter, replace(about, about=False)]) is shorter
+    assert headline([row(finding("rule"))]) is None
+    text = traces_text([shorter, about])
+    assert text.startswith("references-are-holders: violated, 4 steps\n1. create ")
+    assert text.endswith("\nalso no-dangling violated, 3 steps\n")
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict", "says"),
+    [
+        (finding("no-dangling", Verdict.VIOLATED, 3), Verdict.HOLDS, "as expected"),
+        (
+            finding("no-dangling", Verdict.VIOLATED, 2),
+            Verdict.VIOLATED,
+            "deviates: no-dangling is violated in 2 steps, expected in 3 steps",
+        ),
+        (
+            finding("no-dangling"),
+            Verdict.VIOLATED,
+            "deviates: no-dangling is not violated, expected in 3 steps",
+        ),
+        (
+            finding("no-dangling", Verdict.BOUNDED),
+            Verdict.BOUNDED,
+            "not decided, expected in 3 steps",
+        ),
+    ],
+)
+def test_variant_is_judged_by_what_it_declares(item: Finding, verdict: Verdict, says: str) -> None:
+    beside = finding("refusal-changes-nothing", Verdict.VIOLATED, 1)
+    assert judged(FREES_WHILE_HELD, "no-dangling", [beside, item]) == (verdict, says)
+
+
+def test_table_of_variants_counts_those_that_deviate() -> None:
+    good = of_variant(replace(finding("breaks no-dangling"), detail="as expected"))
+    bad = replace(good, variant="other", finding=replace(good.finding, verdict=Verdict.BOUNDED))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(verdicts_of_variants([good, bad]))
+    console.print(verdicts_of_variants([good]))
+    text = console.export_text()
+    assert "1 of 2 variants are not shown to fail as they declare" in text
+    assert "1 variant: each fails as it declares" in text
+
+
+def test_manifest_takes_what_a_variant_breaks_besides() -> None:
+    beside = finding("refusal-changes-nothing", Verdict.VIOLATED, 1)
+    found = manifest(HELD, [*BROKEN[:3], beside])
+    assert found is not None
+    assert found.verdict is Verdict.HOLDS

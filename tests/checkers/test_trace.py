@@ -16,7 +16,7 @@ from checkers.cells import changes, condensed, fields, frozen
 from checkers.cli import main
 from checkers.machines import InputError
 from checkers.result import CRASH, TEARDOWN, Step, Violation
-from checkers.trace import DoesNotRunError, diverges, load, opened, record, text
+from checkers.trace import DoesNotRunError, brief, diverges, load, opened, record, text
 from checkers.trace.load import LARGEST, resolve
 from spec.language import build
 from tests.toys.queue import QUEUE
@@ -67,6 +67,30 @@ def test_text_is_a_mail() -> None:
     assert text(record(HELD, DANGLING)) == EMAIL
 
 
+BRIEF = """\
+no-dangling: violated, 3 steps
+1. create holder=1
+     heap_allocate object=1 (0)
+2. get holder=2 item=1
+3. put holder=2
+broken: What is held is alive.
+    holder is holders[1] (holds 1)
+"""
+
+
+def test_brief_has_no_states() -> None:
+    assert brief(record(HELD, DANGLING)) == BRIEF
+
+
+def test_brief_marks_what_was_refused() -> None:
+    said = brief(record(LEAKING, LEAK))
+    calls = "     heap_allocate object=1 (0) ; ! heap_allocate object=0 (-ENOMEM)\n"
+    assert f"1. create holder=1 = -ENOMEM\n{calls}" in said
+    crash = brief(record(HELD, Violation(CRASH, START, CRASHING.steps, why="a freed object")))
+    assert "4. put holder=1 -- a check fails\n" in crash
+    assert "    failed check: a freed object\n" in crash
+
+
 def test_injected_failure_is_said() -> None:
     said = text(record(LEAKING, LEAK))
     assert "1. create(holder=1, fault=2) = -ENOMEM\n" in said
@@ -90,6 +114,11 @@ def test_text_is_ascii_in_72_columns() -> None:
     assert "\x1b" not in said
     assert max(map(len, said.splitlines())) <= 72
     assert "and fields of 24 more rows" in said
+    trace["steps"][0]["brief"] = "create " + "of many words " * 20
+    trace["steps"][0]["calls"] *= 9
+    said = brief(msgspec.convert(trace, type(record(HELD, DANGLING))))
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) <= 72
 
 
 def test_missing_binding_is_found() -> None:
@@ -161,6 +190,7 @@ CHANGED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda t: t["steps"][0]["calls"].clear(), "step 1 (create): made 0 host calls, now 1"),
     (lambda t: t["steps"][0]["calls"][0].update(event="other"), "host call 1 event was other"),
     (lambda t: t["steps"][0].update(result="-ENOMEM"), "reported -ENOMEM, now 0"),
+    (lambda t: t["steps"][1].update(brief="get"), "step 2 (get): was called get, now get holder=2"),
     (lambda t: t["steps"][2].update(ends="crash"), "ended in crash, now in done"),
     (lambda t: t["steps"].pop(1), "step 2: put(holder=2) is not enabled"),
     (lambda t: t["steps"].pop(), "no-dangling holds at the end"),
