@@ -22,7 +22,7 @@ WALK = 12
 """Steps of a random walk before a state on it is a sample."""
 
 BY_Z3 = 50
-"""Samples an action whose terms z3 itself evaluates; the others by code made of the same terms."""
+"""Samples an action that z3 itself and the graph evaluate; the others by columns of the terms."""
 
 
 class Reading(Protocol):
@@ -78,7 +78,11 @@ def agree(
         report.samples += each
         report.by_z3 += min(BY_Z3, each)
         report.kinds.update(f"{rule.name} {run.kind.value}" for run in runs)
-        answers = {"terms": compiled.run(made), "z3": compiled.by_z3(made[:BY_Z3])}
+        answers = {
+            "terms": compiled.run(made),
+            "z3": compiled.by_z3(made[:BY_Z3]),
+            "graph": compiled.by_graph(made[:BY_Z3]),
+        }
         for name, reading in (further or {}).items():
             answers[name] = [reading(rule, x.state, x.values, x.fault) for x in made]
         for name, others in answers.items():

@@ -107,11 +107,8 @@ class Unrolling:
             if rule == CRASH:
                 node = g.any_of(condition for condition, _ in step.crashes)
             else:
-                holds = self.system.merger.predicate(
-                    self.system.program.invariants[rule], self.system.state, self.system.after(step)
-                )
-                refused = g.not_(g.eq(step.result, g.zero(step.result)))
-                node = g.all_of([step.enabled, refused, g.not_(holds)])
+                kept = g.all_of(item.node for item in self.system.refusals(step, [rule]))
+                node = g.and_(step.enabled, g.not_(kept))
             found.append(z3.And(choice == index, here.term(node)))
         return z3.And(z3.Or(found), *typed_terms(here))
 
@@ -198,11 +195,9 @@ def confirmed(program: Program, path: Violation) -> Violation:
     if path.rule == CRASH:
         return Violation(path.rule, path.initial, path.steps, why=why)
     rule = program.invariants[path.rule]
-    if rule.states == 2:
-        if not result or program.evaluate(rule, before, state):
-            raise AssertionError(f"{path.rule}: the path found does not break it")
-        return path
+    states = (before, state) if rule.states == 2 else (state,)
     for binding in rule.instances(program.layout):
-        if not program.evaluate(rule, state, values=binding):
+        broken = not program.evaluate(rule, *states, values=binding)
+        if broken and (result or rule.states == 1):
             return Violation(path.rule, path.initial, path.steps, binding)
     raise AssertionError(f"{path.rule}: the path found does not break it")

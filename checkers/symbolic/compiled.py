@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import z3
 
-from checkers.frontend.ir import Node
+from checkers.frontend.ir import Node, evaluate, order
 from checkers.frontend.merge import Merger
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import SortT
@@ -91,6 +91,16 @@ class Compiled:
                 values.append(bits & ((1 << part.size()) - 1))
                 bits >>= part.size()
             found.append(self._outcome(sample, values[::-1]))
+        return found
+
+    def by_graph(self, samples: Sequence[Sample]) -> list[Outcome]:
+        """The outcomes as the graph says, of which the terms are made."""
+        roots = [*self.roots, *(self.step.next[node] for node in self.changed)]
+        nodes = order(roots)
+        found = []
+        for sample in samples:
+            values = evaluate(nodes, self._given(sample))
+            found.append(self._outcome(sample, [values[root] for root in roots]))
         return found
 
     def _given(self, sample: Sample) -> dict[Node, int]:

@@ -120,18 +120,16 @@ class _Stepping:
                 self.goals.append((now, now.node))
         self.facts = system.merger.facts[known:]
         self.crash = self.graph.any_of(condition for condition, _ in self.step.crashes)
-        failed = self.graph.not_(self.graph.eq(self.step.result, self.graph.zero(self.step.result)))
-        self.failing = [
-            (name, self.graph.or_(self.graph.not_(failed), system.merger.predicate(
-                system.program.invariants[name], system.state, after
-            )))
-            for name in system.on_failure
+        self.goals += [
+            (refusal, refusal.node)
+            for refusal in system.refusals(self.step, system.on_failure)
+            if refusal.node is not self.graph.true
         ]
         self.exact: Query | None = None
         self.quick = self._query(True)
 
     def _query(self, opaque: bool) -> Query:
-        goals = [self.crash, *(node for _, node in self.goals), *(n for _, n in self.failing)]
+        goals = [self.crash, *(node for _, node in self.goals)]
         fault = [] if self.step.fault is None else [self.step.fault]
         parts = [*self.step.parameters, *fault, *self.step.next.values()]
         nodes = variables([self.step.enabled, *goals, *parts])
@@ -144,14 +142,15 @@ class _Stepping:
         return query
 
     def answers(self) -> list[Answer]:
-        """The conjuncts one by one, then crashes, rules of refusals, and that it can happen."""
+        """Crashes, the conjuncts and what refusals must keep, one by one, and that it can happen."""
         crash = self._ask(CRASH, (), self.crash, False)
         found = [crash]
         self._commit()
         for conjunct, node in self.goals:
             found.append(self._ask(conjunct.rule, conjunct.binding, node, True))
-        for name, node in self.failing:
-            found.append(self._ask(name, (), node, True))
+        asked = {answer.rule for answer in found}
+        untouched = {*self.system.always, *self.system.on_failure} - asked
+        found += [Answer(rule, str(self.task), "holds") for rule in sorted(untouched)]
         possible = {"sat": "holds", "unsat": "fails"}.get(self.quick.check(), "unknown")
         found.append(Answer(POSSIBLE, self.task.action, possible))
         return found
@@ -193,7 +192,10 @@ class _Stepping:
             return False
         rule = program.invariants[path.rule]
         if rule.states == 2:
-            return bool(outcome.result) and not program.evaluate(rule, path.initial, outcome.state)
+            states = path.initial, outcome.state
+            return bool(outcome.result) and not program.evaluate(
+                rule, *states, values=path.binding
+            )
         return not program.evaluate(rule, outcome.state, values=path.binding)
 
     def _counterexample(self, rule: str, binding: Given, query: Query) -> Answer:

@@ -60,6 +60,19 @@ class System:
                 found.append(Conjunct(name, binding, given, node))
         return found
 
+    def refusals(self, step: Step, names: Iterable[str]) -> list[Conjunct]:
+        """What rules of refusals ask of a step: if it reports an error, then this."""
+        fails = self.graph.not_(self.graph.eq(step.result, self.graph.zero(step.result)))
+        after, found = self.after(step), []
+        for name in names:
+            rule = self.program.invariants[name]
+            for binding in self._bindings(rule):
+                given = tuple(self.merger.bind(rule, binding, f"{name}."))
+                holds = self.merger.predicate(rule, self.state, after, given=given)
+                node = self.graph.or_(self.graph.not_(fails), holds)
+                found.append(Conjunct(name, binding, given, node))
+        return found
+
     def _bindings(self, rule: Rule) -> Iterable[Given]:
         domains = [
             (None,) if isinstance(item.type, SortT) else self.program.layout.domain(item.type)

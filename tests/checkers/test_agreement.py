@@ -1,0 +1,46 @@
+"""Every construct of the language means the same run, merged, and as z3 terms."""
+
+from __future__ import annotations
+
+import pytest
+
+from checkers.agreement import agree
+from spec.language import Machine, Variant, build
+from spec.language.program import Kind, Outcome, Rule
+from tests.checkers.explicit.odd import ODD
+from tests.toys.mutex import MUTEX
+from tests.toys.queue import QUEUE, STANDS_STILL
+from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
+
+
+@pytest.mark.parametrize(
+    ("machine", "variant"),
+    [
+        (MUTEX, None), (QUEUE, None), (QUEUE, STANDS_STILL), (REFCOUNT, None),
+        (REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL),
+    ],
+)
+def test_toys_agree(machine: Machine, variant: Variant | None) -> None:
+    report = agree(build(machine, "small", variant), 600, seed=3)
+    assert report.agreed, report.disagreements[:3]
+
+
+def test_every_construct_agrees_and_every_ending_is_met() -> None:
+    report = agree(build(ODD, "small"), 2000, seed=2)
+    assert report.agreed, report.disagreements[:3]
+    assert {name.split()[-1] for name in report.kinds} == {"done", "disabled", "cut", "crash"}
+
+
+def test_a_reading_that_differs_is_reported() -> None:
+    program = build(MUTEX, "small")
+
+    def lazy(rule: Rule, state: bytes, values: tuple[int, ...], fault: int) -> Outcome:
+        return Outcome(Kind.DISABLED, state)
+
+    report = agree(program, 100, seed=1, further={"lazy": lazy})
+    assert not report.agreed
+    assert {item.reading for item in report.disagreements} == {"lazy"}
+
+
+def test_no_samples_is_no_agreement() -> None:
+    assert not agree(build(MUTEX, "small"), 0, seed=1).agreed
