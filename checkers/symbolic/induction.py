@@ -142,7 +142,7 @@ class _Stepping:
         return query
 
     def answers(self) -> list[Answer]:
-        """Crashes, the conjuncts and what refusals must keep, one by one, and that it can happen."""
+        """Crashes, conjuncts, what refusals must keep, one by one; and that it can happen."""
         crash = self._ask(CRASH, (), self.crash, False)
         found = [crash]
         self._commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,39 +41,50 @@ def test_a_comparison_that_the_range_decides_is_never_built() -> None:
 
 
 VARIABLES = 3
+Meaning = Callable[[Callable[[Node], int]], int]
+
+
+def built(
+    g: Graph, op: str, a: Node, b: Node, c: Node, x: Node, y: Node
+) -> tuple[Node, Meaning]:
+    """An expression of bools a, b, c or ints x, y, and what it should be given their values."""
+    table: dict[str, tuple[Callable[[], Node], Meaning]] = {
+        "not": (lambda: g.not_(a), lambda v: 1 - v(a)),
+        "and": (lambda: g.and_(a, b), lambda v: v(a) & v(b)),
+        "or": (lambda: g.or_(a, b), lambda v: v(a) | v(b)),
+        "bite": (lambda: g.ite(a, b, c), lambda v: v(b) if v(a) else v(c)),
+        "eq": (lambda: g.eq(x, y), lambda v: int(v(x) == v(y))),
+        "lt": (lambda: g.lt(x, y), lambda v: int(v(x) < v(y))),
+        "add": (lambda: g.add(x, y), lambda v: v(x) + v(y)),
+        "sub": (lambda: g.sub(x, y), lambda v: v(x) - v(y)),
+        "ite": (lambda: g.ite(a, x, y), lambda v: v(x) if v(a) else v(y)),
+        "count": (lambda: g.count([a, b, c]), lambda v: v(a) + v(b) + v(c)),
+    }
+    make, meaning = table[op]
+    return make(), meaning
+
+
+OPERATORS = ("not", "and", "or", "bite", "eq", "lt", "add", "sub", "ite", "count")
 
 
 @given(st.data())
 def test_simplified_expressions_keep_their_value(data: st.DataObject) -> None:
     g = Graph()
-    bools = [g.var(f"b{i}", BOOL) for i in range(VARIABLES)]
-    inputs = list(bools)
-    ints = [g.number(0), g.number(1), g.number(2), g.var("n", IntT(0, 2))]
-    plain: dict[Node, object] = {}
-
-    def value(node: Node, at: tuple[int, ...]) -> int:
-        names = {**dict(zip(inputs, at, strict=False)), ints[3]: at[-1]}
-        return evaluate(order([node]), names)[node]
-
-    points = list(itertools.product((0, 1), repeat=VARIABLES))
-    points = [(*point, n) for point in points for n in range(3)]
+    inputs = [g.var(f"b{i}", BOOL) for i in range(VARIABLES)]
+    number = g.var("n", IntT(0, 2))
+    bools, ints = list(inputs), [g.number(0), g.number(1), g.number(2), number]
+    bits = itertools.product((0, 1), repeat=VARIABLES)
+    points = [
+        {**dict(zip(inputs, point, strict=True)), number: n} for point in bits for n in range(3)
+    ]
     for _ in range(data.draw(st.integers(1, 25))):
-        op = data.draw(st.sampled_from(["not", "and", "or", "eq", "lt", "add", "ite", "bite"]))
+        op = data.draw(st.sampled_from(OPERATORS))
         a, b, c = (data.draw(st.sampled_from(bools)) for _ in range(3))
         x, y = (data.draw(st.sampled_from(ints)) for _ in range(2))
-        built, meant = {
-            "not": lambda: (g.not_(a), lambda p: 1 - value(a, p)),
-            "and": lambda: (g.and_(a, b), lambda p: value(a, p) & value(b, p)),
-            "or": lambda: (g.or_(a, b), lambda p: value(a, p) | value(b, p)),
-            "bite": lambda: (g.ite(a, b, c), lambda p: value(b, p) if value(a, p) else value(c, p)),
-            "eq": lambda: (g.eq(x, y), lambda p: int(value(x, p) == value(y, p))),
-            "lt": lambda: (g.lt(x, y), lambda p: int(value(x, p) < value(y, p))),
-            "add": lambda: (g.add(x, y), lambda p: value(x, p) + value(y, p)),
-            "ite": lambda: (g.ite(a, x, y), lambda p: value(x, p) if value(a, p) else value(y, p)),
-        }[op]()
+        node, meaning = built(g, op, a, b, c, x, y)
         for point in points:
-            assert value(built, point) == meant(point)
-        plain[built] = None
-        (bools if built.type == BOOL else ints).append(built)
+            values = evaluate(order([node, a, b, c, x, y]), point)
+            assert values[node] == meaning(values.__getitem__)
+        (bools if node.type == BOOL else ints).append(node)
         if len(ints) > 10:
             del ints[4]
