@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from invariants.address_space import containers_follow_the_map, sharers_see_one_map
+from invariants.address_space import (
+    a_view_is_in_force,
+    containers_follow_the_map,
+    sharers_see_one_map,
+)
 from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
 from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
 from invariants.locks import no_lock_held
@@ -14,9 +18,11 @@ from invariants.references import (
     devices_attached,
     kernel_links,
     kernel_links_stay_on_their_iommufd,
+    only_an_ioas_maps,
     refs_equal_referrers,
     stage2_rows_name_their_hwpt,
     users_equal_devices,
+    vfio_owns_its_objects,
 )
 from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
 from spec.language import Invariant, Machine, Witness
@@ -28,7 +34,9 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
             no_leaked_record,
             refs_equal_referrers,
             kernel_links,
+            only_an_ioas_maps,
             kernel_links_stay_on_their_iommufd,
+            vfio_owns_its_objects,
             devices_attached,
             containers_name_their_ioas,
             stage2_rows_name_their_hwpt,
@@ -37,6 +45,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
             deferred_ids_are_live,
             read_only_exclusion,
             writeable_only_holds,
+            a_view_is_in_force,
             containers_follow_the_map,
             sharers_see_one_map,
             a_refusal_keeps_bindings,

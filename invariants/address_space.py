@@ -18,6 +18,12 @@ def bound_in_a_later_view(s: IntelIOMMUState) -> bool:
 
 
 @invariant(witness=bound_in_a_later_view)
+def a_view_is_in_force(s: IntelIOMMUState) -> bool:
+    """There is a memory map as long as QEMU runs."""
+    return s.running == (s.view != NONE)
+
+
+@invariant(witness=bound_in_a_later_view)
 def containers_follow_the_map(
     s: IntelIOMMUState, container: Id[VTDIOASContainer], section: Id[Section]
 ) -> bool:

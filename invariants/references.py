@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spec.iommufd.objects import Device, Kind, Object, stage2_of
 from spec.language import NONE, NULL, Id, count, invariant, sometimes
+from spec.memory.section import Section
 from spec.vtd.state import IntelIOMMUState, Pgtt, VTDAddressSpace, VTDIOASContainer, VTDS2Hwpt
 
 
@@ -49,8 +50,22 @@ def kernel_links(s: IntelIOMMUState, obj: Id[Object]) -> bool:
             and s.objects[o.parent].nest_parent
             and not o.nest_parent
             and not o.writeable_only
+            and not o.enforced
         )
-    return o.parent == NONE and not o.nest_parent and not o.writeable_only and o.table == NULL
+    return (
+        o.parent == NONE
+        and not o.nest_parent
+        and not o.writeable_only
+        and not o.enforced
+        and o.table == NULL
+    )
+
+
+@invariant()
+def only_an_ioas_maps(s: IntelIOMMUState, obj: Id[Object], section: Id[Section]) -> bool:
+    """Areas belong to an IOAS, not to what had its id before; VFIO's has none in this machine."""
+    o = s.objects[obj]
+    return section not in o.areas or (o.kind == Kind.IOAS and o.number > 2)
 
 
 @invariant()
@@ -61,12 +76,31 @@ def kernel_links_stay_on_their_iommufd(s: IntelIOMMUState, obj: Id[Object]) -> b
 
 
 @invariant()
+def vfio_owns_its_objects(s: IntelIOMMUState, obj: Id[Object]) -> bool:
+    """VFIO's IOAS and HWPT are there while QEMU runs; the HWPT takes any device, is no parent."""
+    o = s.objects[obj]
+    if not s.running:
+        return o.kind == Kind.FREE
+    if o.number == 1:
+        return o.kind == Kind.IOAS
+    return o.number != 2 or (
+        o.kind == Kind.HWPT_PAGING
+        and not o.enforced
+        and not o.nest_parent
+        and o.parent != NONE
+        and s.objects[o.parent].number == 1
+    )
+
+
+@invariant()
 def devices_attached(s: IntelIOMMUState, dev: Id[Device]) -> bool:
     """A bound device has its own device object, and an HWPT that suits it or none."""
     device = s.devices[dev]
     if device.object == NONE:
         return device.attached == NONE
     if s.objects[device.object].kind != Kind.DEVICE or s.objects[device.object].fd != device.fd:
+        return False
+    if any(d.id != dev and d.object == device.object for d in s.devices):
         return False
     if device.attached == NONE:
         return True

@@ -130,7 +130,13 @@ def free_object(s: Kernel, obj: Id[Object]) -> None:
     o.enforced = False
     o.writeable_only = False
     o.table = NULL
-    o.areas.clear()
+    clear_areas(s, obj)
+
+
+@mirrors("kernel R0.2")
+def clear_areas(s: Kernel, obj: Id[Object]) -> None:
+    """What an IOAS has mapped goes with it."""
+    s.objects[obj].areas.clear()
 
 
 @mirrors("kernel R2.3", "kernel R2.7")

@@ -16,7 +16,7 @@ from spec.iommufd.calls import (
     refuses_read_only,
     suits,
 )
-from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
+from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable, clear_areas
 from spec.language import (
     NONE,
     Fault,
@@ -29,9 +29,15 @@ from spec.language import (
     require,
 )
 from spec.memory.section import Section
-from spec.vtd.address_space import iommufd_listener_skipped_section, listener_follows
+from spec.vtd.address_space import (
+    iommufd_listener_skipped_section,
+    listener_follows,
+    listener_runtime_error,
+)
 from spec.vtd.ioas_container import (
     vtd_container_matches,
+    vtd_destroy_s1_hwpt,
+    vtd_free_id,
     vtd_ioas_container_destroy,
     vtd_ioas_container_forget,
     vtd_s2_unused,
@@ -100,6 +106,26 @@ def read_only_is_mapped(
 @mirrors("002 15/21 vtd_ioas_container_destroy")
 def container_is_remembered(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> None:
     """A freed container stays in the list, with the id of its IOAS."""
+
+
+@overrides(clear_areas)
+@mirrors("kernel R0.2")
+def areas_are_kept(s: Kernel, obj: Id[Object]) -> None:
+    """What an IOAS mapped is still there when its id names something else."""
+
+
+@overrides(vtd_destroy_s1_hwpt)
+@mirrors("002 15/21 vtd_destroy_s1_hwpt")
+def wrong_id_is_destroyed(s: IntelIOMMUState, hwpt: Id[Object], fault: Fault) -> None:
+    """VFIO's HWPT is destroyed in place of the nested one."""
+    vtd_free_id(s, s.iommufds[s.objects[hwpt].fd].vfio_hwpt, fault)
+
+
+@overrides(listener_runtime_error)
+@mirrors("002 15/21 iommufd_listener_region_add_s2domain")
+def stop_frees_nothing(s: IntelIOMMUState) -> None:
+    """QEMU stops for good, and what it had stays."""
+    s.running = False
 
 
 @overrides(vtd_container_matches)
@@ -194,6 +220,9 @@ VARIANTS: tuple[Variant, ...] = (
         bounds="fds",
         kernel_links_stay_on_their_iommufd=5,
     ),
+    _mutant("areas-kept", areas_are_kept, only_an_ioas_maps=4),
+    _mutant("wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
+    _mutant("stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
     _mutant("container-kept", container_is_kept, no_leaked_record=3),
     _mutant(
         "container-remembered",
