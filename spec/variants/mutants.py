@@ -189,7 +189,7 @@ def lock_is_kept(
 
 
 def _mutant(
-    name: str, *functions: Callable[..., Any], bounds: str = "small", **expects: int
+    name: str, *functions: Callable[..., Any], bounds: str = "roomy", **expects: int
 ) -> Variant:
     return Variant(
         name=f"mutant-{name}",
