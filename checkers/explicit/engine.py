@@ -40,10 +40,17 @@ def check(
 
 def _coverage(found: Exploration, names: frozenset[str]) -> list[Finding]:
     program = found.program
-    unseen = [item.name for item in program.witnesses if item.name not in found.witnessed]
+    unseen = _unseen(found)
     idle = [rule.name for rule in program.actions if not found.fired.get(rule.name)]
     rows = [_row(found, WITNESSES, unseen, "never"), _row(found, ACTIONS, idle, "never enabled")]
     return [row for row in rows if not names or row.rule in names]
+
+
+def _unseen(found: Exploration) -> list[str]:
+    """The witnesses that are not as the bounds have it: not reached, or reached in spite of it."""
+    narrow = found.program.bounds.without
+    names = [item.name for item in found.program.witnesses]
+    return [name for name in names if (name in found.witnessed) == (name in narrow)]
 
 
 def _rule_row(found: Exploration, name: str) -> Finding:

@@ -47,7 +47,7 @@ def walk(program: Program, initial: bytes, steps: Sequence[Step]) -> Path:
         if path.outcomes and path.outcomes[-1].kind is Ending.CRASH:
             raise DoesNotRunError(number, f"follows a crash: {path.outcomes[-1].why}")
         rule = program.action(step.action)
-        outcome = program.run(rule, path.states[-1], step.values, step.fault)
+        outcome = program.run(rule, path.states[-1], step.values, step.fault, spelling=True)
         if outcome.kind is Ending.DISABLED:
             raise DoesNotRunError(number, f"{called(rule, step)} is not enabled")
         if outcome.kind is Ending.CUT:

@@ -61,6 +61,7 @@ class HostCall:
 
     `spelled` has the text of each argument, and of ``ret`` and ``out``, as it was at the call: a
     row is spelled by its label, if its record has one, for the row may be another object later.
+    Empty unless the run was asked to spell its calls.
     """
 
     name: str
@@ -80,12 +81,14 @@ class Fault:
     """Which host call of an action fails: the `index`-th (from 1), or none of them (0).
 
     An action has at most one parameter of this type. A fault that no call consumes disables the
-    action, so each failing call is exactly one transition.
+    action, so each failing call is exactly one transition. `spelling` has the calls keep their
+    texts, which takes as long as the rest of a run.
     """
 
     index: int = 0
     calls: int = 0
     log: list[HostCall] = field(default_factory=list)
+    spelling: bool = False
 
     def strikes(self) -> bool:
         """Count one host call; true if it is the one to fail."""
@@ -126,16 +129,15 @@ def host_call(event: str, *, fails: IntEnum) -> Callable[[Callable[P, T]], Calla
             spelled = {
                 name: _spell(args[0], value, hints.get(name))
                 for name, value in values.items()
-                if name in places
+                if fault.spelling and name in places
             }
             struck = fault.strikes()
             if struck:
                 result: Any = fails if spec.arity == 1 else (fails, *([0] * (spec.arity - 1)))
             else:
                 result = function(*args, **kwargs)
-            ret, out = result[:2] if spec.arity > 1 else (result, 0)
-            spelled["ret"] = f"-{ret.name}" if ret and isinstance(ret, IntEnum) else str(int(ret))
-            spelled["out"] = _spell(args[0], out, returned)
+            if fault.spelling:
+                spelled |= _answer(args[0], result if spec.arity > 1 else (result, 0), returned)
             fault.log.append(HostCall(spec.name, values, result, struck, spec.event, spelled))
             return result  # type: ignore[no-any-return]
 
@@ -169,6 +171,13 @@ def _spell(s: Any, value: Any, hint: Any) -> str:
         except Crash:
             return str(int(value.id))
     return value.name if isinstance(value, IntEnum) else str(int(value))
+
+
+def _answer(s: Any, result: tuple[Any, ...], returned: Any) -> dict[str, str]:
+    """The text of an answer: the errno as ``ret``, what was made as ``out``."""
+    ret, out = result[:2]
+    errno = f"-{ret.name}" if ret and isinstance(ret, IntEnum) else str(int(ret))
+    return {"ret": errno, "out": _spell(s, out, returned)}
 
 
 @functools.cache

@@ -114,7 +114,8 @@ class Bounds:
     """Named numbers of a machine, why they suffice, and the exact figures expected with them.
 
     `states`, `transitions`, `depth`: distinct states, enabled transitions, longest shortest path;
-    None where a run is not part of the manifest. `cuts`: how often each bound stopped an action.
+    None where a run is not part of the manifest. `without` names the witnesses that these bounds
+    are too narrow for, and that must not be reached with them.
     """
 
     values: Mapping[str, int]
@@ -122,7 +123,7 @@ class Bounds:
     states: int | None = None
     transitions: int | None = None
     depth: int | None = None
-    cuts: Mapping[str, int] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

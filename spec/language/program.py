@@ -114,11 +114,21 @@ class Program:
                 found[outcome.state] = None
         return list(found)
 
-    def run(self, rule: Rule, state: bytes, values: tuple[int, ...], fault: int = 0) -> Outcome:
-        """Run an action on a frozen state. A fault that no call consumed disables it."""
+    def run(
+        self,
+        rule: Rule,
+        state: bytes,
+        values: tuple[int, ...],
+        fault: int = 0,
+        spelling: bool = False,
+    ) -> Outcome:
+        """Run an action on a frozen state. A fault that no call consumed disables it.
+
+        With `spelling` the host calls keep their text, for a trace.
+        """
         store = self._store(0)
         store.load(state)
-        context = Fault(fault)
+        context = Fault(fault, spelling=spelling)
         arguments = self.arguments(rule, values)
         try:
             answer = rule.function(store.state, *arguments, *([context] if rule.fault else []))

@@ -87,8 +87,13 @@ def objects_left(s: IntelIOMMUState) -> int:
     return count(o.kind != Kind.FREE and not vfio_owns(s, o.id) for o in s.objects)
 
 
-def _bounds(why: str, **changed: int) -> Bounds:
-    """Bounds like `small`, but for some numbers."""
+def _bounds(
+    why: str,
+    figures: tuple[int, int, int] | None = None,
+    without: tuple[str, ...] = (),
+    **changed: int,
+) -> Bounds:
+    """Bounds like `small` but for some numbers; `figures` are states, transitions, depth."""
     values = {
         "devices": 2,
         "iommufds": 1,
@@ -103,7 +108,7 @@ def _bounds(why: str, **changed: int) -> Bounds:
         "views": 0b10001,
         "deferred": 0,
     }
-    return Bounds({**values, **changed}, why)
+    return Bounds({**values, **changed}, why, *(figures or (None, None, None)), without)
 
 
 HWPT_SHARING = Machine(
@@ -114,6 +119,16 @@ HWPT_SHARING = Machine(
     (and for devices with the erratum), in it a stage-2 table for each kind of cache coherency, in
     use by every device that fits, each with its own nested HWPT over it when the guest uses
     first-stage translation.
+
+    Events: plug and unplug of each device, bound or not; any rewrite of its PASID entry with the
+    invalidation that covers it (absent, first stage with any table or with none, pass-through, a
+    type the host cannot do); DMA remapping on and off; changes of the memory map; the bottom half
+    that destroys what the kernel would not let go of. In each of them any one host call may fail.
+
+    Not here: the life of VFIO's own IOAS and HWPT, groups, PASIDs besides the device's own, which
+    entries an invalidation covers (here it covers the entry that was rewritten), and open and close
+    of the iommufd, which management passes in. EINVAL is never injected: each reason
+    that the kernel has for it is a rule, and QEMU takes it for an answer about the object.
     """,
     state=IntelIOMMUState,
     init=init,
@@ -128,30 +143,55 @@ HWPT_SHARING = Machine(
     shape=shape,
     teardown=Teardown(actions=(unplug, destroy_deferred), empty=empty_host, rank=objects_left),
     bounds={
-        "small": _bounds("Two devices with the erratum on one iommufd, one of them not coherent."),
+        "small": _bounds(
+            "Two devices with the erratum on one iommufd, one of them not coherent: they share a "
+            "container, and a stage-2 or not according to who comes first. Two tables make every "
+            "replacement; the first and the last view have all kinds of sections. 11 ids, one "
+            "container and two stage-2 rows are all that is ever in use: no bound cuts anything.",
+            (133397, 1359476, 31),
+        ),
         "roomy": _bounds(
             "As small, with rows to spare for what a variant leaks or doubles.",
+            (133397, 1359476, 31),
             containers=2,
             s2_hwpts=3,
         ),
         "errata": _bounds(
-            "Two coherent devices on one iommufd, one of them with the erratum.",
+            "Two coherent devices on one iommufd, one of them with the erratum: two containers. "
+            "Which table is bound does not matter to that, so there is one.",
+            (163981, 2308012, 33),
+            ("nested-over-shared-stage2", "stage2-with-two-users", "two-stage2-in-a-container"),
             incoherent=0,
             errata=0b01,
             containers=2,
             tables=1,
         ),
         "fds": _bounds(
-            "Two coherent devices without the erratum, each on its own iommufd.",
+            "Two coherent devices without the erratum, each on its own iommufd, with ids that are "
+            "the same numbers. One table and the booted map: the iommufds meet in nothing else.",
+            (214, 2552, 8),
+            (
+                "bound-in-a-later-view",
+                "erratum-beside-read-only-memory",
+                "nested-over-shared-stage2",
+                "stage2-with-two-users",
+                "two-stage2-in-a-container",
+            ),
             iommufds=2,
             on_second_fd=0b10,
             incoherent=0,
             errata=0,
             containers=2,
             tables=1,
+            views=0b10000,
         ),
         "standard": _bounds(
-            "Three devices on two iommufds.",
+            "Three devices on two iommufds: two with the erratum on the first, one of them not "
+            "coherent, and one without the erratum on the second. Cut for size: one table (all "
+            "replacements between tables are in small) and the booted map only (all changes of the "
+            "map are in small and errata).",
+            (935898, 13314552, 31),
+            ("bound-in-a-later-view",),
             devices=3,
             iommufds=2,
             on_second_fd=0b100,
@@ -162,7 +202,8 @@ HWPT_SHARING = Machine(
             views=0b10000,
         ),
         "large": _bounds(
-            "Four devices on two iommufds, all views of the memory map; for random runs.",
+            "Four devices on two iommufds, all five views, two ids outstanding while the guest "
+            "goes on: for random runs.",
             devices=4,
             iommufds=2,
             slots=20,

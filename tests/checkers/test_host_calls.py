@@ -84,7 +84,7 @@ PROGRAM = build(Machine("house", House, init, (swing,), {"small": Bounds({"doors
     ],
 )
 def test_labels_are_those_at_the_call(fault: int, texts: list[str]) -> None:
-    outcome = PROGRAM.run(PROGRAM.action("swing"), PROGRAM.initial()[0], (1,), fault)
+    outcome = PROGRAM.run(PROGRAM.action("swing"), PROGRAM.initial()[0], (1,), fault, True)
     assert [call.text() for call in outcome.calls] == texts
     assert [call.injected for call in outcome.calls] == [
         n == fault for n in range(1, len(texts) + 1)

@@ -31,9 +31,7 @@ def write_pages(app: Sphinx) -> None:
     module, _, function = app.config.viommu_spec_registry.partition(":")
     machines, variants = getattr(importlib.import_module(module), function)()
     room = Path(app.srcdir) / ROOM
-    wanted = {
-        room / f"{name}.rst": text for name, text in Book(machines, variants).pages().items()
-    }
+    wanted = {room / f"{name}.rst": text for name, text in Book(machines, variants).pages().items()}
     for stale in set(room.rglob("*.rst")) - set(wanted):
         stale.unlink()
     for path, text in wanted.items():

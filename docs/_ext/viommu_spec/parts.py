@@ -83,13 +83,14 @@ def teardown(machine: Machine) -> str:
 
 def bounds(machine: Machine) -> str:
     """The manifest: values, why these, and the exact figures."""
+
     def row(name: str, bounds: Bounds) -> tuple[str, ...]:
         values = ", ".join(f"``{key}={value}``" for key, value in bounds.values.items())
         figures = (bounds.states, bounds.transitions, bounds.depth)
-        cuts = ", ".join(f"{escaped(key)}: {value}" for key, value in bounds.cuts.items())
-        return (name, values, escaped(bounds.why), *map(figure, figures), cuts or NOTHING)
+        narrow = ", ".join(map(escaped, bounds.without))
+        return (name, values, escaped(bounds.why), *map(figure, figures), narrow or NOTHING)
 
-    head = ("bounds", "values", "why", "states", "transitions", "depth", "met")
+    head = ("bounds", "values", "why", "states", "transitions", "depth", "too narrow for")
     return table(head, (row(*item) for item in machine.bounds.items()))
 
 
@@ -165,4 +166,3 @@ def constant(value: str) -> str:
         for (_, name), text in documents.items()
         if getattr(checkers.result, name, None) == value
     )
-

@@ -27,7 +27,7 @@ class Host:
     """A kernel with both devices bound (ids 3 and 4); VFIO owns the IOAS 1 and the HWPT 2."""
 
     def __init__(self) -> None:
-        program = build(MACHINES["hwpt-sharing"], "small")
+        program = build(MACHINES["hwpt-sharing"], "roomy")
         self.store: Store = program.store()
         self.store.load(program.initial()[0])
         self.s: Any = self.store.state

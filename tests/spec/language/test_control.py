@@ -52,7 +52,7 @@ def test_a_false_condition_ends_the_action(
 
 
 def test_without_a_fault_the_body_runs_and_the_call_is_logged() -> None:
-    fault = Fault()
+    fault = Fault(spelling=True)
     assert take(HOST, fault) == (Errno.OK, 7)
     [call] = fault.log
     assert (call.name, call.injected) == ("slot_take", False)
@@ -60,7 +60,7 @@ def test_without_a_fault_the_body_runs_and_the_call_is_logged() -> None:
 
 
 def test_only_the_nth_call_fails_with_its_errno_and_zeros() -> None:
-    fault = Fault(2)
+    fault = Fault(2, spelling=True)
     assert take(HOST, fault) == (Errno.OK, 7)
     assert take(HOST, fault) == (Errno.ENOSPC, 0)
     assert take(HOST, fault) == (Errno.OK, 7)
@@ -69,7 +69,7 @@ def test_only_the_nth_call_fails_with_its_errno_and_zeros() -> None:
 
 
 def test_a_call_with_one_answer_fails_with_the_bare_errno() -> None:
-    fault = Fault(1)
+    fault = Fault(1, spelling=True)
     assert drop(HOST, 3, fault) is Errno.EBUSY
     assert fault.log[0].text() == "slot_drop  slot=3 (-EBUSY)"
 

@@ -77,7 +77,7 @@ def room(*actions: Callable[..., Any], **changes: Any) -> Machine:
 def run(machine: Machine, *values: int, fault: int = 0, variant: Variant | None = None) -> Any:
     """The outcome of the first action in the first initial state."""
     program = build(machine, "small", variant)
-    return program.run(program.actions[0], program.initial()[0], values, fault)
+    return program.run(program.actions[0], program.initial()[0], values, fault, spelling=True)
 
 
 def test_a_reached_level_of_nothing_is_disabled() -> None:
