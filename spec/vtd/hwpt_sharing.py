@@ -108,7 +108,8 @@ def _bounds(
         "views": 0b10001,
         "deferred": 0,
     }
-    return Bounds({**values, **changed}, why, *(figures or (None, None, None)), without)
+    states, transitions, depth = figures or (None, None, None)
+    return Bounds({**values, **changed}, why, states, transitions, depth, without)
 
 
 HWPT_SHARING = Machine(
