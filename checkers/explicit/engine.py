@@ -1,7 +1,6 @@
 """The engine's answers: one row for each rule, and two for what keeps them from being vacuous.
 
-`limits.jobs` is not used: one process explores. The expansion of a level could be divided, but the
-states would have to be compared in one place all the same.
+With several `limits.jobs` large levels are divided among processes; the answers are the same.
 """
 
 from __future__ import annotations
@@ -12,16 +11,10 @@ from typing import Final
 
 from checkers.explicit.paths import violation
 from checkers.explicit.search import Exploration, explore, wanted
-from checkers.result import Finding, Limits, Verdict
+from checkers.result import ACTIONS, WITNESSES, Finding, Limits, Verdict
 from spec.language.program import Program
 
 ENGINE: Final = "explicit"
-
-WITNESSES: Final = "every-witness-reached"
-"""The row that says that every *sometimes* is satisfied by a reachable state."""
-
-ACTIONS: Final = "every-action-fires"
-"""The row that says that every action is enabled somewhere."""
 
 
 def check(
@@ -41,7 +34,7 @@ def check(
 def _coverage(found: Exploration, names: frozenset[str]) -> list[Finding]:
     program = found.program
     unseen = _unseen(found)
-    idle = [rule.name for rule in program.actions if not found.fired.get(rule.name)]
+    idle = [rule.name for rule in program.actions if not found.done(rule.name)]
     rows = [_row(found, WITNESSES, unseen, "never"), _row(found, ACTIONS, idle, "never enabled")]
     return [row for row in rows if not names or row.rule in names]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +32,53 @@ class Broken:
     binding: tuple[int, ...]
 
 
+class Judges:
+    """The rules still to be checked, as generated predicates."""
+
+    def __init__(self, lowering: Lowering, wanted: Iterable[str], empties: bool) -> None:
+        program = lowering.program
+        self.lowering, self.rules = lowering, program.invariants
+        self.empty = program.empty if empties else None
+        self.always = [n for n in wanted if n in self.rules and self.rules[n].states == 1]
+        self.failures = [n for n in wanted if n in self.rules and self.rules[n].states == 2]
+        self.witnesses = {
+            name: witness_of(lowering, rule) for name, rule in program.witness_rules.items()
+        }
+        self._single: dict[str, Callable[..., bool]] = {}
+        self._generate()
+
+    def _generate(self) -> None:
+        self.judge = judge_of(self.lowering, [self.rules[n] for n in self.always], self.empty)
+        failure_judge(self.lowering, [self.rules[n] for n in self.failures])
+
+    def without(self, broken: Collection[str]) -> None:
+        """Check these rules no longer."""
+        if not set(broken).isdisjoint([*self.always, *self.failures]):
+            self.always = [name for name in self.always if name not in broken]
+            self.failures = [name for name in self.failures if name not in broken]
+            self._generate()
+
+    def look(self, states: Sequence[bytes]) -> tuple[list[int], list[int], dict[str, int]]:
+        """The places of those that break a rule, of the empty ones, of each witness's first."""
+        bad: list[int] = []
+        empties: list[int] = []
+        place = self.judge(states, 0, empties)
+        while place < len(states):
+            bad.append(place)
+            place = self.judge(states, place + 1, empties)
+        firsts = {
+            name: next((place for place, state in enumerate(states) if witness(state)), None)
+            for name, witness in self.witnesses.items()
+        }
+        return bad, empties, {name: x for name, x in firsts.items() if x is not None}
+
+    def holds(self, name: str, *states: bytes) -> bool:
+        """Whether one rule holds in a state, or in a step from one to another."""
+        if name not in self._single:
+            self._single[name] = rule_judge(self.lowering, self.rules[name])
+        return self._single[name](*states)
+
+
 def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> Judge:
     """Generate the check of these rules."""
     out = Writer()
@@ -57,16 +104,28 @@ def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> J
 
 def failure_judge(lowering: Lowering, rules: Sequence[Rule]) -> None:
     """Define `failure_holds(before, after)` for the generated loop."""
+    buffers = (Buffer("s", "s"), Buffer("c", "c"))
+    _predicate(lowering, "failure_holds", rules, buffers)
+
+
+def rule_judge(lowering: Lowering, rule: Rule) -> Callable[..., bool]:
+    """Whether one rule holds, of a state or of two."""
+    buffers = (Buffer("s", "s"), Buffer("c", "c"))[: rule.states]
+    return _predicate(lowering, lowering.fresh("holds"), [rule], buffers)
+
+
+def _predicate(
+    lowering: Lowering, name: str, rules: Sequence[Rule], buffers: tuple[Buffer, ...]
+) -> Callable[..., bool]:
     out = Writer()
-    with out.block("def failure_holds(s, c)"):
-        buffers = (Buffer("s", "s"), Buffer("c", "c"))
+    with out.block(f"def {name}({', '.join(buffer.bytes for buffer in buffers)})"):
         with out.block("try"):
             for rule in rules:
                 _require(lowering, out, rule, buffers, "return False")
         with out.block("except Crash"):
             out.line("return False")
         out.line("return True")
-    lowering.compile(out.text(), "failure_holds")
+    return lowering.compile(out.text(), name)
 
 
 def witness_of(lowering: Lowering, rule: Rule) -> Callable[[bytes], bool]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from checkers.explicit.judge import broken_in
-from checkers.explicit.search import ROOT, Exploration, Hit
+from checkers.explicit.pieces import Hit
+from checkers.explicit.search import ROOT, Exploration
 from checkers.explicit.symmetry import canonicaliser
 from checkers.result import Step, Violation
 from spec.language.program import Kind, Outcome, Rule
@@ -32,7 +33,7 @@ def violation(found: Exploration, hit: Hit) -> Violation:
     if hit.code is not None:
         end = _last(found, hit, state)
         return Violation(hit.rule, initial, (*steps, end.step), end.binding, end.why)
-    binding = hit.binding
+    binding: tuple[int, ...] = ()
     if hit.rule in found.program.invariants:
         binding = broken_in(found.program, [hit.rule], state)[0].binding
     return Violation(hit.rule, initial, tuple(steps), binding)

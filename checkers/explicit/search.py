@@ -6,15 +6,18 @@ import os
 import resource
 import time
 from array import array
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
 from checkers.explicit.driver import Options, expander
-from checkers.explicit.instances import Instances
-from checkers.explicit.judge import broken_in, failure_judge, judge_of, witness_of
+from checkers.explicit.instances import FAULTS, Instances
+from checkers.explicit.judge import Judges
 from checkers.explicit.lower import Lowering
+from checkers.explicit.pieces import Hit, Notes, Piece, merge, packed
 from checkers.explicit.symmetry import Symmetry, canonicaliser, symmetries
 from checkers.explicit.teardown import stuck
+from checkers.explicit.workers import able, divided
 from checkers.result import CRASH, TEARDOWN, Limits, Progress
 from spec.language.program import Program
 
@@ -24,19 +27,14 @@ CHUNK: Final = 2000
 BEAT: Final = 0.25
 """Seconds between two reports of progress."""
 
+WIDE: Final = 1500
+"""A level of at least so many states is divided among the processes."""
+
+PIECES: Final = 6
+"""Pieces for each process in a divided level, so that all are done at about the same time."""
+
 ROOT: Final = 0xFFFFFFFF
 """The parent of an initial state."""
-
-
-@dataclass(frozen=True)
-class Hit:
-    """Where a rule is first broken: in state `state`, or by the instance `code` from there."""
-
-    rule: str
-    state: int
-    code: int | None = None
-    binding: tuple[int, ...] = ()
-    why: str = ""
 
 
 @dataclass
@@ -45,7 +43,10 @@ class Exploration:
 
     `index` has the states (representatives, if there is a symmetry) in the order in which they were
     found, each as its own value; `parents` and `codes` give the step by which. `first` has, of each
-    broken rule, the first state or step that breaks it; `stopped` says why it did not exhaust.
+    broken rule, where it is first broken: of the states or steps that do so at the same depth, the
+    one with the fewest injected faults on its path, then the first one found. `fired` are
+    transitions, `crashed` those of them that ended in a failed check; `stopped` says why it did not
+    exhaust.
     """
 
     program: Program
@@ -57,6 +58,7 @@ class Exploration:
     symmetric: tuple[Symmetry, ...] = ()
     depth: int = 0
     fired: dict[str, int] = field(default_factory=dict)
+    crashed: dict[str, int] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     crashes: dict[str, Hit] = field(default_factory=dict)
     first: dict[str, Hit] = field(default_factory=dict)
@@ -80,6 +82,10 @@ class Exploration:
         """Enabled (action, parameters, fault) instances over all states, crashes among them."""
         return sum(self.fired.values())
 
+    def done(self, action: str) -> int:
+        """How often an action was run to its end, without a failed check."""
+        return self.fired.get(action, 0) - self.crashed.get(action, 0)
+
 
 def explore(
     program: Program,
@@ -95,35 +101,24 @@ class _Search:
     def __init__(
         self, program: Program, names: frozenset[str], limits: Limits, symmetry: bool
     ) -> None:
-        self.started = time.monotonic()
+        self.started = self.beat = time.monotonic()
         self.program, self.limits = program, limits
         self.memory = memory_mib()
         self.found = Exploration(program, Instances(program))
         self.found.codes = self.found.instances.store()
-        self.lowering = Lowering(program)
+        lowering = Lowering(program)
         self.wanted = wanted(program, names)
-        rules = program.invariants
-        self.always = [n for n in self.wanted if n in rules and rules[n].states == 1]
-        self.failures = [n for n in self.wanted if n in rules and rules[n].states == 2]
-        self.fired = [0] * len(program.actions)
-        self.degrees, self.targets, self.empties = array("H"), array("Q"), array("I")
         self.teardown = TEARDOWN in self.wanted
+        self.judges = Judges(lowering, self.wanted, self.teardown)
+        self.notes = Notes([0] * len(program.actions))
+        self.degrees, self.targets, self.empties = array("H"), array("Q"), array("I")
+        self.bad: list[tuple[int, int, bytes]] = []
+        self.own: dict[int, int] = {}
         if symmetry:
             self.found.symmetric = tuple(symmetries(program))
         edges = frozenset(program.teardown_actions) if self.teardown else frozenset[str]()
-        options = Options(self.found.symmetric, bool(self.failures), edges)
-        self.expand = expander(self.lowering, self.found.instances, options)
-        self.witnesses = {
-            name: witness_of(self.lowering, rule) for name, rule in program.witness_rules.items()
-        }
-        self._generate()
-        self.beat = self.started
-
-    def _generate(self) -> None:
-        rules = self.program.invariants
-        empty = self.program.empty if self.teardown else None
-        self.judge = judge_of(self.lowering, [rules[name] for name in self.always], empty)
-        failure_judge(self.lowering, [rules[name] for name in self.failures])
+        options = Options(self.found.symmetric, bool(self.judges.failures), edges)
+        self.expand = expander(lowering, self.found.instances, options)
 
     def run(self) -> Exploration:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
@@ -133,8 +128,11 @@ class _Search:
         except KeyboardInterrupt:
             self.limits.interrupted = True
             found.stopped = f"interrupted at depth {found.depth}"
+        self._settle()
+        notes = self.notes
+        found.cuts, found.crashed, found.crashes = notes.cuts, notes.crashed, notes.crashes
         found.fired = {
-            rule.name: count for rule, count in zip(self.program.actions, self.fired, strict=True)
+            rule.name: count for rule, count in zip(self.program.actions, notes.fired, strict=True)
         }
         if self.teardown and found.exhausted:
             state = stuck(found.index, self.degrees, self.targets, self.empties)
@@ -157,73 +155,148 @@ class _Search:
                 found.initial.append(state)
                 level.append(representative)
         self._look(level, 0)
+        self._settle()
         return level
 
     def _levels(self, level: list[bytes]) -> None:
         found, number = self.found, 0
         while level:
             fresh: list[bytes] = []
-            for start in range(0, len(level), CHUNK):
-                looked = len(fresh)
-                chunk = level[start : start + CHUNK]
-                self._expand(chunk, number, fresh)
-                number += len(chunk)
-                self._look(fresh[looked:], found.states - len(fresh) + looked)
-                self._tell(len(level) - start - len(chunk) + len(fresh))
-                if self._limited():
-                    return
+            if self.limits.jobs > 1 and len(level) >= WIDE and able():
+                self._together(level, number, fresh)
+            else:
+                self._alone(level, number, fresh)
+            if found.stopped:
+                return
+            self._settle()
             if fresh:
                 found.depth += 1
             if self._done():
                 if fresh:
                     found.stopped = f"stopped at depth {found.depth}: every rule sought is broken"
                 return
+            number += len(level)
             level = fresh
 
-    def _expand(self, chunk: list[bytes], number: int, fresh: list[bytes]) -> None:
+    def _alone(self, level: list[bytes], number: int, fresh: list[bytes]) -> None:
+        """Expand a level and look at what is new, in this process."""
         found = self.found
+        for start in range(0, len(level), CHUNK):
+            looked = len(fresh)
+            chunk = level[start : start + CHUNK]
+            self._expand(chunk, number + start, fresh, found.parents, found.codes)
+            self._look(fresh[looked:], found.states - len(fresh) + looked)
+            self._tell(len(level) - start - len(chunk) + len(fresh))
+            if self._limited():
+                return
+
+    def _together(self, level: list[bytes], number: int, fresh: list[bytes]) -> None:
+        """The same in several processes, with the same outcome to the order of the states."""
+        found, first = self.found, self.found.states
+        size = self._size(level)
+        ids: list[array[int]] = []
+
+        def work(place: int) -> Piece:
+            start = place * size
+            return self._piece(level[start : start + size], number + start, place)
+
+        with closing(divided(-(-len(level) // size), self.limits.jobs, work)) as pieces:
+            for piece in pieces:
+                merge(piece, found.index, fresh, found.parents, found.codes, ids, self.targets)
+                self.degrees.extend(piece.degrees)
+                self.notes.add(piece.notes)
+                self._tell(max(0, len(level) - len(ids) * size) + len(fresh))
+                if self._limited():
+                    break
+        self._look_together(fresh, first)
+
+    def _size(self, states: list[bytes]) -> int:
+        return min(CHUNK, len(states) // (self.limits.jobs * PIECES) + 1)
+
+    def _piece(self, chunk: list[bytes], number: int, place: int) -> Piece:
+        """In a worker: expand these states, apart from what is known already."""
+        self.notes = Notes([0] * len(self.program.actions))
+        self.degrees, self.targets = array("H"), array("Q")
+        fresh: list[bytes] = []
+        parents, codes = array("I"), self.found.instances.store()
+        self._expand(chunk, number, fresh, parents, codes)
+        width = self.program.layout.size
+        return packed(
+            place, width, fresh, parents, codes, self.degrees, self.targets, self.notes, self.own
+        )
+
+    def _expand(
+        self, chunk: list[bytes], number: int, fresh: list[bytes], parents: array[int],
+        codes: array[int],
+    ) -> None:
         self.expand(
-            chunk, number, found.index, fresh, found.parents, found.codes, self.fired, self._cut,
-            self._crash, self._failure, self.degrees, self.targets,
+            chunk, number, self.found.index, fresh, parents, codes, self.notes.fired,
+            self.notes.cut, self._crash, self._failure, self.degrees, self.targets,
         )
 
     def _look(self, states: list[bytes], number: int) -> None:
         """Check the rules in these new states, of which the first has this number."""
-        empties: list[int] = []
-        place = self.judge(states, 0, empties)
-        while place < len(states):
-            self._always(states[place], number + place)
-            place = self.judge(states, place + 1, empties)
-        self.empties.extend(number + empty for empty in empties)
-        for name, witness in list(self.witnesses.items()):
-            for place, state in enumerate(states):
-                if witness(state):
-                    self.found.witnessed[name] = number + place
-                    del self.witnesses[name]
-                    break
+        bad, empties, witnessed = self.judges.look(states)
+        self._seen(states, number, bad, empties, witnessed)
 
-    def _always(self, state: bytes, number: int) -> None:
-        for broken in broken_in(self.program, self.always, state):
-            self.found.first[broken.rule] = Hit(broken.rule, number, None, broken.binding)
-            self.always.remove(broken.rule)
-            self._generate()
-            return self._always(state, number)
-        return None
+    def _look_together(self, states: list[bytes], number: int) -> None:
+        if len(states) < WIDE:
+            self._look(states, number)
+            return
+        size = self._size(states)
 
-    def _cut(self, bound: str) -> None:
-        self.found.cuts[bound] = self.found.cuts.get(bound, 0) + 1
+        def work(place: int) -> tuple[list[int], list[int], dict[str, int]]:
+            return self.judges.look(states[place * size : (place + 1) * size])
+
+        with closing(divided(-(-len(states) // size), self.limits.jobs, work)) as pieces:
+            for place, piece in enumerate(pieces):
+                start = place * size
+                self._seen(states[start : start + size], number + start, *piece)
+
+    def _seen(
+        self, states: list[bytes], number: int, bad: list[int], empties: list[int],
+        witnessed: dict[str, int],
+    ) -> None:
+        self.bad += [(self._faults(number + place), number + place, states[place]) for place in bad]
+        self.empties.extend(number + place for place in empties)
+        for name, place in witnessed.items():
+            self.found.witnessed.setdefault(name, number + place)
+            self.judges.witnesses.pop(name, None)
+
+    def _faults(self, number: int) -> int:
+        """Injected faults on the path to a state."""
+        parents, codes, count = self.found.parents, self.found.codes, 0
+        while parents[number] != ROOT:
+            count += codes[number] % FAULTS > 0
+            number = parents[number]
+        return count
+
+    def _settle(self) -> None:
+        """At the end of a level: of each rule broken in it, keep where; check it no longer."""
+        best = self.notes.best
+        for faults, number, state in sorted(self.bad):
+            for name in self.judges.always:
+                if name not in best and not self.judges.holds(name, state):
+                    best[name] = faults, Hit(name, number)
+        self.bad.clear()
+        for name, (_, hit) in best.items():
+            self.found.first.setdefault(name, hit)
+        self.judges.without(best)
+        best.clear()
 
     def _crash(self, number: int, code: int, why: str) -> None:
-        hit = Hit(CRASH, number, code, (), why)
-        self.found.crashes.setdefault(why, hit)
-        if CRASH in self.wanted:
-            self.found.first.setdefault(CRASH, hit)
+        notes, hit = self.notes, Hit(CRASH, number, code, why)
+        name = self.found.instances.step(code).action
+        notes.crashed[name] = notes.crashed.get(name, 0) + 1
+        notes.crashes.setdefault(why, hit)
+        if CRASH in self.wanted and CRASH not in self.found.first:
+            notes.better(hit, self._faults(number) + (code % FAULTS > 0))
 
     def _failure(self, number: int, code: int, before: bytes, after: bytes) -> None:
-        for broken in broken_in(self.program, self.failures, before, after):
-            self.found.first[broken.rule] = Hit(broken.rule, number, code, broken.binding)
-            self.failures.remove(broken.rule)
-        self._generate()
+        faults = self._faults(number) + (code % FAULTS > 0)
+        for name in self.judges.failures:
+            if self.notes.beats(name, faults) and not self.judges.holds(name, before, after):
+                self.notes.better(Hit(name, number, code), faults)
 
     def _done(self) -> bool:
         """Nothing is left to find: every rule is broken, or those that the variant is to break."""
@@ -263,4 +336,3 @@ def memory_mib() -> float:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-

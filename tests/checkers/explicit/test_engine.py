@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from checkers.explicit import check, explore
-from checkers.explicit.engine import ACTIONS, WITNESSES
 from checkers.explicit.search import _Search
 from checkers.explicit.symmetry import Symmetry, renaming
-from checkers.result import CRASH, TEARDOWN, Finding, Limits, Progress, Verdict, Violation
+from checkers.result import (
+    ACTIONS,
+    CRASH,
+    TEARDOWN,
+    WITNESSES,
+    Finding,
+    Limits,
+    Progress,
+    Verdict,
+    Violation,
+)
+from invariants import complete
 from spec.language import (
     NONE,
     NULL,
@@ -27,7 +39,10 @@ from spec.language import (
     require,
     sometimes,
 )
+from spec.language import check as check_it
 from spec.language.program import Kind
+from spec.machines import MACHINES
+from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD
 from tests.toys.lifetimes import LIFETIMES
 from tests.toys.mutex import MUTEX, Mutex, Process, leave, somebody_inside
@@ -287,3 +302,37 @@ CUT_MUTEX = Machine(
     "cut-mutex", Mutex, MUTEX.init, (enter_impatiently, leave), MUTEX.bounds,
     sometimes=(somebody_inside,),
 )
+
+
+def test_of_equally_short_traces_the_one_with_fewest_faults_is_shown() -> None:
+    variant = VARIANTS["vtd-rfcv3"]
+    program = build(complete(MACHINES[variant.machine]), variant.bounds, variant)
+    row = rows(program, names=frozenset({"no-leaked-object"}))["no-leaked-object"]
+    assert row.violation is not None
+    assert replayed(program, row.violation)
+    assert [(step.action, step.values, step.fault) for step in row.violation.steps] == [
+        ("plug", (1,), 0),
+        ("gcmd_translation_enable", (1,), 0),
+        ("pasid_cache_invalidate", (1, 1, 1, 1), 0),
+        ("pasid_cache_invalidate", (1, 1, 1, 2), 0),
+    ]
+
+
+def risky(s: Mutex, process: Id[Process]) -> None:
+    """Crashes whenever it is enabled."""
+    check_it(s.processes[process].inside, "nobody is inside")
+
+
+RISKY_MUTEX = Machine(
+    "risky-mutex", Mutex, MUTEX.init, (risky, enter_impatiently), MUTEX.bounds,
+    sometimes=(somebody_inside,),
+)
+
+
+def test_an_action_that_only_crashes_does_not_fire() -> None:
+    program = build(replace(RISKY_MUTEX, actions=(risky,)), "small")
+    found = explore(program, ALL)
+    assert found.fired["risky"] == found.crashed["risky"] > 0
+    row = rows(program)[ACTIONS]
+    assert row.verdict is Verdict.VIOLATED
+    assert "risky" in row.detail
