@@ -109,7 +109,7 @@ class _Stepping:
         self.system, self.task, self.until = system, task, until
         self.graph = system.graph
         self.rule = system.program.action(task.action)
-        self.step: Merged = system.merger.action(self.rule, task.given)
+        self.step: Merged = system.merger.action(self.rule, task.given, before=system.state)
         after = system.after(self.step)
         self.goals: list[tuple[Conjunct, Node]] = []
         known = len(system.merger.facts)
