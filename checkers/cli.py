@@ -100,7 +100,10 @@ def main() -> None:
     multiple=True,
     help="How large the machine is; may be given several times.",
 )
-@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Processes to use.")
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1), default=os.cpu_count() or 1,
+    help="Processes to use.",
+)
 @click.option(
     "--time-limit",
     metavar="S",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class Judges:
     """The rules still to be checked, as generated predicates."""
 
     def __init__(self, lowering: Lowering, wanted: Iterable[str], empties: bool) -> None:
-        program = lowering.program
-        self.lowering, self.rules = lowering, program.invariants
+        self.program = program = lowering.program
+        self.rules, self.space = program.invariants, lowering.space
         self.empty = program.empty if empties else None
         self.always = [n for n in wanted if n in self.rules and self.rules[n].states == 1]
         self.failures = [n for n in wanted if n in self.rules and self.rules[n].states == 2]
@@ -45,18 +46,24 @@ class Judges:
             name: witness_of(lowering, rule) for name, rule in program.witness_rules.items()
         }
         self._single: dict[str, Callable[..., bool]] = {}
-        self._generate()
+        self._generate(lowering)
 
-    def _generate(self) -> None:
-        self.judge = judge_of(self.lowering, [self.rules[n] for n in self.always], self.empty)
-        failure_judge(self.lowering, [self.rules[n] for n in self.failures])
+    @functools.cached_property
+    def lowering(self) -> Lowering:
+        """What generates further predicates; the first one is not kept, for its trees are large."""
+        return Lowering(self.program)
+
+    def _generate(self, lowering: Lowering) -> None:
+        self.judge = judge_of(lowering, [self.rules[n] for n in self.always], self.empty)
+        failures = [self.rules[n] for n in self.failures]
+        self.space["failure_holds"] = failure_judge(lowering, failures)
 
     def without(self, broken: Collection[str]) -> None:
         """Check these rules no longer."""
         if not set(broken).isdisjoint([*self.always, *self.failures]):
             self.always = [name for name in self.always if name not in broken]
             self.failures = [name for name in self.failures if name not in broken]
-            self._generate()
+            self._generate(self.lowering)
 
     def look(self, states: Sequence[bytes]) -> tuple[list[int], list[int], dict[str, int]]:
         """The places of those that break a rule, of the empty ones, of each witness's first."""
@@ -102,10 +109,9 @@ def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> J
     return lowering.compile(out.text(), "judge")
 
 
-def failure_judge(lowering: Lowering, rules: Sequence[Rule]) -> None:
-    """Define `failure_holds(before, after)` for the generated loop."""
-    buffers = (Buffer("s", "s"), Buffer("c", "c"))
-    _predicate(lowering, "failure_holds", rules, buffers)
+def failure_judge(lowering: Lowering, rules: Sequence[Rule]) -> Callable[..., bool]:
+    """Whether all rules about failures hold of a step."""
+    return _predicate(lowering, "failure_holds", rules, (Buffer("s", "s"), Buffer("c", "c")))
 
 
 def rule_judge(lowering: Lowering, rule: Rule) -> Callable[..., bool]:

@@ -16,6 +16,7 @@ from checkers.explicit import code as c
 from checkers.explicit.calls import Calls
 from checkers.explicit.code import Code
 from checkers.explicit.expressions import offset_text
+from checkers.explicit.flatten import Flattener
 from checkers.explicit.raising import crash_class, cut_class
 from checkers.explicit.scope import (
     SOME,
@@ -89,6 +90,7 @@ class Lowering(Calls):
         self.space.update(FAULT=self.fault, Crash=Crash, Cut=Cut, Disabled=Disabled)
         self._lowered: dict[tuple[t.Function, Given], Lowered] = {}
         self._versions: Counter[t.Function] = Counter()
+        self._flattener = Flattener(self._changes)
 
     def tree(self, rule: Rule) -> t.Function:
         """The typed tree of an action, invariant or predicate."""
@@ -157,7 +159,7 @@ class Lowering(Calls):
                     body.scope = body.scope.after(test, True)
                 elif isinstance(statement, t.Assign):
                     self._statement(statement, body)
-            self._block(function.body[skip:], body)
+            self._block(self._flattener.flat(function.body[skip:]), body)
         self.sources.append(body.out.text())
         return Lowered(name, takes, body.pure, body.effect)
 
