@@ -1,7 +1,8 @@
 """Calls of small functions written out in their callers, as statements.
 
-A call costs as much as three reads of a cell. Only what changes the state is written out here; a function whose value is an expression becomes
-part of an expression when it is translated. Host calls stay calls, for each counts itself.
+A call costs as much as three reads of a cell. Only what changes the state is written out here; a
+function whose value is an expression becomes part of an expression when it is translated. Host
+calls stay calls: written out as well they were no faster, and took longer to generate.
 """
 
 from __future__ import annotations
