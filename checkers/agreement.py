@@ -21,6 +21,9 @@ from spec.language.program import Kind, Outcome, Program, Rule
 WALK = 12
 """Steps of a random walk before a state on it is a sample."""
 
+DRAWS = 5
+"""How often a sample is drawn, at most, for one that is enabled."""
+
 BY_Z3 = 50
 """Samples an action that z3 itself and the graph evaluate; the others by columns of the terms."""
 
@@ -98,9 +101,13 @@ def agree(
 def _sample(
     program: Program, chance: random.Random, starts: Sequence[bytes], rule: Rule
 ) -> Sample:
-    state = _state(program, chance, starts)
-    values = _values(program, chance, rule)
-    fault = chance.choice((0, 0, 1, 2, 3, chance.randrange(12))) if rule.fault else 0
+    """A sample; one that is disabled is drawn again a few times, for there is little to compare."""
+    for _ in range(DRAWS):
+        state = _state(program, chance, starts)
+        values = _values(program, chance, rule)
+        fault = chance.choice((0, 0, 1, 2, 3, chance.randrange(12))) if rule.fault else 0
+        if program.run(rule, state, values, fault).kind is not Kind.DISABLED:
+            break
     return Sample(state, values, fault)
 
 

@@ -7,7 +7,8 @@ walk is right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ CHUNK = 256
 """Samples evaluated at a time: every node of a large action is a column of as many numbers."""
 
 Array = np.ndarray[Any, np.dtype[np.int16]]
+Apply = Callable[[dict[str, Array], list[Array], int], Array]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Compiled:
         z3_roots = self.terms.terms(self.roots)
         z3_roots += [self.terms.fitted(step.next[node], node.type) for node in self.changed]
         self.z3_roots = z3_roots
+        self._operations: list[tuple[Apply, tuple[int, ...]]] = []
+        self._slots: list[int] = []
         self.inputs = {
             self.terms.variable(node).decl().name(): node
             for node in (*merger.where, *step.parameters, *([step.fault] if step.fault else []))
@@ -142,68 +146,79 @@ class Compiled:
             name: np.array([item[node] for item in given], dtype=np.int16)
             for name, node in self.inputs.items()
         }
-        known: dict[int, Array] = {}
-        for root in self.z3_roots:
-            _walk(root, inputs, known, len(samples))
-        return [known[root.get_id()] for root in self.z3_roots]
+        known: list[Array] = []
+        for apply, below in self._program():
+            known.append(apply(inputs, [known[index] for index in below], len(samples)))
+        return [known[index] for index in self._slots]
+
+    def _program(self) -> list[tuple[Apply, tuple[int, ...]]]:
+        """One column operation for each term of the DAG, arguments first; made when first used."""
+        if not self._operations:
+            slots: dict[int, int] = {}
+            for root in self.z3_roots:
+                for term, below in _walk(root, slots):
+                    self._operations.append((_operation(term), below))
+            self._slots = [slots[root.get_id()] for root in self.z3_roots]
+        return self._operations
 
 
-def _walk(root: Z3, inputs: dict[str, Array], known: dict[int, Array], size: int) -> None:
-    """Evaluate a term and all below it."""
+def _walk(root: Z3, slots: dict[int, int]) -> Iterator[tuple[Z3, tuple[int, ...]]]:
+    """The terms at and below one that have no slot yet, each with the slots of its arguments."""
     stack = [root]
     while stack:
         term = stack[-1]
         key = term.get_id()
-        if key in known:
+        if key in slots:
             stack.pop()
             continue
         below = term.children()
-        missing = [child for child in below if child.get_id() not in known]
+        missing = [child for child in below if child.get_id() not in slots]
         if missing:
             stack.extend(missing)
             continue
         stack.pop()
-        known[key] = _apply(term, [known[child.get_id()] for child in below], below, inputs, size)
+        slots[key] = len(slots)
+        yield term, tuple(slots[child.get_id()] for child in below)
 
 
-def _apply(
-    term: Z3, given: list[Array], below: list[Z3], inputs: dict[str, Array], size: int
-) -> Array:
+def _operation(term: Z3) -> Apply:
+    """What a term does with the columns of its arguments."""
     kind = term.decl().kind()
     plain = OPERATORS.get(kind)
     if plain is not None:
-        return plain(given)
+        return lambda _, given, __: plain(given)
     if kind == z3.Z3_OP_UNINTERPRETED:
-        return inputs[term.decl().name()]
-    if kind == z3.Z3_OP_BNUM:
-        return np.full(size, term.as_long(), dtype=np.int16)
-    if kind in (z3.Z3_OP_TRUE, z3.Z3_OP_FALSE):
-        return np.full(size, int(kind == z3.Z3_OP_TRUE), dtype=np.int16)
+        name = term.decl().name()
+        return lambda inputs, _, __: inputs[name]
+    if kind in (z3.Z3_OP_BNUM, z3.Z3_OP_TRUE, z3.Z3_OP_FALSE):
+        value = term.as_long() if kind == z3.Z3_OP_BNUM else int(kind == z3.Z3_OP_TRUE)
+        return lambda _, __, size: np.full(size, value, dtype=np.int16)
     if kind in (z3.Z3_OP_BADD, z3.Z3_OP_BSUB):
-        total = given[0].astype(np.int32)
-        for item in given[1:]:
-            total = total + item if kind == z3.Z3_OP_BADD else total - item
-        return _int16(total & ((1 << term.size()) - 1))
+        mask, sign = (1 << term.size()) - 1, 1 if kind == z3.Z3_OP_BADD else -1
+        return lambda _, given, __: _sum(given, sign, mask)
     if kind == z3.Z3_OP_EXTRACT:
         high, low = term.params()
-        return _int16(given[0] >> low & ((1 << (high - low + 1)) - 1))
+        return lambda _, given, __: _int16(given[0] >> low & ((1 << (high - low + 1)) - 1))
+    have = term.arg(0).size()
     if kind == z3.Z3_OP_SIGN_EXT:
-        have = below[0].size()
-        sign = given[0] >> (have - 1) & 1
-        return _int16(given[0] | sign * (((1 << term.size()) - 1) ^ ((1 << have) - 1)))
-    if kind in (z3.Z3_OP_SLT, z3.Z3_OP_SLEQ, z3.Z3_OP_SGT, z3.Z3_OP_SGEQ):
-        flip = 1 << (below[0].size() - 1)
-        a, b = given[0] ^ flip, given[1] ^ flip
-        compare = {
-            z3.Z3_OP_SLT: a < b, z3.Z3_OP_SLEQ: a <= b, z3.Z3_OP_SGT: a > b, z3.Z3_OP_SGEQ: a >= b,
-        }
-        return _int16(compare[kind])
-    raise AssertionError(f"no column operator for {term.decl()}")
+        more = ((1 << term.size()) - 1) ^ ((1 << have) - 1)
+        return lambda _, given, __: _int16(given[0] | (given[0] >> (have - 1) & 1) * more)
+    if kind not in SIGNED:
+        raise AssertionError(f"no column operator for {term.decl()}")
+    flip, compare = 1 << (have - 1), SIGNED[kind]
+    return lambda _, given, __: _int16(compare(given[0] ^ flip, given[1] ^ flip))
 
 
 def _int16(column: Any) -> Array:
     found: Array = column.astype(np.int16)
     return found
+
+
+def _sum(given: list[Array], sign: int, mask: int) -> Array:
+    total = given[0].astype(np.int32)
+    for item in given[1:]:
+        total = total + sign * item
+    return _int16(total & mask)
 
 
 def _all(given: list[Array]) -> Array:
@@ -220,6 +235,10 @@ def _any(given: list[Array]) -> Array:
     return found
 
 
+SIGNED: dict[int, Callable[[Array, Array], Any]] = {
+    z3.Z3_OP_SLT: operator.lt, z3.Z3_OP_SLEQ: operator.le,
+    z3.Z3_OP_SGT: operator.gt, z3.Z3_OP_SGEQ: operator.ge,
+}
 OPERATORS: dict[int, Callable[[list[Array]], Array]] = {
     z3.Z3_OP_AND: _all,
     z3.Z3_OP_OR: _any,
