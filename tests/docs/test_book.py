@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,11 @@ def test_each_machine_action_invariant_and_variant_is_in_the_book(
         for original, override in variant.overrides.items():
             assert original.__name__ in text
             assert override.__name__ in text
+    found = (docs / "_build" / "findings.html").read_text()
+    for variant in variants:
+        if variant.name.startswith("vtd-rfcv3"):
+            assert f"generated/variants/{variant.name}.html" in found
+            assert all(f"#invariant-{rule}\"" in found for rule in variant.expects)
 
 
 def test_what_is_no_more_leaves_the_book(tmp_path: Path) -> None:
@@ -87,6 +93,37 @@ def test_a_warning_fails_the_build(tmp_path: Path) -> None:
     built = sphinx(docs, "tests.docs.toys:load")
     assert built.returncode != 0
     assert "no-such-place" in built.stderr
+
+
+def test_a_session_is_run_and_an_exception_in_it_fails_the_build(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    with (docs / "language.rst").open("a") as page:
+        page.write("\n.. session::\n\n   seven = 3 + 4\n   for _ in range(2):\n       seven\n")
+        page.write("\n.. session::\n   :output: text\n\n   print('printed', seven * 3)\n")
+        page.write("\n.. session::\n\n   seven / 0\n")
+    built = sphinx(docs, "tests.docs.toys:load")
+    assert built.returncode != 0
+    assert "session: ZeroDivisionError: division by zero" in built.stderr
+    text = re.sub("<[^>]+>", "", (docs / "_build" / "language.html").read_text())
+    assert "&gt;&gt;&gt; seven = 3 + 4\n" in text
+    assert "...     seven\n...\n7\n7\n" in text
+    assert "printed 21" in text
+    assert "print(" not in text
+
+
+def test_the_walk_shows_what_each_engine_makes_of_the_action(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    assert sphinx(docs, "viommu_spec:load").returncode == 0
+    text = re.sub("<[^>]+>", "", (docs / "_build" / "walk.html").read_text())
+    for shown in (
+        "def vtd_device_attach_hwpt(",
+        "! iommufd_cdev_attach_ioas_hwpt dev1 id=7 (-ENOMEM)",
+        "_vtd_device_attach_hwpt(b0, ",
+        "devices[1].attached: BitVec(4)",
+        "no-leaked-object: violated, 4 steps",
+        "&quot;ends&quot;: &quot;done&quot;",
+    ):
+        assert shown in text
 
 
 def test_figures_guards_and_host_calls_are_printed(tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
 """Sphinx extension: the book's pages on machines, invariants and variants, from their text.
 
 Pages are written below ``generated/`` when a build begins, those that changed only; nothing in them
-is typed by hand. `viommu_spec_registry` is ``MODULE:FUNCTION``, a function like `load`.
+is typed by hand. `viommu_spec_registry` is ``MODULE:FUNCTION``, a function like `load`. Directives
+for the pages that are written: `session`, `function-text`, `findings`.
 """
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 from spec.language import Machine, Variant
+from viommu_spec.findings import Findings, registered
+from viommu_spec.session import FunctionText, Session
 
 ROOM = "generated"
 
@@ -28,8 +30,7 @@ def write_pages(app: Sphinx) -> None:
     """Write the generated pages, and remove those of what is no more."""
     from viommu_spec.pages import Book
 
-    module, _, function = app.config.viommu_spec_registry.partition(":")
-    machines, variants = getattr(importlib.import_module(module), function)()
+    machines, variants = registered(app.config.viommu_spec_registry)
     room = Path(app.srcdir) / ROOM
     wanted = {room / f"{name}.rst": text for name, text in Book(machines, variants).pages().items()}
     for stale in set(room.rglob("*.rst")) - set(wanted):
@@ -44,4 +45,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Register with Sphinx."""
     app.add_config_value("viommu_spec_registry", "viommu_spec:load", "env")
     app.connect("builder-inited", write_pages)
+    app.add_directive("session", Session)
+    app.add_directive("function-text", FunctionText)
+    app.add_directive("findings", Findings)
     return {"version": "1", "parallel_read_safe": True}

@@ -82,16 +82,27 @@ def teardown(machine: Machine) -> str:
 
 
 def bounds(machine: Machine) -> str:
-    """The manifest: values, why these, and the exact figures."""
+    """The manifest: the exact figures of each of the bounds, why these, and their numbers."""
 
     def row(name: str, bounds: Bounds) -> tuple[str, ...]:
-        values = ", ".join(f"``{key}={value}``" for key, value in bounds.values.items())
-        figures = (bounds.states, bounds.transitions, bounds.depth)
-        narrow = ", ".join(map(escaped, bounds.without))
-        return (name, values, escaped(bounds.why), *map(figure, figures), narrow or NOTHING)
+        return (name, *map(figure, (bounds.states, bounds.transitions, bounds.depth)))
 
-    head = ("bounds", "values", "why", "states", "transitions", "depth", "too narrow for")
-    return table(head, (row(*item) for item in machine.bounds.items()))
+    def reason(name: str, bounds: Bounds) -> str:
+        narrow = ", ".join(map(escaped, bounds.without))
+        too_narrow = f" Too narrow for {narrow}." if narrow else ""
+        return f"{name}\n   {escaped(bounds.why) or NOTHING}{too_narrow}\n"
+
+    named = machine.bounds
+    keys = dict.fromkeys(key for bounds in named.values() for key in bounds.values)
+    values = (
+        (f"``{key}``", *(str(bounds.values.get(key, NOTHING)) for bounds in named.values()))
+        for key in keys
+    )
+    return blocks(
+        table(("bounds", "states", "transitions", "depth"), (row(*item) for item in named.items())),
+        "".join(reason(*item) for item in named.items()),
+        table(("number", *named), values),
+    )
 
 
 def figure(number: int | None) -> str:

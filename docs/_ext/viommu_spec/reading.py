@@ -84,17 +84,32 @@ def signature(function: Function) -> str:
 
 
 def guards(function: Function) -> list[str]:
-    """The conditions of the `require` lines with which a function begins."""
-    found = []
+    """The conditions of the `require`s with which a function begins, its own or of one it calls."""
+    found: list[str] = []
     for statement in _tree(function).body:
         match statement:
             case ast.Expr(ast.Constant()) | ast.Assign(targets=[ast.Name()]) | ast.AnnAssign():
                 continue
             case ast.Expr(ast.Call(ast.Name("require"), [condition])):
                 found.append(ast.unparse(condition))
+            case ast.Expr(ast.Call(ast.Name(name), arguments)):
+                called = inspect.unwrap(function).__globals__.get(name)
+                if not _only_guards(called, [ast.unparse(item) for item in arguments]):
+                    break
+                found += guards(called)
             case _:
                 break
     return found
+
+
+def _only_guards(function: Any, arguments: list[str]) -> bool:
+    """Whether a function is nothing but `require`s, and is called in the words it is written in."""
+    if not _is_spec(function):
+        return False
+    node = _tree(function)
+    body = [item for item in node.body if not isinstance(getattr(item, "value", 0), ast.Constant)]
+    same = [item.arg for item in node.args.args] == arguments
+    return same and len(guards(function)) == len(body)
 
 
 def calls(function: Function) -> list[Function]:

@@ -1,0 +1,63 @@
+"""The table of the defects that variants show, and reading the registry that has them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from spec.language import Machine, Variant
+from spec.language.machine import sources_of
+from viommu_spec.parts import NOTHING
+from viommu_spec.rst import blocks, escaped, link, table
+from viommu_spec.session import depends_on_specification, parsed
+
+
+def registered(name: str) -> tuple[list[Machine], list[Variant]]:
+    """The machines and variants that a function, ``MODULE:FUNCTION``, answers."""
+    module, _, function = name.partition(":")
+    machines, variants = getattr(importlib.import_module(module), function)()
+    return machines, variants
+
+
+class Findings(SphinxDirective):
+    """A row for each variant whose name begins with the argument: what it does, breaks, mirrors."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table; a sentence if there is no such variant."""
+        depends_on_specification(self.env)
+        _, variants = registered(self.config.viommu_spec_registry)
+        found = [item for item in variants if item.name.startswith(self.arguments[0])]
+        head = ("variant", "what goes wrong", "breaks, in steps", "where", "bounds")
+        listed = table(head, map(row, found), "20 32 24 18 6")
+        return parsed(self, listed or "This book is built without these variants.\n")
+
+
+def row(variant: Variant) -> tuple[str, ...]:
+    """A variant as a row of the table."""
+    broken = [
+        f"{link(name, f'invariant-{name}')}: {length}" for name, length in variant.expects.items()
+    ]
+    return (
+        link(variant.name, f"variant-{variant.name}"),
+        escaped(variant.about),
+        lines(broken) or NOTHING,
+        lines(map(escaped, places(variant))),
+        variant.bounds,
+    )
+
+
+def places(variant: Variant) -> list[str]:
+    """Where the text that a variant follows stands; of a whole series just the series."""
+    if len(variant.overrides) > 1:
+        return [variant.source]
+    return [str(item) for function in variant.overrides.values() for item in sources_of(function)]
+
+
+def lines(items: Iterable[str]) -> str:
+    """Short lines in one cell."""
+    return blocks(*(f"| {item}" for item in items)).replace("\n\n", "\n")
