@@ -131,6 +131,8 @@ def test_figures_guards_and_host_calls_are_printed(tmp_path: Path) -> None:
     sphinx(docs, "tests.docs.toys:load")
     page = (docs / "generated" / "machines" / "refcount.rst").read_text()
     assert ":Enabled if: ``s.holders[holder].holds == NONE``" in page
+    assert ":Parameters:" in page
+    assert "   * ``fault``: which of the host calls is refused, or none\n" in page
     assert ":Host calls: ``heap_allocate  object={out} ({ret})``, refused with ``ENOMEM``" in page
     for figure in ("9", "28", "4"):
         assert f"     - {figure}\n" in page

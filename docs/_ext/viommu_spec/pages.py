@@ -75,8 +75,8 @@ class Book:
             f".. index:: single: {name}; action of {machine.name}",
             heading(name, 2, f"action-{machine.name}-{name}"),
             prose(function.__doc__),
-            code(reading.signature(function)),
             parts.terms({
+                "Parameters": parts.parameters(function),
                 "Enabled if": [f"``{guard}``" for guard in reading.guards(function)],
                 "Host calls": parts.host_calls(function),
                 "Calls": [parts.link_to(item) for item in reading.calls(function)],

@@ -110,6 +110,11 @@ def figure(number: int | None) -> str:
     return NOTHING if number is None else f"{number:,}"
 
 
+def parameters(function: Function) -> list[str]:
+    """The parameters of an action and their values."""
+    return [f"``{item.name}``: {item.values}" for item in reading.parameters(function)]
+
+
 def host_calls(function: Function) -> list[str]:
     """The host calls of an action and what each is refused with."""
     return [

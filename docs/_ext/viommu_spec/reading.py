@@ -11,7 +11,7 @@ from enum import IntEnum
 from types import CodeType, FunctionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from spec.language import Id, IdSet, Machine, Range, Record, Sort, Table
+from spec.language import Fault, Id, IdSet, Machine, Range, Record, Sort, Table
 from spec.language.control import HostCallSpec
 from spec.language.machine import Function
 from spec.language.types import Const, Nullable
@@ -76,11 +76,19 @@ def source(function: Function) -> str:
     return textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
 
 
-def signature(function: Function) -> str:
-    """The head of a function as it is written, in one line."""
-    node = _tree(function)
-    answer = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{node.name}({ast.unparse(node.args)}){answer}"
+def parameters(function: Function) -> list[Field]:
+    """The parameters of an action, of which each combination of values is a transition."""
+    hints = get_type_hints(inspect.unwrap(function), include_extras=True)
+    found = []
+    for name in list(inspect.signature(function).parameters)[1:]:
+        if hints[name] is Fault:
+            found.append(Field(name, "which of the host calls is refused, or none", False))
+        else:
+            never_none = get_origin(hints[name]) is Id
+            values = words(hints[name])
+            values = values.removesuffix(", or none") if never_none else values
+            found.append(Field(name, values, False))
+    return found
 
 
 def guards(function: Function) -> list[str]:
@@ -91,7 +99,8 @@ def guards(function: Function) -> list[str]:
             case ast.Expr(ast.Constant()) | ast.Assign(targets=[ast.Name()]) | ast.AnnAssign():
                 continue
             case ast.Expr(ast.Call(ast.Name("require"), [condition])):
-                found.append(ast.unparse(condition))
+                segment = ast.get_source_segment(source(function), condition) or ""
+                found.append(" ".join(segment.split()))
             case ast.Expr(ast.Call(ast.Name(name), arguments)):
                 called = inspect.unwrap(function).__globals__.get(name)
                 if not _only_guards(called, [ast.unparse(item) for item in arguments]):
