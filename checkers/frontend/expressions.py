@@ -95,6 +95,8 @@ class Evaluator:
         self.counts: Counts = []
         self.earlier: Counts = []
         self.facts: list[Node] = []
+        self.choices: list[Node] | None = None
+        self.label = ""
         self.dereferenced: list[Node] = []
 
     def call(self, function: t.Function, arguments: list[Value]) -> Value:
@@ -325,9 +327,24 @@ class Evaluator:
 
     def _first(self, expr: t.Quantified, picked: list[tuple[Node, Node]]) -> Node:
         assert isinstance(expr.type, IdT)
+        if expr.relaxed and self.choices is not None:
+            return self._any_of(expr.type, picked)
         found = self.g.const(0, expr.type)
         for test, value in reversed(picked):
             found = self.g.ite(test, value, found)
+        return found
+
+    def _any_of(self, kind: IdT, picked: list[tuple[Node, Node]]) -> Node:
+        """A variable that is one of the rows picked, or none if there is none; `choices` says so."""
+        assert self.choices is not None
+        g = self.g
+        rows = sum(1 << int(value.value) for _, value in picked if value.op == "const")
+        found = g.var(f"?fresh {len(self.choices)} of {self.label}", kind, rows | 1)
+        taken = [g.and_(g.eq(found, value), test) for test, value in picked]
+        none = g.and_(
+            g.eq(found, g.const(0, kind)), g.not_(g.any_of(test for test, _ in picked))
+        )
+        self.choices.append(g.any_of([*taken, none]))
         return found
 
     def items(self, span: tuple[int, int], table: TableLayout | None) -> Iterator[Node]:

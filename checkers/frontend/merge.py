@@ -32,6 +32,7 @@ class Step:
     `enabled`: it ends well. `crashes` and `cuts`: the conditions, which exclude each other, under
     which it fails that check or meets that bound. `next`: what each variable that may change is
     afterwards, if enabled. `parameters` are the nodes bound, the fault (or None) in `fault`.
+    `choices` says what the variables are that stand for what `fresh` gives, if it may give any.
     """
 
     name: str
@@ -43,13 +44,18 @@ class Step:
     calls: Node
     parameters: tuple[Node, ...]
     fault: Node | None
+    choices: tuple[Node, ...] = ()
 
 
 class Merger:
-    """Merges the functions of one program on one graph."""
+    """Merges the functions of one program on one graph.
 
-    def __init__(self, program: Program) -> None:
+    If `relaxed`, `fresh` gives any row instead of the first: more runs, and the same for all rows.
+    """
+
+    def __init__(self, program: Program, relaxed: bool = False) -> None:
         self.program = program
+        self.relaxed = relaxed
         self.layout: Layout = program.layout
         self.graph = Graph()
         self.parser = Parser(program.layout)
@@ -123,6 +129,8 @@ class Merger:
         node = fault if rule.fault and isinstance(fault, Node) else None
         start = dict(env)
         executor = Executor(self.graph, self.layout, self.cells, [env], node)
+        executor.choices = [] if self.relaxed else None
+        executor.label = f"{rule.name}{given}"
         bound = self.bind(rule, given)
         function = self.parser.function(rule.function)
         arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
@@ -138,6 +146,7 @@ class Merger:
             rule.name, enabled, crashes, cuts,
             {key: new for key, new in executor.env.items() if new is not start[key]},
             value if isinstance(value, Node) else self.graph.number(0), calls, tuple(bound), node,
+            tuple(executor.choices or ()),
         )
 
     def _sorted(self, failures: list[Failure]) -> tuple[

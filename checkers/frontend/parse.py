@@ -36,6 +36,7 @@ ANY_INT = IntT(-512, 511)
 BOOL = BoolT()
 QUANTIFIERS: dict[Any, str] = {
     builtins.any: "any", builtins.all: "all", types.count: "count", types.first: "first",
+    types.fresh: "fresh",
 }
 GUARDS: dict[Any, str] = {
     control.require: "require", control.check: "check", control.limit: "limit",
@@ -471,9 +472,12 @@ class _FunctionParser:
     def quantified(self, node: ast.Call, op: str) -> t.Expr:
         if len(node.args) != 1 or not isinstance(node.args[0], ast.GeneratorExp):
             self.refuse(node, f"`{op}` takes a generator: {op}(... for x in s.table if ...)")
-        return self.generator(node, op, node.args[0], 0)
+        relaxed = op == "fresh"
+        return self.generator(node, "first" if relaxed else op, node.args[0], 0, relaxed)
 
-    def generator(self, node: ast.Call, op: str, source: ast.GeneratorExp, level: int) -> t.Expr:
+    def generator(
+        self, node: ast.Call, op: str, source: ast.GeneratorExp, level: int, relaxed: bool = False
+    ) -> t.Expr:
         clause = source.generators[level]
         if not isinstance(clause.target, ast.Name):
             self.refuse(node, "a generator binds one name")
@@ -495,7 +499,7 @@ class _FunctionParser:
         else:
             self.locals[name] = hidden
         kinds: dict[str, t.Type] = {"first": value.type, "count": IntT(0, span[1] - span[0])}
-        return t.Quantified(op, name, state, table, span, test, value, kinds.get(op, BOOL))
+        return t.Quantified(op, name, state, table, span, test, value, kinds.get(op, BOOL), relaxed)
 
     def resolve(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name) and node.id not in self.locals:

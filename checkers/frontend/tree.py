@@ -153,7 +153,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Quantified:
-    """any, all, count or first of `value` for each row (`table`) or int (`span`) that passes `test`."""
+    """any, all, count or first of `value` for each row (`table`) or int (`span`) with `test`.
+
+    A `relaxed` first is a `fresh`: in a proof any of them.
+    """
 
     op: str
     name: str
@@ -163,6 +166,7 @@ class Quantified:
     test: Expr | None
     value: Expr
     type: Type
+    relaxed: bool = False
 
 
 @dataclass(frozen=True)

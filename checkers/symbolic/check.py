@@ -63,7 +63,7 @@ class Proof:
         self.limits = limits
         self.begun = time.monotonic()
         self.until = self.begun + limits.seconds if limits.seconds else 0.0
-        self.system = _system = System(program)
+        self.system = _system = System(program, relaxed=True)
         self.rules = {name: _Rule(name) for name in (*program.invariants, CRASH)}
         if program.rank is not None:
             self.rules[TEARDOWN] = _Rule(TEARDOWN)

@@ -59,7 +59,8 @@ class Query:
         self.terms.opaque = False
         asserted += self.terms.terms(nodes[-1:])
         self.terms.terms(goals)
-        self.solver.add(*typed_terms(self.terms), *asserted)
+        pairs = [(self.terms.term(a), self.terms.term(b)) for a, b in self.system.order]
+        self.solver.add(*typed_terms(self.terms), *asserted, *(z3.UGE(a, b) for a, b in pairs))
 
     def check(self, node: Node | None = None, value: bool = True) -> str:
         """`sat`, `unsat` or `unknown`: can the node have the value, after what is assumed?"""
@@ -132,10 +133,10 @@ class _Stepping:
         goals = [self.crash, *(node for _, node in self.goals)]
         fault = [] if self.step.fault is None else [self.step.fault]
         parts = [*self.step.parameters, *fault, *self.step.next.values()]
-        nodes = variables([self.step.enabled, *goals, *parts])
+        nodes = variables([self.step.enabled, *goals, *parts, *self.step.choices])
         query = Query(self.system, self.system.carriers(nodes), self.until)
         extra = [node for node in nodes if node not in self.system.state]
-        assumed = [*self.system.hypotheses(extra), self.graph.true]
+        assumed = [*self.system.hypotheses(extra), *self.step.choices, self.graph.true]
         query.assume(assumed, [*goals, self.step.enabled, *extra], opaque)
         if opaque:
             query.solver.add(*query.terms.terms(self.facts))
@@ -146,8 +147,12 @@ class _Stepping:
         crash = self._ask(CRASH, (), self.crash, False)
         found = [crash]
         self._commit()
-        for conjunct, node in self.goals:
-            found.append(self._ask(conjunct.rule, conjunct.binding, node, True))
+        together = self.graph.all_of(node for _, node in self.goals)
+        if self.quick.check(together, False) == "unsat":
+            found += [Answer(item.rule, str(self.task), "holds") for item, _ in self.goals]
+        else:
+            for conjunct, node in self.goals:
+                found.append(self._ask(conjunct.rule, conjunct.binding, node, True))
         asked = {answer.rule for answer in found}
         untouched = {*self.system.always, *self.system.on_failure} - asked
         found += [Answer(rule, str(self.task), "holds") for rule in sorted(untouched)]
@@ -242,6 +247,8 @@ def _teardown(system: System, until: float) -> list[Answer]:
         rule = program.action(name)
         for values in rule.instances(program.layout):
             step = merger.action(rule, values, 0)
+            if step.choices:
+                return _teardown(System(program), until)
             lower = merger.predicate_after(program.rank, system.state, system.after(step))
             helps.append(g.and_(step.enabled, g.lt(lower, rank)))
     goal = g.ite(done, empty, g.any_of(helps))

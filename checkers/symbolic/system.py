@@ -12,6 +12,7 @@ import z3
 from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
+from checkers.symbolic.interchange import orders
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, SortT
 from spec.language.program import Program, Rule
@@ -34,11 +35,21 @@ class Conjunct:
 
 
 class System:
-    """The merged parts of a program, built when first asked for."""
+    """The merged parts of a program, built when first asked for.
 
-    def __init__(self, program: Program) -> None:
+    If `relaxed`, allocation takes any free row, and `order` has pairs of nodes of which the first
+    may be assumed to be no less than the second: rows that are alike, sorted.
+    """
+
+    def __init__(self, program: Program, relaxed: bool = False) -> None:
         self.program = program
-        self.merger = Merger(program)
+        self.relaxed = relaxed
+        self.merger = Merger(program, relaxed)
+        cells = self.merger.cells
+        self.order = [
+            (cells.of(column, low), cells.of(column, high))
+            for column, low, high in (orders(program, self.merger.parser) if relaxed else ())
+        ]
         self.graph = self.merger.graph
         self.state = self.merger.state()
         kinds = {item.name: item.kind for item in program.machine.invariants}

@@ -15,7 +15,7 @@ from spec.language import (
     Record,
     Sort,
     Table,
-    first,
+    fresh,
     limit,
     mirrors,
 )
@@ -112,7 +112,7 @@ class Kernel(Memory):
 @mirrors("kernel R0.1")
 def new_object(s: Kernel, fd: Id[Iommufd], kind: Kind) -> Id[Object]:
     """Give the lowest free id of a file descriptor to a new object that nobody uses yet."""
-    free = first(o.id for o in s.objects if o.fd == fd and o.kind == Kind.FREE)
+    free = fresh(o.id for o in s.objects if o.fd == fd and o.kind == Kind.FREE)
     limit(free != NONE, "objects")
     s.objects[free].kind = kind
     s.objects[free].refs = 1

@@ -3,7 +3,7 @@
 A specification imports from here and from nothing else:
 
 - `Record`, `Table`, `State`, `Id`, `IdSet`, `Sort`, `Range`, `CONST`, `NULLABLE` declare state;
-- `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `count`, `NONE`, `NULL` write actions;
+- `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL` write actions;
 - `Machine`, `Bounds`, `Shape`, `Teardown`, `Variant`, `mirrors`, `invariant`, `on_failure`,
   `sometimes`, `overrides`, `overriding` put them together;
 - `build` makes a `Program` of a machine, which runs.
@@ -42,6 +42,7 @@ from spec.language.types import (
     Table,
     count,
     first,
+    fresh,
 )
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "check",
     "count",
     "first",
+    "fresh",
     "host_call",
     "invariant",
     "limit",

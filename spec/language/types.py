@@ -122,6 +122,15 @@ def first(ids: Iterable[Id[R]]) -> Id[R]:
     return NONE
 
 
+def fresh(ids: Iterable[Id[R]]) -> Id[R]:
+    """The first id of a generator, as `first` has it, of rows that are all as good as it.
+
+    A proof takes any of them, which covers the first, and may then treat the rows of the table as
+    interchangeable. For what an allocator gives.
+    """
+    return first(ids)
+
+
 def count(conditions: Iterable[bool]) -> int:
     """How many conditions of a generator over a table are true."""
     return sum(1 for condition in conditions if condition)
