@@ -32,7 +32,7 @@ from spec.vtd.ioas_container import (
     vtd_ioas_container_forget,
     vtd_ioas_container_new,
     vtd_ioas_container_populate,
-    vtd_release_s2,
+    vtd_ioas_container_put_s2_hwpt,
     vtd_set_hwpt,
     vtd_try_next,
 )
@@ -65,6 +65,8 @@ def set_hwpt_overwrites(
     fault: Fault,
 ) -> None:
     """VTD_PASID_UPDATE takes the path of BIND: the record of the old HWPT is overwritten."""
+    if hwpt == NONE:
+        return
     s.s2_hwpts[s2].users += 1
     s.address_spaces[vtd_as].hwpt_id = hwpt
     s.address_spaces[vtd_as].s2_hwpt = s2
@@ -79,22 +81,21 @@ def attach_hwpt_forgets(
     pgtt: Pgtt,
     flpt: PgTable,
     fault: Fault,
-) -> Errno:
+) -> tuple[Errno, Id[Object]]:
     """The record is written before the attach and zeroed when it fails: the old id is lost."""
     err = Errno.OK
     hwpt = s.s2_hwpts[s2].hwpt_id
     if pgtt == Pgtt.FLT:
         err, hwpt = vtd_create_s1_hwpt(s, vtd_as, s2, flpt, fault)
         if err != Errno.OK:
-            return err
+            return err, NONE
     err = iommufd_cdev_attach_ioas_hwpt(s, s.address_spaces[vtd_as].hiod, hwpt, fault)
     if err != Errno.OK:
         if pgtt == Pgtt.FLT:
             vtd_destroy_s1_hwpt(s, hwpt, fault)
         s.address_spaces[vtd_as].hwpt_id = NONE
-        return err
-    vtd_set_hwpt(s, vtd_as, hwpt, s2, fault)
-    return Errno.OK
+        return err, NONE
+    return Errno.OK, hwpt
 
 
 @overrides(vtd_device_attach_pgtbl)
@@ -123,20 +124,34 @@ def detach_pgtbl_aborts(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], fault: 
 @mirrors("002 15/21 vtd_device_attach_iommufd", "defects V-04")
 def new_container_ignores_alloc(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
-) -> Errno:
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
     """`ret < 0` of a bool is never true: a refused IOAS_ALLOC goes on with an id of no object.
 
-    The attach fails then, and `ret`, still false, is answered: success.
+    The attach fails then, and `ret`, still false, is answered: success with nothing attached.
     """
     device = s.devices[s.address_spaces[vtd_as].hiod]
     err, ioas = iommufd_backend_alloc_ioas(s, device.fd, fault)
     if err != Errno.OK:
-        return Errno.OK
+        return Errno.OK, NONE, NONE
     container = vtd_ioas_container_new(s, device.fd, ioas, device.erratum)
-    err = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
+    err, hwpt, s2 = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
     if err != Errno.OK:
         vtd_ioas_container_abandon(s, container, fault)
-    return err
+    return err, hwpt, s2
+
+
+@overrides(vtd_set_hwpt)
+@mirrors("002 15/21 vtd_device_attach_hwpt", "defects V-04")
+def set_hwpt_of_nothing(
+    s: IntelIOMMUState,
+    vtd_as: Id[VTDAddressSpace],
+    hwpt: Id[Object],
+    s2: Id[VTDS2Hwpt],
+    fault: Fault,
+) -> None:
+    """The record is written where the attach succeeds, so not when nothing was attached."""
+    if hwpt != NONE:
+        vtd_set_hwpt(s, vtd_as, hwpt, s2, fault)
 
 
 @overrides(vtd_ioas_container_populate)
@@ -148,19 +163,18 @@ def populate_after_attach(
     pgtt: Pgtt,
     flpt: PgTable,
     fault: Fault,
-) -> Errno:
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
     """The device is attached first; if mapping fails it is detached, not put back where it was."""
-    err = vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
+    err, hwpt, s2 = vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
     if err != Errno.OK:
-        return err
+        return err, NONE, NONE
     err = memory_listener_register(s, container, fault)
     if err != Errno.OK:
-        found = s.address_spaces[vtd_as]
         vtd_device_detach_hwpt(s, vtd_as, fault)
-        vtd_release_s2(s, found.hwpt_id, found.s2_hwpt, fault)
-        found.hwpt_id = NONE
-        found.s2_hwpt = NONE
-    return err
+        if hwpt != s.s2_hwpts[s2].hwpt_id:
+            vtd_destroy_s1_hwpt(s, hwpt, fault)
+        vtd_ioas_container_put_s2_hwpt(s, s2, fault)
+    return err, hwpt, s2
 
 
 @overrides(vtd_ioas_container_abandon)
@@ -248,13 +262,13 @@ AS_POSTED = (
 
 
 def _single(
-    name: str, about: str, override: Function, bounds: str = "roomy", **expects: int
+    name: str, about: str, *functions: Function, bounds: str = "roomy", **expects: int
 ) -> Variant:
     """The reference with one defect."""
     return Variant(
         name=f"vtd-rfcv3-{name}",
         machine="hwpt-sharing",
-        overrides=overriding(override),
+        overrides=overriding(*functions),
         expects={rule.replace("_", "-"): length for rule, length in expects.items()},
         bounds=bounds,
         source="002 15/21",
@@ -302,6 +316,7 @@ VARIANTS = (
         "ioas-unchecked",
         "A refused IOAS_ALLOC is taken for success; the unbind that follows crashes.",
         new_container_ignores_alloc,
+        set_hwpt_of_nothing,
         bindings_are_attached=3,
         no_failed_check=4,
     ),
@@ -343,7 +358,7 @@ VARIANTS = (
         "no-errata",
         "15/21 alone: a device with the erratum shares the read-only mappings of another.",
         container_matches_any_errata,
-        "errata",
+        bounds="errata",
         read_only_exclusion=5,
     ),
 )

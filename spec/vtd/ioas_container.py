@@ -153,7 +153,7 @@ def vtd_device_attach_hwpt(
     pgtt: Pgtt,
     flpt: PgTable,
     fault: Fault,
-) -> Errno:
+) -> tuple[Errno, Id[Object]]:
     """Attach a device to a stage-2 table, or to a new nested HWPT over it.
 
     On refusal the new HWPT is destroyed and the device stays where it was.
@@ -163,14 +163,13 @@ def vtd_device_attach_hwpt(
     if pgtt == Pgtt.FLT:
         err, hwpt = vtd_create_s1_hwpt(s, vtd_as, s2, flpt, fault)
         if err != Errno.OK:
-            return err
+            return err, NONE
     err = iommufd_cdev_attach_ioas_hwpt(s, s.address_spaces[vtd_as].hiod, hwpt, fault)
     if err != Errno.OK:
         if pgtt == Pgtt.FLT:
             vtd_destroy_s1_hwpt(s, hwpt, fault)
-        return err
-    vtd_set_hwpt(s, vtd_as, hwpt, s2, fault)
-    return Errno.OK
+        return err, NONE
+    return Errno.OK, hwpt
 
 
 @mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
@@ -190,39 +189,39 @@ def vtd_device_attach_container(
     pgtt: Pgtt,
     flpt: PgTable,
     fault: Fault,
-) -> Errno:
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
     """Attach a device to the first stage-2 of a container that takes it, else to a new one."""
     dev = s.address_spaces[vtd_as].hiod
     for s2_hwpt in s.s2_hwpts:
         if s2_hwpt.container == container:
-            err = vtd_device_attach_hwpt(s, vtd_as, s2_hwpt.id, pgtt, flpt, fault)
+            err, hwpt = vtd_device_attach_hwpt(s, vtd_as, s2_hwpt.id, pgtt, flpt, fault)
             if not vtd_try_next(err):
-                return err
+                return err, hwpt, s2_hwpt.id
     ioas = s.containers[container].ioas_id
-    error, hwpt = iommufd_backend_alloc_hwpt(s, dev, ioas, True, NULL, fault)
+    error, parent = iommufd_backend_alloc_hwpt(s, dev, ioas, True, NULL, fault)
     if error != Errno.OK:
-        return error
-    s2 = vtd_ioas_container_get_s2_hwpt(s, container, hwpt)
-    error = vtd_device_attach_hwpt(s, vtd_as, s2, pgtt, flpt, fault)
+        return error, NONE, NONE
+    s2 = vtd_ioas_container_get_s2_hwpt(s, container, parent)
+    error, attached = vtd_device_attach_hwpt(s, vtd_as, s2, pgtt, flpt, fault)
     if error != Errno.OK:
         vtd_ioas_container_put_s2_hwpt(s, s2, fault)
-    return error
+    return error, attached, s2
 
 
 @mirrors("002 15/21 vtd_device_attach_iommufd")
 def vtd_device_attach_new_container(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
-) -> Errno:
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
     """Attach a device in a container of its own; on refusal the container goes again."""
     device = s.devices[s.address_spaces[vtd_as].hiod]
     err, ioas = iommufd_backend_alloc_ioas(s, device.fd, fault)
     if err != Errno.OK:
-        return err
+        return err, NONE, NONE
     container = vtd_ioas_container_new(s, device.fd, ioas, device.erratum)
-    err = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
+    err, hwpt, s2 = vtd_ioas_container_populate(s, vtd_as, container, pgtt, flpt, fault)
     if err != Errno.OK:
         vtd_ioas_container_abandon(s, container, fault)
-    return err
+    return err, hwpt, s2
 
 
 @mirrors("002 15/21 vtd_device_attach_iommufd")
@@ -233,11 +232,11 @@ def vtd_ioas_container_populate(
     pgtt: Pgtt,
     flpt: PgTable,
     fault: Fault,
-) -> Errno:
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
     """Map the guest's memory, then attach the device: it never uses a map that is not complete."""
     err = memory_listener_register(s, container, fault)
     if err != Errno.OK:
-        return err
+        return err, NONE, NONE
     return vtd_device_attach_container(s, vtd_as, container, pgtt, flpt, fault)
 
 
@@ -260,16 +259,27 @@ def vtd_container_matches(
 
 
 @mirrors("002 15/21 vtd_device_attach_iommufd", "002 16/21 vtd_device_attach_iommufd")
+def vtd_device_attach_any_container(
+    s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
+) -> tuple[Errno, Id[Object], Id[VTDS2Hwpt]]:
+    """Attach a device in the container that suits it, or in a new one."""
+    for container in s.containers:
+        if vtd_container_matches(s, container.id, vtd_as):
+            err, hwpt, s2 = vtd_device_attach_container(s, vtd_as, container.id, pgtt, flpt, fault)
+            if not vtd_try_next(err):
+                return err, hwpt, s2
+    return vtd_device_attach_new_container(s, vtd_as, pgtt, flpt, fault)
+
+
+@mirrors("002 15/21 vtd_device_attach_iommufd")
 def vtd_device_attach_iommufd(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
 ) -> Errno:
-    """Attach a device as its PASID entry asks, in the container that suits it or in a new one."""
-    for container in s.containers:
-        if vtd_container_matches(s, container.id, vtd_as):
-            err = vtd_device_attach_container(s, vtd_as, container.id, pgtt, flpt, fault)
-            if not vtd_try_next(err):
-                return err
-    return vtd_device_attach_new_container(s, vtd_as, pgtt, flpt, fault)
+    """Attach a device as its PASID entry asks, remember that, and let go of what it had before."""
+    err, hwpt, s2 = vtd_device_attach_any_container(s, vtd_as, pgtt, flpt, fault)
+    if err == Errno.OK:
+        vtd_set_hwpt(s, vtd_as, hwpt, s2, fault)
+    return err
 
 
 @mirrors("002 15/21 vtd_device_detach_hwpt")
