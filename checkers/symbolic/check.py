@@ -200,9 +200,9 @@ def _prove(job: tuple[Task, float]) -> list[Answer]:
 
 def _prove_in_two(job: tuple[str, float]) -> tuple[str, bool]:
     name, until = job
-    return name, two_steps(_system, name, until)
+    return name, two_steps(System(_system.program), name, until)
 
 
 def _search(job: tuple[set[str], float]) -> tuple[dict[str, Violation], int]:
     rules, until = job
-    return shortest(_system, rules, DEPTH, until)
+    return shortest(System(_system.program), rules, DEPTH, until)

@@ -11,6 +11,7 @@ import z3
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.symbolic.cases import LARGE, Case, Possible, calls, cases
 from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind
@@ -37,6 +38,7 @@ class Task:
     kind: str
     action: str = ""
     given: Given = ()
+    case: Case = ()
 
     def __str__(self) -> str:
         values = ", ".join("*" if value is None else str(value) for value in self.given)
@@ -92,15 +94,39 @@ def run_task(system: System, task: Task, until: float) -> list[Answer]:
 
 
 def tasks(system: System) -> list[Task]:
-    """The parts of a proof."""
-    found = [
-        Task("step", rule.name, given)
+    """The parts of a proof, the largest first; large actions in cases."""
+    sizes = {
+        rule.name: calls(system.merger.parser.function(rule.function))
         for rule in system.program.actions
+    }
+    large = any(size >= LARGE for size in sizes.values())
+    split = cases(system, _possible(system)) if large else [()]
+    found = [
+        Task("step", rule.name, given, case)
+        for rule in sorted(system.program.actions, key=lambda rule: -sizes[rule.name])
         for given in system.action_instances(rule)
+        for case in (split if sizes[rule.name] >= LARGE else [()])
     ]
     if system.program.rank is not None:
         found.append(Task("teardown"))
     return [*found, Task("initial")]
+
+
+def _possible(system: System) -> Possible:
+    """Asks whether a state can be of a case; what is not known can be."""
+    query = Query(system, system.carriers(), 0.0)
+    query.assume([*system.hypotheses(), system.graph.true], [], True)
+
+    def possible(case: Case) -> bool:
+        return query.check(system.graph.all_of(equations(system, case))) != "unsat"
+
+    return possible
+
+
+def equations(system: System, case: Case) -> list[Node]:
+    """What a case says, as nodes."""
+    g = system.graph
+    return [g.eq(node, g.const(value, node.type)) for node, value in case]
 
 
 class _Stepping:
@@ -110,7 +136,9 @@ class _Stepping:
         self.system, self.task, self.until = system, task, until
         self.graph = system.graph
         self.rule = system.program.action(task.action)
-        self.step: Merged = system.merger.action(self.rule, task.given, before=system.state)
+        fixed = {node: self.graph.const(value, node.type) for node, value in task.case}
+        start = {**system.state, **fixed}
+        self.step: Merged = system.merger.action(self.rule, task.given, before=start)
         after = system.after(self.step)
         self.goals: list[tuple[Conjunct, Node]] = []
         known = len(system.merger.facts)
@@ -136,7 +164,8 @@ class _Stepping:
         nodes = variables([self.step.enabled, *goals, *parts, *self.step.choices])
         query = Query(self.system, self.system.carriers(nodes), self.until)
         extra = [node for node in nodes if node not in self.system.state]
-        assumed = [*self.system.hypotheses(extra), *self.step.choices, self.graph.true]
+        case = equations(self.system, self.task.case)
+        assumed = [*self.system.hypotheses(extra), *self.step.choices, *case, self.graph.true]
         query.assume(assumed, [*goals, self.step.enabled, *extra], opaque)
         if opaque:
             query.solver.add(*query.terms.terms(self.facts))

@@ -1,4 +1,4 @@
-"""Rows that no action and no invariant can tell apart: a proof looks at them in one order only.
+"""Rows that no action and no invariant tells apart: a proof looks at them in one order only.
 
 If every function treats some rows of a table alike, permuting them maps runs to runs and invariants
 to themselves, so it is enough to start an inductive step from states in which these rows are sorted.
@@ -12,6 +12,7 @@ That needs allocation to take *any* free row (`fresh` in a proof), and the text 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
@@ -37,7 +38,7 @@ def orders(program: Program, parser: Parser) -> list[tuple[Column, int, int]]:
         if column is None or not _order_free(functions, table):
             continue
         for rows in _classes(program, functions, table):
-            found += [(column, low, high) for low, high in zip(rows, rows[1:], strict=False)]
+            found += [(column, low, high) for low, high in itertools.pairwise(rows)]
     return found
 
 
@@ -56,37 +57,37 @@ def _functions(program: Program, parser: Parser) -> Iterator[t.Function]:
         if function.serial not in seen:
             seen.add(function.serial)
             yield function
-            todo += [node.function for node in _nodes(function.body) if isinstance(node, t.Call)]
+            todo += [node.function for node in nodes(function.body) if isinstance(node, t.Call)]
 
 
-def _nodes(thing: object) -> Iterator[object]:
+def nodes(thing: object) -> Iterator[object]:
     """Every node of a tree below and including a thing."""
     if isinstance(thing, tuple):
         for item in thing:
-            yield from _nodes(item)
+            yield from nodes(item)
     elif is_dataclass(thing) and not isinstance(thing, t.Function | Column | TableLayout):
         yield thing
         for item in fields(thing):
-            yield from _nodes(getattr(thing, item.name))
+            yield from nodes(getattr(thing, item.name))
 
 
 # order
 
 
 def _order_free(functions: list[t.Function], table: TableLayout) -> bool:
-    for node in (node for function in functions for node in _nodes(function.body)):
+    for node in (node for function in functions for node in nodes(function.body)):
         if isinstance(node, t.Quantified) and node.table is not None:
             ordered = node.op == "first" and not node.relaxed
             if node.table.name == table.name and ordered:
                 return False
-        if isinstance(node, t.For) and node.table is not None and node.table.name == table.name:
-            if not _turns_apart(node.body, table, {node.name}):
-                return False
+        over = isinstance(node, t.For) and node.table is not None and node.table.name == table.name
+        if over and not _turns_apart(node.body, table, {node.name}):
+            return False
     return True
 
 
 def _turns_apart(body: tuple[t.Stmt, ...], table: TableLayout, own: set[str]) -> bool:
-    """Whether a turn of a loop reads and writes nothing but the row it is about (`own` names it)."""
+    """Whether a turn of a loop reads and writes only the row it is about (`own` names it)."""
     return all(_apart(statement, table, own) for statement in body)
 
 
@@ -173,19 +174,15 @@ def _named(program: Program, table: TableLayout) -> set[int]:
 
 
 def _answers(functions: list[t.Function], column: Column) -> list[object]:
-    """What each row answers about a constant: to every comparison with a literal, else its value."""
+    """What each row answers about a constant: to each comparison with a literal, else its value."""
     assert column.constants is not None
     tests: list[tuple[str, int, bool]] = []
     uses = 0
-    for node in (node for function in functions for node in _nodes(function.body)):
+    for node in (node for function in functions for node in nodes(function.body)):
         if isinstance(node, t.Field | t.Member) and node.column == column:
             uses += 1
         if isinstance(node, t.Compare):
-            for side, other, swapped in ((node.left, node.right, False), (node.right, node.left, True)):
-                if isinstance(side, t.Field) and side.column == column and isinstance(
-                    other, t.Constant
-                ):
-                    tests.append((node.op, other.value, swapped))
+            tests += _tests(node, column)
     if uses != len(tests):
         return list(column.constants)
     return [
@@ -194,4 +191,16 @@ def _answers(functions: list[t.Function], column: Column) -> list[object]:
             for op, literal, swapped in tests
         )
         for value in column.constants
+    ]
+
+
+def _tests(node: t.Compare, column: Column) -> list[tuple[str, int, bool]]:
+    """The operator, the literal and whether it stands left, if a constant is compared with one."""
+    return [
+        (node.op, other.value, swapped)
+        for side, other, swapped in (
+            (node.left, node.right, False),
+            (node.right, node.left, True),
+        )
+        if isinstance(side, t.Field) and side.column == column and isinstance(other, t.Constant)
     ]

@@ -3,7 +3,8 @@
 A specification imports from here and from nothing else:
 
 - `Record`, `Table`, `State`, `Id`, `IdSet`, `Sort`, `Range`, `CONST`, `NULLABLE` declare state;
-- `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL` write actions;
+- `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
+  write actions;
 - `Machine`, `Bounds`, `Shape`, `Teardown`, `Variant`, `mirrors`, `invariant`, `on_failure`,
   `sometimes`, `overrides`, `overriding` put them together;
 - `build` makes a `Program` of a machine, which runs.
