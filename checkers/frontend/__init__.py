@@ -1,1 +1,1 @@
-"""Reads the text of actions: Python's `ast` into typed trees, trees into merged guarded assignments."""
+"""Reads the text of actions: Python's `ast` into typed trees, trees into guarded assignments."""

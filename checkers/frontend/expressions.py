@@ -335,7 +335,7 @@ class Evaluator:
         return found
 
     def _any_of(self, kind: IdT, picked: list[tuple[Node, Node]]) -> Node:
-        """A variable that is one of the rows picked, or none if there is none; `choices` says so."""
+        """A variable that is one of the rows picked, or none if there is none (see `choices`)."""
         assert self.choices is not None
         g = self.g
         rows = sum(1 << int(value.value) for _, value in picked if value.op == "const")

@@ -1,8 +1,8 @@
 """Rows that no action and no invariant tells apart: a proof looks at them in one order only.
 
 If every function treats some rows of a table alike, permuting them maps runs to runs and invariants
-to themselves, so it is enough to start an inductive step from states in which these rows are sorted.
-That needs allocation to take *any* free row (`fresh` in a proof), and the text to be checked:
+to themselves, so it is enough to start an inductive step where these rows are sorted. That needs
+allocation to take *any* free row (`fresh` in a proof), and the text to be checked:
 
 - no `first` over the table (but `fresh`), no loop over it whose turns depend on their order;
 - constants of a row are compared with literals only (then rows with the same answers are alike), or
@@ -30,7 +30,7 @@ COMPARE = {
 
 
 def orders(program: Program, parser: Parser) -> list[tuple[Column, int, int]]:
-    """Pairs of rows of which a proof may assume that the column's value at the first is not less."""
+    """Pairs of rows: a proof may assume that the column's value at the first is not less."""
     functions = list(_functions(program, parser))
     found = []
     for table in program.layout.tables.values():
@@ -80,10 +80,15 @@ def _order_free(functions: list[t.Function], table: TableLayout) -> bool:
             ordered = node.op == "first" and not node.relaxed
             if node.table.name == table.name and ordered:
                 return False
-        over = isinstance(node, t.For) and node.table is not None and node.table.name == table.name
-        if over and not _turns_apart(node.body, table, {node.name}):
+        if isinstance(node, t.For) and not _loop_apart(node, table):
             return False
     return True
+
+
+def _loop_apart(loop: t.For, table: TableLayout) -> bool:
+    """Whether a loop is over another table, or its turns may come in any order."""
+    other = loop.table is None or loop.table.name != table.name
+    return other or _turns_apart(loop.body, table, {loop.name})
 
 
 def _turns_apart(body: tuple[t.Stmt, ...], table: TableLayout, own: set[str]) -> bool:

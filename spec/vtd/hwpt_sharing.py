@@ -191,7 +191,7 @@ HWPT_SHARING = Machine(
             "coherent, and one without the erratum on the second. Cut for size: one table (all "
             "replacements between tables are in small) and the booted map only (all changes of the "
             "map are in small and errata).",
-            (935898, 13314552, 31),
+            (935898, 13314552, 34),
             ("bound-in-a-later-view",),
             devices=3,
             iommufds=2,
