@@ -7,6 +7,7 @@ import pytest
 from checkers.agreement import agree
 from spec.language import Machine, Variant, build
 from spec.language.program import Kind, Outcome, Rule
+from spec.machines import MACHINES
 from tests.checkers.explicit.odd import ODD
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
@@ -23,6 +24,16 @@ from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 def test_toys_agree(machine: Machine, variant: Variant | None) -> None:
     report = agree(build(machine, "small", variant), 600, seed=3)
     assert report.agreed, report.disagreements[:3]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_ten_thousand_samples_of_every_machine_agree(name: str) -> None:
+    """Next state, refusal and failed check, by running and by the z3 term of each action."""
+    report = agree(build(MACHINES[name], "small"), 10_000, seed=1)
+    assert report.samples >= 10_000
+    assert report.agreed, report.disagreements[:3]
+    ends = {end for end in ("done", "disabled") if f"pasid_cache_invalidate {end}" in report.kinds}
+    assert name != "hwpt-sharing" or ends == {"done", "disabled"}
 
 
 def test_every_construct_agrees_and_every_ending_is_met() -> None:
