@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from spec.language import Variant
-from spec.variants import mutants, vtd_rfcv3
+from spec.variants.mutants import VARIANTS as MUTANTS
+from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
-VARIANTS: dict[str, Variant] = {
-    variant.name: variant for variant in (*vtd_rfcv3.VARIANTS, *mutants.VARIANTS)
-}
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (*VTD_RFCV3, *MUTANTS)}

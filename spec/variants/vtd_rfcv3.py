@@ -13,7 +13,7 @@ from spec.iommufd.calls import (
     iommufd_cdev_attach_ioas_hwpt,
 )
 from spec.iommufd.objects import Errno, Object, PgTable
-from spec.language import NONE, NULL, Fault, Id, Variant, check, mirrors, overrides, overriding
+from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding
 from spec.language.machine import Function
 from spec.vtd.address_space import memory_listener_register
 from spec.vtd.ioas_container import (
@@ -38,7 +38,6 @@ from spec.vtd.ioas_container import (
 )
 from spec.vtd.iommu_device import vtd_dev_unset_iommu_device
 from spec.vtd.pasid_cache import (
-    vtd_device_attach_pgtbl,
     vtd_device_detach_pgtbl,
     vtd_fill_pe_in_cache,
     vtd_iommu_lock,
@@ -98,14 +97,12 @@ def attach_hwpt_forgets(
     return Errno.OK, hwpt
 
 
-@overrides(vtd_device_attach_pgtbl)
+@overrides(vtd_device_attach_iommufd)
 @mirrors("002 15/21 vtd_device_attach_pgtbl", "defects V-03")
-def attach_pgtbl_aborts(
+def attach_iommufd_aborts(
     s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace], pgtt: Pgtt, flpt: PgTable, fault: Fault
 ) -> Errno:
     """The attach is given error_abort: any final refusal of the host aborts QEMU."""
-    if pgtt not in (Pgtt.FLT, Pgtt.PT) or (pgtt == Pgtt.FLT and flpt == NULL):
-        return Errno.EINVAL
     err = vtd_device_attach_iommufd(s, vtd_as, pgtt, flpt, fault)
     check(err == Errno.OK, "error_abort: the host refused to attach")
     return err
@@ -249,7 +246,7 @@ def container_matches_any_errata(
 AS_POSTED = (
     set_hwpt_overwrites,
     attach_hwpt_forgets,
-    attach_pgtbl_aborts,
+    attach_iommufd_aborts,
     detach_pgtbl_aborts,
     new_container_ignores_alloc,
     populate_after_attach,
@@ -307,7 +304,7 @@ VARIANTS = (
         no_leaked_object=4,
     ),
     _single(
-        "abort-attach", "A refused attach aborts QEMU.", attach_pgtbl_aborts, no_failed_check=3
+        "abort-attach", "A refused attach aborts QEMU.", attach_iommufd_aborts, no_failed_check=3
     ),
     _single(
         "abort-detach", "A refused detach aborts QEMU.", detach_pgtbl_aborts, no_failed_check=4
