@@ -60,7 +60,7 @@ def _rule_row(found: Exploration, name: str) -> Finding:
 
 
 def _row(found: Exploration, name: str, missing: Iterable[str], word: str) -> Finding:
-    """Holds if nothing is missing; violated only if the exploration was complete."""
+    """Holds if nothing is missing and no bound cut anything; violated only if it was complete."""
     names = ", ".join(missing)
     row = _figures(found, name)
     if names and found.exhausted:
@@ -71,7 +71,8 @@ def _row(found: Exploration, name: str, missing: Iterable[str], word: str) -> Fi
         detail = _detail(found, _joined([found.stopped, missing_yet]))
         return replace(row, verdict=Verdict.BOUNDED, detail=detail)
     detail = f"exhausted {found.states} states" if found.exhausted else found.stopped
-    return replace(row, verdict=Verdict.HOLDS, detail=_detail(found, detail))
+    verdict = Verdict.BOUNDED if found.cuts else Verdict.HOLDS
+    return replace(row, verdict=verdict, detail=_detail(found, detail))
 
 
 def _figures(found: Exploration, name: str) -> Finding:

@@ -155,9 +155,9 @@ def test_a_state_that_cannot_be_taken_down() -> None:
     assert [step.action for step in row.violation.steps] == ["create", "get"]
 
 
-def test_a_bound_that_cuts_is_named() -> None:
+def test_a_bound_that_cuts_is_named_and_is_no_success() -> None:
     row = rows(build(CUT_MUTEX, "small"))[CRASH]
-    assert row.verdict is Verdict.HOLDS
+    assert row.verdict is Verdict.BOUNDED
     assert row.detail == "exhausted 1 states; cut by patience: 2"
 
 
