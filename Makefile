@@ -12,7 +12,8 @@ STAMP := .venv/.installed
 
 check: $(STAMP)
 	$(BIN)/viommu-spec check --engine all --jobs 2
-	$(BIN)/viommu-spec check --bounds errata --bounds fds
+	$(BIN)/viommu-spec check hwpt-sharing --bounds errata --bounds fds
+	$(BIN)/viommu-spec check object-lifetime --bounds S
 	$(BIN)/viommu-spec check --variant all
 
 test: $(STAMP)

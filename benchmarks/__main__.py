@@ -94,7 +94,7 @@ def _header() -> str:
 
 def _line(case: Case, figures: Figures, count: int) -> str:
     cells = "".join(f"{_number(figures.get(name, '')):>14}" for name in COLUMNS)
-    name = case.name.replace("tests/toys/", "").ljust(NAME)
+    name = case.name.ljust(NAME)
     told = [f"    {word}: {figures[word]}" for word in WORDS if figures.get(word)]
     return "\n".join([f"{name}{cells}{count:6}", *told])
 

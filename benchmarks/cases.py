@@ -19,8 +19,6 @@ LIMIT = 300.0
 RANDOM_SECONDS = 20.0
 """Seconds of random runs."""
 
-LIFETIMES = "tests/toys/lifetimes.py"
-
 
 @dataclass(frozen=True)
 class Case:
@@ -40,7 +38,7 @@ class Case:
 CASES = (
     Case("explicit", "hwpt-sharing", "small"),
     Case("explicit", "hwpt-sharing", "standard"),
-    Case("explicit", LIFETIMES, "standard"),
+    Case("explicit", "object-lifetime", "S"),
     Case("stateful", "hwpt-sharing", "large"),
     Case("symbolic", "hwpt-sharing", "small"),
     Case("symbolic", "hwpt-sharing", "standard", long=True),

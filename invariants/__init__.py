@@ -9,6 +9,11 @@ from invariants.address_space import (
 )
 from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
 from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
+from invariants.lifetimes import (
+    attached_to_an_hwpt,
+    counts_equal_referrers,
+    parents_are_there,
+)
 from invariants.locks import no_lock_held
 from invariants.read_only import read_only_exclusion, writeable_only_holds
 from invariants.references import (
@@ -56,6 +61,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (two_stage2_in_a_container,),
     ),
+    "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
 }
 
 

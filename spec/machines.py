@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 
-MACHINES: dict[str, Machine] = {machine.name: machine for machine in (HWPT_SHARING,)}
+MACHINES: dict[str, Machine] = {
+    machine.name: machine for machine in (HWPT_SHARING, OBJECT_LIFETIME)
+}

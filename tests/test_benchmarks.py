@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as program
-from benchmarks.cases import CASES, LIFETIMES, Case, measure
+from benchmarks.cases import CASES, Case, measure
 
 
 def test_names_are_distinct() -> None:
@@ -17,7 +17,7 @@ def test_names_are_distinct() -> None:
 
 
 def test_exploration_is_measured() -> None:
-    figures = measure(Case("explicit", LIFETIMES, "small"))
+    figures = measure(Case("explicit", "object-lifetime", "small"))
     assert {"states", "transitions", "depth", "states/s", "bytes/state"} <= set(figures)
     assert figures["stopped"] == ""
 

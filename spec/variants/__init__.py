@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from spec.language import Variant
+from spec.variants.lifetimes import VARIANTS as LIFETIMES
 from spec.variants.mutants import VARIANTS as MUTANTS
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
-VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (*VTD_RFCV3, *MUTANTS)}
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant for variant in (*VTD_RFCV3, *MUTANTS, *LIFETIMES)
+}

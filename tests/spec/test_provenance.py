@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spec.iommufd import calls, objects
+from spec.iommufd import calls, object_lifetime, objects
 from spec.language import Source
 from spec.language.machine import Function, sources_of, summary
 from spec.machines import MACHINES
@@ -50,7 +50,9 @@ def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) 
             assert re.search(rf"\b{source.function}\b", patch_text(source)), str(source)
 
 
-MODULES = (calls, objects, address_space, ioas_container, iommu_device, pasid_cache)
+MODULES = (
+    calls, objects, object_lifetime, address_space, ioas_container, iommu_device, pasid_cache,
+)  # fmt: skip
 HELPERS = [
     function
     for module in MODULES

@@ -21,6 +21,7 @@ from checkers.result import (
     Violation,
 )
 from invariants import complete
+from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import (
     NONE,
     NULL,
@@ -44,7 +45,6 @@ from spec.language.program import Kind
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD
-from tests.toys.lifetimes import LIFETIMES
 from tests.toys.mutex import MUTEX, Mutex, Process, leave, somebody_inside
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import (
@@ -58,6 +58,7 @@ from tests.toys.refcount import (
 )
 
 ALL: frozenset[str] = frozenset()
+LIFETIME = complete(OBJECT_LIFETIME)
 
 
 def rows(program: Program, limits: Limits | None = None, symmetry: bool = True,
@@ -89,8 +90,8 @@ def replayed(program: Program, violation: Violation) -> bool:
 
 @pytest.mark.parametrize(
     ("machine", "bounds"),
-    [(MUTEX, "small"), (QUEUE, "small"), (REFCOUNT, "small"), (LIFETIMES, "standard")],
-    ids=["mutex", "queue", "refcount", "lifetimes"],
+    [(MUTEX, "small"), (QUEUE, "small"), (REFCOUNT, "small")],
+    ids=["mutex", "queue", "refcount"],
 )
 def test_exact_figures(machine: Machine, bounds: str) -> None:
     found = explore(build(machine, bounds), symmetry=False)
@@ -105,7 +106,7 @@ def test_many_holders_have_the_number_of_states_one_can_calculate() -> None:
     assert explore(build(REFCOUNT, "large")).states == 5 ** 5
 
 
-@pytest.mark.parametrize("machine", [MUTEX, QUEUE, REFCOUNT, LIFETIMES], ids=lambda m: m.name)
+@pytest.mark.parametrize("machine", [MUTEX, QUEUE, REFCOUNT, LIFETIME], ids=lambda m: m.name)
 def test_a_reference_holds(machine: Machine) -> None:
     found = rows(build(machine, "small"))
     assert {row.verdict for row in found.values()} == {Verdict.HOLDS}
@@ -171,7 +172,7 @@ def test_a_witness_that_is_not_reached_and_an_action_that_never_fires() -> None:
 
 def test_a_time_limit_is_never_success() -> None:
     limits = Limits(seconds=1e-9)
-    found = rows(build(LIFETIMES, "large"), limits)
+    found = rows(build(OBJECT_LIFETIME, "A"), limits)
     assert {row.verdict for row in found.values()} <= {Verdict.BOUNDED, Verdict.HOLDS}
     assert found[CRASH].verdict is Verdict.BOUNDED
     assert found[CRASH].detail == "time limit of 1e-09 s met at depth 0"
@@ -179,7 +180,7 @@ def test_a_time_limit_is_never_success() -> None:
 
 
 def test_a_memory_limit_is_never_success() -> None:
-    found = rows(build(LIFETIMES, "small"), Limits(memory_mib=1))
+    found = rows(build(OBJECT_LIFETIME, "small"), Limits(memory_mib=1))
     assert found[CRASH].verdict is Verdict.BOUNDED
     assert found[CRASH].detail == "memory limit of 1 MiB met at depth 0"
 
@@ -205,7 +206,7 @@ def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_progress_is_told() -> None:
     told: list[Progress] = []
-    explore(build(LIFETIMES, "standard"), limits=Limits(progress=told.append))
+    explore(build(OBJECT_LIFETIME, "S"), limits=Limits(progress=told.append))
     assert told
     assert told[-1].states <= 77_017
     assert all(item.rate > 0 for item in told)

@@ -11,19 +11,21 @@ from checkers.explicit.driver import Expand, Options, expander
 from checkers.explicit.instances import Instances
 from checkers.explicit.judge import broken_in, failure_judge, judge_of
 from checkers.explicit.lower import Lowering
+from invariants import complete
+from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine, Program, Variant, build
 from spec.language.control import Crash, Cut, Disabled
 from spec.language.program import Kind, Rule
 from tests.checkers.explicit.odd import ODD
 from tests.checkers.explicit.reading import random_state, runs, successors
-from tests.toys.lifetimes import LIFETIMES
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 
 PROGRAMS: list[tuple[Machine, Variant | None]] = [
     (MUTEX, None), (QUEUE, None), (QUEUE, STANDS_STILL), (REFCOUNT, None),
-    (REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL), (LIFETIMES, None), (ODD, None),
+    (REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL), (ODD, None),
+    (complete(OBJECT_LIFETIME), None),
 ]
 NAMES = [f"{machine.name}-{variant.name if variant else ''}" for machine, variant in PROGRAMS]
 STATES = 120

@@ -13,12 +13,12 @@ from checkers.explicit import Exploration, check, explore, search
 from checkers.explicit.workers import divided
 from checkers.result import TEARDOWN, Limits, Verdict
 from invariants import complete
+from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine, Program, Variant, build, overriding
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD
 from tests.checkers.explicit.test_engine import PAIR, keep_shared
-from tests.toys.lifetimes import LIFETIMES
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import LEAKS_ON_REFUSAL, REFCOUNT
 
@@ -40,7 +40,7 @@ def _same(one: Exploration, two: Exploration) -> None:
 @pytest.mark.parametrize(
     ("machine", "variant"),
     [(QUEUE, None), (QUEUE, STANDS_STILL), (REFCOUNT, LEAKS_ON_REFUSAL), (REFCOUNT, KEEPS),
-     (LIFETIMES, None), (PAIR, None)],
+     (OBJECT_LIFETIME, None), (PAIR, None)],
     ids=lambda item: item.name if item else "reference",
 )
 def test_the_outcome_is_the_same_to_the_order_of_states(
@@ -69,7 +69,7 @@ def odd() -> Program:
 
 
 def test_a_time_limit_ends_the_processes() -> None:
-    found = explore(build(LIFETIMES, "large"), limits=Limits(seconds=0.5, jobs=2))
+    found = explore(build(OBJECT_LIFETIME, "A"), limits=Limits(seconds=0.5, jobs=2))
     assert found.stopped.startswith("time limit")
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
@@ -81,7 +81,7 @@ def test_an_interrupt_ends_the_processes(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(search, "merge", interrupt)
     limits = Limits(jobs=2)
-    found = {row.rule: row for row in check(build(LIFETIMES, "small"), frozenset(), limits)}
+    found = {row.rule: row for row in check(build(OBJECT_LIFETIME, "small"), frozenset(), limits)}
     assert limits.interrupted
     assert found[TEARDOWN].verdict is Verdict.BOUNDED
     assert not multiprocessing.active_children()
