@@ -1,0 +1,93 @@
+"""All successors of a block of states."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from checkers.columns.cases import cases
+from checkers.columns.deeds import Given, NeverError, deed
+from checkers.columns.kernel import Kernel, Registers
+from checkers.columns.packing import Bytes, Packing, Rows
+from checkers.columns.renaming import renamed
+from checkers.columns.tables import TableAction
+from checkers.columns.taken import Ended, Taken
+from checkers.columns.words import WordAction
+from checkers.columns.writing import Writer
+from checkers.explicit.symmetry import Symmetry
+from spec.language.program import Rule
+
+WRITTEN_OUT: Final = 64
+"""Parameters are given values, the first ones first, while this makes no more copies."""
+
+
+class Expander:
+    """The actions of a program, compiled; what they all ask of a state is computed once."""
+
+    def __init__(
+        self, packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Symmetry]
+    ) -> None:
+        self.packing, self.symmetric = packing, symmetric
+        self._registers = Registers()
+        self.actions: list[WordAction | TableAction] = []
+        for number, rule in rules:
+            self.actions += self._words(number, rule) or self._tables(number, rule)
+        writer = Writer([packing])
+        roots = [root for action in self.actions for root in action.roots]
+        self._guards: Kernel = writer.kernel(Registers(), roots)
+
+    def expand(self, rows: Rows, columns: Bytes, faults: bool = True) -> Iterator[Taken | Ended]:
+        """Everything that can happen in these states."""
+        answers = self._guards.run(columns)
+        for action in self.actions:
+            mine, answers = answers[: len(action.roots)], answers[len(action.roots) :]
+            if isinstance(action, WordAction):
+                yield from action.take(rows, mine)
+            else:
+                yield from action.take(columns, mine, faults)
+
+    def _words(self, number: int, rule: Rule) -> list[WordAction]:
+        """The action as arithmetic on words, for all its parameters; or nothing."""
+        packing, merger = self.packing, self.packing.merger
+        found: list[WordAction] = []
+        if packing.words > 1 or rule.fault:
+            return found
+        for values in rule.instances(merger.layout):
+            try:
+                one = deed(merger, rule, values)
+            except NeverError:
+                continue
+            plain = renamed(merger, one.next, self.symmetric) == one.next
+            split = cases(merger.graph, packing, one) if plain else None
+            if split is None or one.result is not merger.graph.number(0):
+                return []
+            found.append(WordAction(number, split))
+        return found
+
+    def _tables(self, number: int, rule: Rule) -> list[TableAction]:
+        merger, found = self.packing.merger, []
+        for given in _given(rule, self.packing):
+            try:
+                one = deed(merger, rule, given)
+            except NeverError:
+                continue
+            after = renamed(merger, one.next, self.symmetric)
+            found.append(TableAction(number, one, after, self.packing, self._registers))
+        return [action for action in found if action.roots]
+
+
+def _given(rule: Rule, packing: Packing) -> Iterator[Given]:
+    """Values for the first parameters, while these are few; the others are open."""
+    layout = packing.merger.layout
+    domains: list[Sequence[int | None]] = []
+    copies = 1
+    for item in rule.parameters:
+        values = layout.domain(item.type)
+        if copies * len(values) <= WRITTEN_OUT:
+            copies *= len(values)
+            domains.append(values)
+        else:
+            copies = WRITTEN_OUT + 1
+            domains.append((None,))
+    yield from itertools.product(*domains)

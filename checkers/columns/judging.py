@@ -1,0 +1,85 @@
+"""The rules of a program as columns: which states break them, which steps, what is witnessed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
+from checkers.columns.packing import Bytes, Packing
+from checkers.columns.taken import Taken
+from checkers.columns.visited import Numbers
+from checkers.columns.writing import Writer
+from checkers.frontend.ir import Node
+from spec.language.program import Program, Rule
+
+
+class Judge:
+    """The rules about states among those `wanted`, all witnesses, and what an empty host is."""
+
+    def __init__(self, program: Program, packing: Packing, wanted: Iterable[str]) -> None:
+        rules, merger = program.invariants, packing.merger
+        self.always = [name for name in wanted if name in rules and rules[name].states == 1]
+        self.witnesses = list(program.witness_rules)
+        roots = [_holds(packing, rules[name], [merger.state()]) for name in self.always]
+        roots += [
+            _holds(packing, program.witness_rules[name], [merger.state()])
+            for name in self.witnesses
+        ]
+        if program.empty is not None:
+            roots.append(_holds(packing, program.empty, [merger.state()]))
+        self._kernel: Kernel = Writer([packing]).kernel(Registers(), roots)
+
+    def look(self, columns: Bytes) -> tuple[dict[str, Numbers], set[str], Column]:
+        """The states that break each rule, the witnesses seen, and whether each state is empty."""
+        answers = self._kernel.run(columns)
+        rules, others = answers[: len(self.always)], answers[len(self.always) :]
+        broken = {
+            name: np.flatnonzero(~holds)
+            for name, holds in zip(self.always, rules, strict=True) if not holds.all()
+        }
+        seen = {name for name, true in zip(self.witnesses, others, strict=False) if true.any()}
+        return broken, seen, others[-1] if others else np.zeros(columns.shape[1], dtype=np.bool_)
+
+
+class FailureJudge:
+    """The rules about steps that report an error."""
+
+    def __init__(self, program: Program, packing: Packing, wanted: Iterable[str]) -> None:
+        rules = program.invariants
+        self.names = [name for name in wanted if name in rules and rules[name].states == 2]
+        if not self.names:
+            return
+        merger = packing.merger
+        primed = {
+            node: merger.graph.var(f"{node.value}'", node.type, node.mask) for node in merger.where
+        }
+        later = copy.copy(packing)
+        later.fields = {primed[node]: field for node, field in packing.fields.items()}
+        roots = [_holds(packing, rules[name], [merger.state(), primed]) for name in self.names]
+        self._kernel = Writer([packing, later]).kernel(Registers(), roots)
+
+    def look(self, taken: Taken) -> dict[str, Numbers]:
+        """Of each rule, the places of the runs that break it."""
+        errors, before, after = taken.errors, taken.before, taken.after
+        if errors is None or before is None or after is None or not self.names:
+            return {}
+        assert len(errors) <= WIDTH
+        both = np.concatenate([before.take(errors, axis=1), after.take(errors, axis=1)])
+        answers = self._kernel.run(both)
+        return {
+            name: errors.take(np.flatnonzero(~holds))
+            for name, holds in zip(self.names, answers, strict=True) if not holds.all()
+        }
+
+
+def _holds(packing: Packing, rule: Rule, states: Sequence[Mapping[Node, Node]]) -> Node:
+    """A predicate with all values of its further parameters."""
+    merger = packing.merger
+    envs = [dict(state) for state in states]
+    return merger.graph.all_of(
+        merger.predicate(rule, *envs, given=tuple(merger.bind(rule, values)))
+        for values in rule.instances(merger.layout)
+    )

@@ -1,0 +1,232 @@
+"""Breadth-first exploration, a level at a time, by columns."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Final
+
+import numpy as np
+
+from checkers.columns.expander import Expander
+from checkers.columns.found import Explored, Hits
+from checkers.columns.judging import FailureJudge, Judge
+from checkers.columns.kernel import Column
+from checkers.columns.levels import Levels
+from checkers.columns.packing import Packing, Rows
+from checkers.columns.taken import Ended, Taken
+from checkers.columns.teardown import Teardown
+from checkers.columns.traces import Tracer
+from checkers.columns.visited import Numbers
+from checkers.explicit.search import memory_mib, wanted
+from checkers.explicit.symmetry import canonicaliser, symmetries
+from checkers.frontend.merge import Merger
+from checkers.result import CRASH, TEARDOWN, Limits, Progress, Step
+from spec.language.program import Program
+
+BEAT: Final = 0.25
+"""Seconds between two reports of progress."""
+
+KEPT: Final = 500
+"""Places of a level where a rule is broken that are looked at for the best trace."""
+
+
+def explore(
+    program: Program,
+    names: frozenset[str] = frozenset(),
+    limits: Limits | None = None,
+    symmetry: bool = True,
+) -> Explored:
+    """Explore all reachable states, checking the named rules (empty: all)."""
+    return _Search(program, names, limits or Limits(), symmetry).run()
+
+
+class _Broken:
+    """Where a rule is broken in the level that is searched; no more places than `KEPT`."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.rows: list[Rows] = []
+        self.steps: list[Step] = []
+        self.whys: list[str] = []
+        self.count = 0
+
+    def states(self, rows: Rows) -> None:
+        """These states break it."""
+        if self.count < KEPT:
+            self.rows.append(rows[: KEPT - self.count].copy())
+            self.count += len(self.rows[-1])
+
+    def step(self, rows: Rows, step: Step, why: str) -> None:
+        """This step from a state breaks it."""
+        self.states(rows)
+        self.steps.append(step)
+        self.whys.append(why)
+
+    def hits(self, rule: str) -> Hits:
+        """All places."""
+        return Hits(rule, self.level, np.concatenate(self.rows), self.steps, self.whys)
+
+
+class _Search:
+    def __init__(
+        self, program: Program, names: frozenset[str], limits: Limits, symmetry: bool
+    ) -> None:
+        self.started = self.beat = time.monotonic()
+        self.program, self.limits = program, limits
+        self.symmetric = tuple(symmetries(program)) if symmetry else ()
+        self.found = Explored(program, self.symmetric)
+        self.wanted = wanted(program, names)
+        self.packing = Packing(Merger(program))
+        self.judge = Judge(program, self.packing, self.wanted)
+        self.failures = FailureJudge(program, self.packing, self.wanted)
+        self.expander = Expander(
+            self.packing, list(enumerate(program.actions)), self.symmetric
+        )
+        self.levels = Levels(self.packing)
+        self.names = [rule.name for rule in program.actions]
+        self.fired: Counter[int] = Counter()
+        self.crashed: Counter[int] = Counter()
+        self.cuts: Counter[str] = Counter()
+        self.first: dict[str, _Broken] = {}
+        self.now: dict[str, _Broken] = {}
+        self.empties: list[Column] = []
+
+    def run(self) -> Explored:
+        """Level by level until nothing is new, every rule is broken, or a limit is met."""
+        found = self.found
+        found.prepared = time.monotonic() - self.started
+        try:
+            self._levels()
+            if TEARDOWN in self.wanted and found.exhausted:
+                self._teardown()
+        except KeyboardInterrupt:
+            self.limits.interrupted = True
+            found.stopped = f"interrupted at depth {found.depth}"
+        self._settle()
+        found.fired = {name: self.fired[at] for at, name in enumerate(self.names)}
+        found.crashed = {name: self.crashed[at] for at, name in enumerate(self.names)}
+        found.cuts = dict(self.cuts)
+        found.states, found.levels = self.levels.known.size, self.levels.starts
+        found.bytes_per_state = self.levels.known.nbytes / max(1, found.states)
+        tracer = Tracer(
+            self.program, self.packing, self.levels, self.expander, self.symmetric
+        )
+        for name, broken in self.first.items():
+            found.violations[name] = tracer.violation(broken.hits(name))
+        found.seconds = time.monotonic() - self.started
+        return found
+
+    def _levels(self) -> None:
+        canonical = canonicaliser(list(self.symmetric))
+        states = dict.fromkeys(canonical(state) for state in self.program.initial())
+        self.levels.add(self.packing.rows(states))
+        self.levels.close()
+        self._look(0)
+        self._settle()
+        found, level = self.found, 0
+        while self.levels.starts[level + 1] > self.levels.starts[level]:
+            self._expand(level)
+            fresh = self.levels.close()
+            self._look(level + 1)
+            if found.stopped:
+                return
+            self._settle()
+            found.depth += fresh > 0
+            if self._done():
+                if fresh:
+                    found.stopped = f"stopped at depth {found.depth}: every rule sought is broken"
+                return
+            level += 1
+
+    def _expand(self, level: int) -> None:
+        """Take every action from every state of a level."""
+        for first, rows, columns in self.levels.blocks(level):
+            for what in self.expander.expand(rows, columns):
+                if isinstance(what, Taken):
+                    self.fired[what.action] += len(what.rows)
+                    self.levels.add(what.rows)
+                    if what.errors is not None:
+                        self._failed(level, rows, what)
+                else:
+                    self._ended(level, rows, what)
+            self._tell(self.levels.starts[level + 1] - first)
+            if self._limited():
+                return
+
+    def _failed(self, level: int, rows: Rows, taken: Taken) -> None:
+        """Judge the steps that reported an error."""
+        for name, places in self.failures.look(taken).items():
+            if name not in self.first:
+                broken = self.now.setdefault(name, _Broken(level))
+                self._steps(broken, rows, taken.sources, taken, places, "")
+
+    def _ended(self, level: int, rows: Rows, ended: Ended) -> None:
+        if ended.kind == "limit":
+            self.cuts[ended.why] += len(ended.runs)
+            return
+        self.fired[ended.action] += len(ended.runs)
+        self.crashed[ended.action] += len(ended.runs)
+        if CRASH in self.wanted and CRASH not in self.first:
+            broken = self.now.setdefault(CRASH, _Broken(level))
+            places = np.arange(len(ended.runs))
+            self._steps(broken, rows, ended.sources, ended, places, ended.why)
+
+    def _steps(
+        self, broken: _Broken, rows: Rows, sources: Numbers, runs: Taken | Ended,
+        places: Numbers, why: str,
+    ) -> None:
+        """Keep steps that break a rule, those without a fault first."""
+        steps = [(runs.step(int(runs.runs[at])), int(sources[at])) for at in places[:KEPT]]
+        for step, source in sorted(steps, key=lambda item: item[0].fault > 0):
+            if broken.count < KEPT:
+                broken.step(rows[source : source + 1], step, why)
+
+    def _look(self, level: int) -> None:
+        """Check the rules in the states of a level."""
+        for _, rows, columns in self.levels.blocks(level):
+            broken, seen, empty = self.judge.look(columns)
+            self.found.witnessed |= seen
+            self.empties.append(empty.copy())
+            for name, places in broken.items():
+                if name not in self.first:
+                    self.now.setdefault(name, _Broken(level)).states(rows.take(places, axis=0))
+
+    def _settle(self) -> None:
+        """At the end of a level: what was broken in it is broken."""
+        for name, broken in self.now.items():
+            self.first.setdefault(name, broken)
+        self.now.clear()
+
+    def _teardown(self) -> None:
+        rules = [
+            (at, rule) for at, rule in enumerate(self.program.actions)
+            if rule.name in self.program.teardown_actions
+        ]
+        expander = Expander(self.packing, rules, self.symmetric)
+        stuck = Teardown(self.levels, expander, np.concatenate(self.empties)).stuck()
+        if stuck is not None:
+            level, rows = stuck
+            self.now.setdefault(TEARDOWN, _Broken(level)).states(rows)
+
+    def _done(self) -> bool:
+        """Nothing is left to find: every rule is broken, or those that the variant is to break."""
+        variant = self.program.variant
+        sought = {name for name in variant.expects if name in self.wanted} if variant else set()
+        return (sought or set(self.wanted)) <= self.first.keys()
+
+    def _limited(self) -> bool:
+        limits, found = self.limits, self.found
+        if limits.seconds and time.monotonic() - self.started > limits.seconds:
+            found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
+        elif limits.memory_mib and memory_mib() > limits.memory_mib:
+            found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"
+        return bool(found.stopped)
+
+    def _tell(self, frontier: int) -> None:
+        now = time.monotonic()
+        if now - self.beat >= BEAT:
+            self.beat = now
+            states = self.levels.known.size
+            rate = states / max(now - self.started, 1e-9)
+            self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))

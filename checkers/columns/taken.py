@@ -1,0 +1,43 @@
+"""What came of taking one action from many states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from checkers.columns.packing import Bytes, Rows
+from checkers.columns.visited import Numbers
+from checkers.result import Step
+
+Naming = Callable[[int], Step]
+"""The step that a run took, by its number among the runs."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Runs of an action that came to its end: from which states of the block, to which.
+
+    `step` names them by the numbers in `runs`. If some reported an error, `errors` has their places
+    here, with the columns of all states before and after.
+    """
+
+    action: int
+    sources: Numbers
+    rows: Rows
+    step: Naming
+    runs: Numbers
+    errors: Numbers | None = None
+    before: Bytes | None = None
+    after: Bytes | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Runs of an action that a failed check (or a bound of the model) ended."""
+
+    action: int
+    kind: str
+    why: str
+    sources: Numbers
+    step: Naming
+    runs: Numbers

@@ -1,0 +1,73 @@
+"""Takes an action by arithmetic on words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from checkers.columns.cases import Cases
+from checkers.columns.kernel import Column
+from checkers.columns.packing import Rows
+from checkers.columns.taken import Ended, Taken
+from checkers.columns.visited import Numbers
+from checkers.frontend.ir import Node
+from checkers.result import Step
+
+ALL: np.uint64 = np.uint64((1 << 64) - 1)
+
+
+class WordAction:
+    """An action with given parameters, as cases."""
+
+    def __init__(self, number: int, split: Cases) -> None:
+        self.number, self.split = number, split
+        rule, given = split.deed.rule, split.deed.given
+        self._step = Step(rule.name, tuple(int(value or 0) for value in given))
+        self.done = len(split.keep)
+        self.single = self.done + len(split.ends) == 1
+        keeps = {int(word) for word in split.keep}
+        self._keep = None if keeps == {int(ALL)} else split.keep
+
+    @property
+    def roots(self) -> list[Node]:
+        """What it needs to know of every state: the guard, and which case."""
+        return [self.split.deed.guard] if self.single else [self.split.deed.guard, self.split.case]
+
+    def step(self, run: int) -> Step:
+        """The step of any run."""
+        return self._step
+
+    def take(self, rows: Rows, answers: list[Column]) -> Iterator[Taken | Ended]:
+        """Take it from those of the states in which it is enabled."""
+        sources = np.flatnonzero(answers[0])
+        if not len(sources):
+            return
+        if self.single:
+            yield self._taken(rows, sources, None) if self.done else self._ended(sources, 0)
+            return
+        case = answers[1].take(sources)
+        if self.split.ends and int(case.max()) >= self.done:
+            for end in range(len(self.split.ends)):
+                yield self._ended(sources[case == self.done + end], end)
+            well = np.flatnonzero(case < self.done)
+            sources, case = sources.take(well), case.take(well)
+        if len(sources):
+            yield self._taken(rows, sources, case)
+
+    def _taken(self, rows: Rows, sources: Numbers, case: Column | None) -> Taken:
+        words = rows[:, 0].take(sources)
+        if case is None:
+            if self._keep is not None:
+                words &= self._keep[0]
+            words += self.split.more[0]
+        else:
+            places = case.astype(np.intp)
+            if self._keep is not None:
+                words &= self._keep.take(places)
+            words += self.split.more.take(places)
+        return Taken(self.number, sources, words.reshape(-1, 1), self.step, sources)
+
+    def _ended(self, sources: Numbers, end: int) -> Ended:
+        kind, why = self.split.ends[end]
+        return Ended(self.number, kind, why, sources, self.step, sources)

@@ -1,0 +1,66 @@
+"""Exploring by columns gives what exploring a state at a time gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from checkers.columns.search import explore
+from checkers.explicit.paths import violation
+from checkers.explicit.search import explore as one_at_a_time
+from invariants import complete
+from spec.language import Machine, Program, Variant, build
+from spec.machines import MACHINES
+from tests.toys.mutex import MUTEX
+from tests.toys.queue import QUEUE, STANDS_STILL
+from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
+
+LIFETIMES = complete(MACHINES["object-lifetime"])
+
+
+def same(program: Program, symmetry: bool = True) -> None:
+    found = explore(program, symmetry=symmetry)
+    other = one_at_a_time(program, symmetry=symmetry)
+    assert (found.states, found.transitions, found.depth) == (
+        other.states, other.transitions, other.depth
+    )
+    assert found.stopped == other.stopped
+    assert found.fired == other.fired
+    assert {name: count for name, count in found.crashed.items() if count} == other.crashed
+    assert found.cuts == other.cuts
+    assert found.witnessed == set(other.witnessed)
+    assert set(found.violations) == set(other.first)
+    for name, hit in other.first.items():
+        assert len(found.violations[name].steps) == len(violation(other, hit).steps)
+
+
+@pytest.mark.parametrize("symmetry", [True, False])
+@pytest.mark.parametrize(
+    ("machine", "bounds"),
+    [(MUTEX, "small"), (QUEUE, "small"), (REFCOUNT, "small"), (REFCOUNT, "large"),
+     (LIFETIMES, "small")],
+    ids=lambda item: getattr(item, "name", item),
+)
+def test_the_figures_are_those_of_the_other_explorer(
+    machine: Machine, bounds: str, symmetry: bool
+) -> None:
+    same(build(machine, bounds), symmetry)
+
+
+@pytest.mark.parametrize(
+    ("machine", "variant"),
+    [(QUEUE, STANDS_STILL), (REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL)],
+    ids=lambda item: item.name,
+)
+def test_a_variant_is_violated_in_the_same_lengths(machine: Machine, variant: Variant) -> None:
+    same(build(machine, "small", variant))
+
+
+@pytest.mark.parametrize("bounds", ["S", "B"])
+def test_the_benchmark_has_the_figures_on_which_others_agreed(bounds: str) -> None:
+    found = explore(build(LIFETIMES, bounds))
+    declared = LIFETIMES.bounds[bounds]
+    assert (found.states, found.transitions, found.depth) == (
+        declared.states, declared.transitions, declared.depth
+    )
+    assert found.exhausted
+    assert not found.violations
