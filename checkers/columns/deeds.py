@@ -1,12 +1,13 @@
-"""One action merged for the columns: its guard apart, and the host calls until it ends."""
+"""One action merged for the columns, and its guard apart."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from checkers.frontend.execute import Executor
-from checkers.frontend.expressions import Env, Failure, Value
+from checkers.frontend.expressions import Value
 from checkers.frontend.ir import Graph, Node, order
 from checkers.frontend.merge import Merger
 from spec.language.layout import IntT
@@ -18,94 +19,72 @@ Given = tuple[int | None, ...]
 
 @dataclass(frozen=True)
 class Deed:
-    """One action, all its runs with given parameters (those left open are variables).
+    """One action without a fault, all its runs with given parameters (open ones are variables).
 
     `guard` is necessary for anything to happen, and small; if it holds, exactly one of `enabled`,
-    `crashes`, `cuts` does, or none if the action is disabled after all. `calls` are the host calls
-    until the action ends in whichever way. `next` is what changes if it is enabled.
+    `crashes`, `cuts` does, or none if the action is disabled after all. `next` is what changes if
+    it is enabled.
     """
 
     rule: Rule
     given: Given
     parameters: tuple[Node, ...]
-    fault: Node | None
     guard: Node
     enabled: Node
     crashes: tuple[tuple[Node, str], ...]
     cuts: tuple[tuple[Node, str], ...]
     next: Mapping[Node, Node]
     result: Node
-    calls: Node
 
     @property
     def open(self) -> list[Node]:
         """The parameters that are variables."""
         return [node for node in self.parameters if node.op == "var"]
 
-    @property
-    def size(self) -> int:
-        """How many nodes it is made of."""
-        return len(order([self.enabled, self.calls, self.result, *self.next.values()]))
 
-
-class NeverError(Exception):
-    """An action cannot do anything with these parameters."""
-
-
-def deed(merger: Merger, rule: Rule, given: Given) -> Deed:
-    """Merge an action, with a fault as a variable."""
-    fault = merger.fault if rule.fault else None
-    executor = _Executor(merger, merger.state(), fault)
-    bound = merger.bind(rule, given)
-    arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
-    value = executor.call(merger.parser.function(rule.function), arguments)
-    calls = executor.env.pop(executor.calls)
-    graph = merger.graph
-    well, ends = graph.true, dict[str, list[tuple[Node, str]]](check=[], limit=[], require=[])
-    heres: list[Node] = []
-    for failure in executor.failures:
-        heres.append(graph.and_(well, failure.condition))
-        if heres[-1] is not graph.false:
-            ends[failure.kind].append((heres[-1], failure.why))
-            well = graph.and_(well, graph.not_(failure.condition))
-    for here, made in zip(reversed(heres), reversed(executor.made), strict=True):
-        calls = graph.ite(here, made, calls)
-    guard = _guard(graph, executor.failures, executor.made)
-    if guard is graph.false:
-        raise NeverError
+def deed(merger: Merger, rule: Rule, given: Given) -> Deed | None:
+    """Merge an action; None if its guard is false whatever the state."""
+    first = guard(merger, rule, given)
+    if first is merger.graph.false:
+        return None
+    step = merger.action(rule, given)
     return Deed(
-        rule, given, tuple(bound), fault, guard, well, tuple(ends["check"]), tuple(ends["limit"]),
-        {node: new for node, new in executor.env.items() if new is not node},
-        value if isinstance(value, Node) else graph.number(0), calls,
+        rule, given, step.parameters, first, step.enabled, step.crashes, step.cuts, step.next,
+        step.result,
     )
 
 
-def _guard(graph: Graph, failures: Sequence[Failure], made: Sequence[Node]) -> Node:
-    """The conditions that come first, before anything else can fail and before any host call."""
-    found = graph.true
-    for failure, calls in zip(failures, made, strict=True):
-        if failure.kind != "require" or calls is not graph.number(0):
-            break
-        found = graph.and_(found, graph.not_(failure.condition))
-    return found
+def guard(merger: Merger, rule: Rule, given: Given) -> Node:
+    """The guards that come first, before anything else can fail and before any host call."""
+    executor = _First(merger, merger.fault if rule.fault else None)
+    bound = merger.bind(rule, given)
+    arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
+    with contextlib.suppress(_EnoughError):
+        executor.call(merger.parser.function(rule.function), arguments)
+    return merger.graph.all_of(
+        merger.graph.not_(failure.condition) for failure in executor.failures
+        if failure.kind == "require"
+    )
 
 
-class _Executor(Executor):
-    """Notes how many host calls were made before each failure."""
+class _EnoughError(Exception):
+    """All first guards are known."""
 
-    def __init__(self, merger: Merger, env: Env, fault: Node | None) -> None:
-        super().__init__(merger.graph, merger.layout, merger.cells, [env], fault)
-        self.made: list[Node] = []
+
+class _First(Executor):
+    """Executes a function until it is past its first guards."""
+
+    def __init__(self, merger: Merger, fault: Node | None) -> None:
+        super().__init__(merger.graph, merger.layout, merger.cells, [merger.state()], fault)
 
     def fail(self, condition: Node, kind: str, why: str) -> None:
-        """Note that here, if `condition`, something fails, and after how many calls."""
-        known = len(self.failures)
+        """Note that here, if `condition`, something fails."""
+        if self.env[self.calls] is not self.g.number(0):
+            raise _EnoughError
         super().fail(condition, kind, why)
-        if len(self.failures) > known:
-            self.made.append(self.env[self.calls])
-            first = known == 0 and kind == "require" and self.reached is self.g.true
-            if first and condition is self.g.true and self.made[0] is self.g.number(0):
-                raise NeverError
+        last = self.failures[-1] if self.failures else None
+        if last is not None and (last.kind != "require" or last.condition is self.g.true):
+            raise _EnoughError
 
 
 def literals(node: Node, truth: bool) -> list[tuple[Node, bool]]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from checkers.columns.cases import cases
-from checkers.columns.deeds import Given, NeverError, deed
+from checkers.columns.deeds import Given, deed
 from checkers.columns.kernel import Kernel, Registers
 from checkers.columns.packing import Bytes, Packing, Rows
 from checkers.columns.renaming import renamed
-from checkers.columns.tables import TableAction
+from checkers.columns.tables import MergedBody, TableAction, TextBody, choices
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.words import WordAction
 from checkers.columns.writing import Writer
@@ -54,9 +54,8 @@ class Expander:
         if packing.words > 1 or rule.fault:
             return found
         for values in rule.instances(merger.layout):
-            try:
-                one = deed(merger, rule, values)
-            except NeverError:
+            one = deed(merger, rule, values)
+            if one is None:
                 continue
             plain = renamed(merger, one.next, self.symmetric) == one.next
             split = cases(merger.graph, packing, one) if plain else None
@@ -66,14 +65,21 @@ class Expander:
         return found
 
     def _tables(self, number: int, rule: Rule) -> list[TableAction]:
-        merger, found = self.packing.merger, []
-        for given in _given(rule, self.packing):
-            try:
+        """The action by columns: merged, or if it has faults as its text."""
+        packing, merger, registers = self.packing, self.packing.merger, self._registers
+        domains = [tuple(merger.layout.domain(item.type)) for item in rule.parameters]
+        found = []
+        if rule.fault:
+            text = TextBody(packing, rule, self.symmetric, registers)
+            every = choices([None] * len(domains), domains)
+            found = [TableAction(number, rule, text, packing, every)]
+        else:
+            for given in _given(rule, packing):
                 one = deed(merger, rule, given)
-            except NeverError:
-                continue
-            after = renamed(merger, one.next, self.symmetric)
-            found.append(TableAction(number, one, after, self.packing, self._registers))
+                if one is not None:
+                    body = MergedBody(packing, one, self.symmetric, registers)
+                    every = choices(given, domains)
+                    found.append(TableAction(number, rule, body, packing, every))
         return [action for action in found if action.roots]
 
 

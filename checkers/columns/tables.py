@@ -3,25 +3,145 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from checkers.columns.deeds import Deed, rebuilt
+from checkers.columns.cells import CellMap
+from checkers.columns.deeds import Deed, guard
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
 from checkers.columns.packing import Bytes, Packing, turned_back
+from checkers.columns.renaming import renamed
+from checkers.columns.running import RUNNING, Runner
 from checkers.columns.taken import Ended, Naming, Taken
+from checkers.columns.texts import Plain, touched
 from checkers.columns.visited import Numbers
 from checkers.columns.writing import Writer
 from checkers.explicit.instances import FAULTS
-from checkers.frontend.ir import BOOL, Graph, Node
+from checkers.explicit.symmetry import Symmetry, changes
+from checkers.frontend.ir import BOOL, Node
 from checkers.result import Step
+from spec.language.layout import BoolT
+from spec.language.program import Rule
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of some runs: those that ended well, the states after, what each reported.
+
+    `calls` are the calls of the host that each made; `ends` how and where others ended.
+    """
+
+    done: Numbers
+    after: Bytes
+    results: Column
+    calls: Numbers
+    ends: Sequence[tuple[str, str, Numbers]]
+
+
+class Body(Protocol):
+    """A way to make runs."""
+
+    def make(self, before: Bytes, values: Sequence[Column], faults: Column) -> Made:
+        """Runs from these states, with these values of all parameters and these faults."""
+
+
+class MergedBody:
+    """Runs of a merged action without faults, of which some parameters are open."""
+
+    def __init__(
+        self, packing: Packing, deed: Deed, symmetric: Sequence[Symmetry], registers: Registers
+    ) -> None:
+        self.packing, self.deed, self.registers = packing, deed, registers
+        self._open = [at for at, value in enumerate(deed.given) if value is None]
+        after = renamed(packing.merger, deed.next, symmetric)
+        writer = Writer([packing], deed.open)
+        self.kernel = writer.kernel(registers, [deed.enabled, deed.result], after)
+        self._ends: Kernel | None = None
+
+    def make(self, before: Bytes, values: Sequence[Column], faults: Column) -> Made:
+        """Runs from these states."""
+        count = before.shape[1]
+        given = [
+            values[at].view(np.bool_) if self.deed.parameters[at].type == BOOL else values[at]
+            for at in self._open
+        ]
+        table: Bytes = np.empty((self.packing.bytes, count), dtype=np.uint8)
+        enabled, result = self.kernel.run(before, given, table)
+        done, results = np.flatnonzero(enabled), result.copy()
+        ends: list[tuple[str, str, Numbers]] = []
+        if len(done) < count:
+            ends = self._failures(before, given, np.flatnonzero(~enabled))
+            table, results = table.take(done, axis=1), results.take(done)
+        return Made(done, table, results, np.zeros(count, dtype=np.int64), ends)
+
+    def _failures(
+        self, before: Bytes, given: Sequence[Column], others: Numbers
+    ) -> list[tuple[str, str, Numbers]]:
+        """How those runs ended that did not come to the action's end."""
+        ends = [("check", end) for end in self.deed.crashes]
+        ends += [("limit", end) for end in self.deed.cuts]
+        if not ends:
+            return []
+        if self._ends is None:
+            roots = [condition for _, (condition, _) in ends]
+            self._ends = Writer([self.packing], self.deed.open).kernel(self.registers, roots)
+        columns = before.take(others, axis=1)
+        hits = self._ends.run(columns, [values.take(others) for values in given])
+        return [
+            (kind, why, others.take(np.flatnonzero(hit)))
+            for (kind, (_, why)), hit in zip(ends, hits, strict=True) if hit.any()
+        ]
+
+
+class TextBody:
+    """Runs of an action's text, with faults or without."""
+
+    def __init__(
+        self, packing: Packing, rule: Rule, symmetric: Sequence[Symmetry], registers: Registers
+    ) -> None:
+        merger = packing.merger
+        self.packing, self.rule = packing, rule
+        self.function = merger.parser.function(rule.function)
+        self.touched = touched(self.function)
+        self.map, self.plain = CellMap(packing, self.touched.all), Plain()
+        self._renaming: Kernel | None = None
+        mine = [x for x in symmetric if changes(self.function, x.sort, merger.layout)]
+        if mine:
+            after = renamed(merger, merger.state(), mine)
+            moved = {node: new for node, new in after.items() if new is not node}
+            self._renaming = Writer([packing]).kernel(registers, [], moved)
+
+    def make(self, before: Bytes, values: Sequence[Column], faults: Column) -> Made:
+        """Runs from these states."""
+        cells = self.map.unpacked(before)
+        runner = Runner(self.map, self.plain, cells, faults)
+        arguments = [
+            column.view(np.bool_) if isinstance(item.type, BoolT) else column
+            for column, item in zip(values, self.rule.parameters, strict=True)
+        ]
+        answer = runner.run(self.function, arguments)
+        done = np.flatnonzero(runner.status == RUNNING)
+        after = self.map.packed(cells, before, self.touched.written)
+        results = np.broadcast_to(np.asarray(answer), faults.shape)
+        if len(done) < len(faults):
+            after, results = after.take(done, axis=1), results.take(done)
+        if self._renaming is not None and len(done):
+            table: Bytes = np.empty_like(after)
+            self._renaming.run(after, (), table)
+            after = table
+        ends = [
+            (kind, why, np.flatnonzero(runner.status == number))
+            for number, (kind, why) in enumerate(runner.ends) if kind in ("check", "limit")
+        ]
+        return Made(done, after, results, runner.calls.astype(np.int64), ends)
 
 
 @dataclass(frozen=True)
 class _Runs:
-    """Runs to make: from which states, with which values of the open parameters, which fault."""
+    """Runs to make: from which states, with which choice of parameters, which fault."""
 
     sources: Numbers
     choices: Column
@@ -29,38 +149,22 @@ class _Runs:
 
 
 class TableAction:
-    """An action of which some parameters are columns."""
+    """An action, with those of its parameters' values (`choices`) for which it can be enabled."""
 
     def __init__(
-        self, number: int, deed: Deed, after: Mapping[Node, Node], packing: Packing,
-        registers: Registers,
+        self, number: int, rule: Rule, body: Body, packing: Packing,
+        choices: Sequence[tuple[int, ...]],
     ) -> None:
-        self.number, self.deed, self.packing = number, deed, packing
-        self.registers = registers
-        graph, layout = packing.merger.graph, packing.merger.layout
-        domains = [
-            tuple(layout.domain(item.type)) if value is None else (value,)
-            for item, value in zip(deed.rule.parameters, deed.given, strict=True)
-        ]
-        self.values: list[tuple[int, ...]] = []
+        self.number, self.rule, self.body = number, rule, body
+        self.choices: list[tuple[int, ...]] = []
         self.roots: list[Node] = []
-        for values in itertools.product(*domains):
-            guard = _guard(graph, deed, values)
-            if guard is not graph.false:
-                self.values.append(values)
-                self.roots.append(guard)
-        assert len(self.values) < 1 << 16
-        self.inputs = [*deed.open, *([deed.fault] if deed.fault is not None else [])]
-        self.fails = deed.fault is not None
-        writer = Writer([packing], self.inputs)
-        self.kernel = writer.kernel(registers, [deed.enabled, deed.calls, deed.result], after)
-        self._ends: Kernel | None = None
+        for values in choices:
+            root = guard(packing.merger, rule, values)
+            if root is not packing.merger.graph.false:
+                self.choices.append(values)
+                self.roots.append(root)
         self._values = [
-            np.array(
-                [values[at] for values in self.values],
-                dtype=np.bool_ if deed.parameters[at].type == BOOL else np.uint8,
-            )
-            for at, value in enumerate(deed.given) if value is None
+            np.array(column, dtype=np.uint8) for column in zip(*self.choices, strict=True)
         ]
 
     def take(
@@ -72,55 +176,35 @@ class TableAction:
         choices = np.repeat(np.arange(len(places), dtype=np.uint16), list(map(len, places)))
         for part in _parts(_Runs(sources, choices, np.zeros(len(sources), dtype=np.uint8))):
             calls = yield from self._made(columns, part)
-            if faults and self.fails:
+            if faults and self.rule.fault:
                 for struck in _parts(_struck(part, calls)):
                     yield from self._made(columns, struck)
 
     def _made(self, columns: Bytes, runs: _Runs) -> Generator[Taken | Ended, None, Numbers]:
         """Make runs, no more than fit in a kernel; the answer is how many calls each made."""
-        count = len(runs.sources)
         before = columns.take(runs.sources, axis=1)
-        table: Bytes = np.empty((self.packing.bytes, count), dtype=np.uint8)
-        given = self._given(runs)
-        enabled, made, result = self.kernel.run(before, given, table)
-        calls, done = made.astype(np.int64), np.flatnonzero(enabled)
-        errors = np.flatnonzero(result[done])
-        if len(done) < count:
-            yield from self._ended(before, given, runs, np.flatnonzero(~enabled))
-            before, table = before.take(done, axis=1), table.take(done, axis=1)
-        if len(done):
-            shown = (errors, before, table) if len(errors) else (None, None, None)
-            rows, sources = turned_back(table), runs.sources.take(done)
-            yield Taken(self.number, sources, rows, self._naming(runs), done, *shown)
-        return calls
-
-    def _given(self, runs: _Runs) -> list[Column]:
-        given = [values.take(runs.choices) for values in self._values]
-        return [*given, runs.faults] if self.fails else given
-
-    def _ended(
-        self, before: Bytes, given: Sequence[Column], runs: _Runs, others: Numbers
-    ) -> Iterator[Ended]:
-        """How those runs ended that did not come to the action's end."""
-        ends = [("check", end) for end in self.deed.crashes]
-        ends += [("limit", end) for end in self.deed.cuts]
-        if not ends:
-            return
-        if self._ends is None:
-            roots = [condition for _, (condition, _) in ends]
-            self._ends = Writer([self.packing], self.inputs).kernel(self.registers, roots)
-        columns = before.take(others, axis=1)
-        hits = self._ends.run(columns, [values.take(others) for values in given])
-        for (kind, (_, why)), hit in zip(ends, hits, strict=True):
-            places = others.take(np.flatnonzero(hit))
-            if len(places):
-                naming = self._naming(runs)
-                yield Ended(self.number, kind, why, runs.sources.take(places), naming, places)
+        values = [values.take(runs.choices) for values in self._values]
+        made = self.body.make(before, values, runs.faults)
+        naming = self._naming(runs)
+        for kind, why, places in made.ends:
+            yield Ended(self.number, kind, why, runs.sources.take(places), naming, places)
+        if len(made.done):
+            sources, rows = runs.sources.take(made.done), turned_back(made.after)
+            errors = np.flatnonzero(made.results)
+            if len(errors):
+                before = before.take(made.done, axis=1)
+                yield Taken(
+                    self.number, sources, rows, naming, made.done, errors, before, made.after
+                )
+            else:
+                yield Taken(self.number, sources, rows, naming, made.done)
+        return made.calls
 
     def _naming(self, runs: _Runs) -> Naming:
         def step(run: int) -> Step:
-            values = self.values[int(runs.choices[run])]
-            return Step(self.deed.rule.name, values, int(runs.faults[run]))
+            return Step(
+                self.rule.name, self.choices[int(runs.choices[run])], int(runs.faults[run])
+            )
 
         return step
 
@@ -142,10 +226,9 @@ def _struck(runs: _Runs, calls: Numbers) -> _Runs:
     return _Runs(runs.sources.take(again), runs.choices.take(again), faults)
 
 
-def _guard(graph: Graph, deed: Deed, values: Sequence[int]) -> Node:
-    """The guard with the values of all parameters."""
-    known = {
-        node: graph.const(value, node.type)
-        for node, value in zip(deed.parameters, values, strict=True) if node.op == "var"
-    }
-    return rebuilt(graph, [deed.guard], known)[0]
+def choices(given: Sequence[int | None], domains: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """All values of the parameters, of which some are given."""
+    return list(itertools.product(*(
+        domain if value is None else (value,) for value, domain in zip(given, domains, strict=True)
+    )))
+

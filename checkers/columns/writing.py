@@ -193,8 +193,8 @@ class Writer:
             return self.code.constant(int(node.value))
         if node.op in ("add", "sub"):
             apply = np.add if node.op == "add" else np.subtract
-            a, b = map(self._modulo, node.args)
-            return self.code.emit(apply, a, b, "u")
+            left, right = map(self._modulo, node.args)
+            return self.code.emit(apply, left, right, "u")
         if _kind(node) == "u" or node.op != "ite":
             return self.known[node]
         condition, a, b = node.args

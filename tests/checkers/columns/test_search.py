@@ -10,6 +10,7 @@ from checkers.explicit.search import explore as one_at_a_time
 from invariants import complete
 from spec.language import Machine, Program, Variant, build
 from spec.machines import MACHINES
+from spec.variants import VARIANTS
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
@@ -64,3 +65,18 @@ def test_the_benchmark_has_the_figures_on_which_others_agreed(bounds: str) -> No
     )
     assert found.exhausted
     assert not found.violations
+
+
+HWPT_SHARING = complete(MACHINES["hwpt-sharing"])
+SHOWN = ["vtd-rfcv3", "vtd-rfcv3-update", "vtd-rfcv3-attach-error", "vtd-rfcv3-listener",
+         "vtd-rfcv3-any-error"]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_posted_design_is_violated_in_the_same_lengths(name: str) -> None:
+    variant = VARIANTS[name]
+    same(build(HWPT_SHARING, variant.bounds, variant))
+
+
+def test_a_small_machine_with_faults_and_teardown() -> None:
+    same(build(HWPT_SHARING, "fds"))

@@ -1,0 +1,510 @@
+"""Runs the text of an action for many states at once: each branch with the states that take it.
+
+The rows of a block that go one way are an array of their numbers. A branch runs with those for
+which its test is true, so no state computes what it does not need; a field of a row that is given
+by its id is one look-up, whichever row each state means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from checkers.columns.cells import CellMap, Places
+from checkers.columns.packing import Bytes
+from checkers.columns.texts import Plain
+from checkers.frontend import tree as t
+from spec.language.layout import BoolT, Column, IntT
+
+Array = npt.NDArray[Any]
+Value = Any
+"""An int, an array with a value for each of the rows at hand, or a tuple of values."""
+
+RUNNING: Final = 0
+BOOLS: Final[np.dtype[Any]] = np.dtype(np.bool_)
+BYTES: Final[np.dtype[Any]] = np.dtype(np.uint8)
+INTS: Final[np.dtype[Any]] = np.dtype(np.int16)
+
+
+@dataclass
+class _Frame:
+    """One call: its locals, each for all rows of the block; what it returned; loops being left."""
+
+    locals: dict[str, Value]
+    result: Value = None
+    broken: list[list[Places]] = field(default_factory=list)
+    continued: list[list[Places]] = field(default_factory=list)
+
+
+class Runner:
+    """One block of runs.
+
+    `ends` are the ways in which runs ended early, by their number in `status`; `calls` are the
+    calls of the host that each run has made.
+    """
+
+    def __init__(self, cell_map: CellMap, plain: Plain, cells: Bytes, faults: Array) -> None:
+        self.map, self.plain, self.cells = cell_map, plain, cells
+        self.flat = cells.reshape(-1)
+        self.count = cells.shape[1]
+        self.faults = faults
+        self.injected = bool(faults.any())
+        self.calls = np.zeros(self.count, dtype=np.int16)
+        self.status = np.zeros(self.count, dtype=np.uint8)
+        self.ends: list[tuple[str, str]] = [("running", "")]
+        self.deaths = 0
+        self.frame = _Frame({})
+
+    def run(self, function: t.Function, arguments: Sequence[Value]) -> Value:
+        """Run a function in all rows, and answer with its value."""
+        return self._body(function, arguments, np.arange(self.count))
+
+    # what ends a run
+
+    def _fail(self, rows: Places, kind: str, why: str) -> None:
+        """These runs, if they still run, end here."""
+        rows = rows.take(np.flatnonzero(self.status.take(rows) == RUNNING))
+        if not len(rows):
+            return
+        if (kind, why) not in self.ends:
+            self.ends.append((kind, why))
+        self.status[rows] = self.ends.index((kind, why))
+        self.deaths += 1
+
+    def _live(self, rows: Places, *values: Value) -> tuple[Any, ...]:
+        """The rows that still run, and values for them."""
+        if not self.deaths:
+            return (rows, *values)
+        at = np.flatnonzero(self.status.take(rows) == RUNNING)
+        if len(at) == len(rows):
+            return (rows, *values)
+        return (rows.take(at), *(_taken(value, at) for value in values))
+
+    # calls
+
+    def call(self, function: t.Function, arguments: Sequence[Value], rows: Places) -> Value:
+        """The value of a function; what it does is done to the cells."""
+        if function.host is None:
+            return self._body(function, arguments, rows)
+        self.calls[rows] += 1
+        if not self.injected:
+            return self._body(function, arguments, rows)
+        strikes = self.calls.take(rows) == self.faults.take(rows)
+        if not strikes.any():
+            return self._body(function, arguments, rows)
+        others = np.flatnonzero(~strikes)
+        given = [_taken(value, others) for value in arguments]
+        value = self._body(function, given, rows.take(others)) if len(others) else None
+        fails = int(function.host.fails)
+        if isinstance(function.returns, t.TupleT):
+            values = value or [None] * len(function.returns.items)
+            return tuple(
+                _spread(item, others, len(rows), fails if not at else 0, kind)
+                for at, (item, kind) in enumerate(zip(values, function.returns.items, strict=True))
+            )
+        return _spread(value, others, len(rows), fails, function.returns)
+
+    def _body(self, function: t.Function, arguments: Sequence[Value], rows: Places) -> Value:
+        outer, self.frame = self.frame, _Frame({})
+        plain_arguments = iter(arguments)
+        for name, kind in function.parameters:
+            if not isinstance(kind, t.StateT | t.FaultT):
+                self._set(name, kind, next(plain_arguments), rows)
+        single = function.body[0]
+        if len(function.body) == 1 and isinstance(single, t.Return) and single.value is not None:
+            value = self.value(single.value, rows)
+        else:
+            self.block(function.body, rows)
+            value = _taken(self.frame.result, rows)
+            if value is None:
+                value = _zero(function.returns)
+        self.frame = outer
+        return value
+
+    def _set(self, name: str, kind: t.Type, value: Value, rows: Places) -> None:
+        """A local takes values in these rows."""
+        if isinstance(value, int) and name not in self.frame.locals:
+            self.frame.locals[name] = value
+            return
+        held = self.frame.locals.get(name)
+        self.frame.locals[name] = self._kept(held, kind, value, rows)
+
+    def _kept(self, held: Value, kind: t.Type, value: Value, rows: Places) -> Value:
+        """What is held for all rows of the block, changed in some."""
+        if isinstance(kind, t.TupleT):
+            before = held or [None] * len(kind.items)
+            return tuple(
+                self._kept(old, item, new, rows)
+                for old, item, new in zip(before, kind.items, value, strict=True)
+            )
+        if held is None or isinstance(held, int):
+            held = np.full(self.count, held or 0, dtype=_dtype(kind))
+        held[rows] = value
+        return held
+
+    # statements: each answers with the rows that go on behind it
+
+    def block(self, body: Sequence[t.Stmt], rows: Places) -> Places:
+        """Execute statements."""
+        for statement in body:
+            if not len(rows):
+                break
+            rows = self.statement(statement, rows)
+        return rows
+
+    def statement(self, statement: t.Stmt, rows: Places) -> Places:
+        """Execute one statement."""
+        deaths = self.deaths
+        match statement:
+            case t.Assign(names, value):
+                self._assign(names, value, rows)
+            case t.Store(column, row, value):
+                self._store(column, row, value, rows)
+            case t.SetChange():
+                self._change(statement, rows)
+            case t.If(test, then, other):
+                return self._if(self.value(test, rows), then, other, rows)
+            case t.For():
+                return self._for(statement, rows)
+            case t.Jump(op):
+                left = self.frame.broken if op == "break" else self.frame.continued
+                left[-1].append(rows)
+                return rows[:0]
+            case t.Return(value):
+                if value is not None:
+                    found = self.value(value, rows)
+                    self.frame.result = self._kept(self.frame.result, value.type, found, rows)
+                return rows[:0]
+            case t.Guard(op, test, name):
+                self._guard(op, self.value(test, rows), name, rows)
+            case t.Do(call):
+                self.value(call, rows)
+        return self._live(rows)[0] if self.deaths != deaths else rows
+
+    def _assign(self, names: Sequence[str], expr: t.Expr, rows: Places) -> None:
+        value = self.value(expr, rows)
+        if len(names) == 1:
+            self._set(names[0], expr.type, value, rows)
+            return
+        assert isinstance(expr.type, t.TupleT)
+        for name, kind, item in zip(names, expr.type.items, value, strict=True):
+            self._set(name, kind, item, rows)
+
+    def _guard(self, op: str, test: Value, name: str, rows: Places) -> None:
+        if isinstance(test, np.ndarray):
+            if not test.all():
+                self._fail(rows.take(np.flatnonzero(~test)), op, name)
+        elif not test:
+            self._fail(rows, op, name)
+
+    def _if(
+        self, test: Value, then: Sequence[t.Stmt], other: Sequence[t.Stmt], rows: Places
+    ) -> Places:
+        rows, test = self._live(rows, test)
+        if not isinstance(test, np.ndarray):
+            return self.block(then if test else other, rows)
+        yes = np.flatnonzero(test)
+        if len(yes) == len(rows):
+            return self.block(then, rows)
+        if not len(yes):
+            return self.block(other, rows)
+        no = np.flatnonzero(~test)
+        first = self.block(then, rows.take(yes))
+        second = self.block(other, rows.take(no))
+        return _joined([first, second])
+
+    def _for(self, loop: t.For, rows: Places) -> Places:
+        frame = self.frame
+        frame.broken.append([])
+        for item in range(*loop.span):
+            frame.locals[loop.name] = item
+            frame.continued.append([])
+            rows = self.block(loop.body, rows)
+            rows = _joined([rows, *frame.continued.pop()])
+            if not len(rows):
+                break
+        return _joined([rows, *frame.broken.pop()])
+
+    def _store(self, column: Column, row: t.Expr | None, expr: t.Expr, rows: Places) -> None:
+        where = 1 if row is None else self.value(row, rows)
+        value = self.value(expr, rows)
+        kind = column.type
+        if isinstance(kind, IntT):
+            name = f"{column.table}.{column.name}" if column.table else column.name
+            outside = (value < kind.lo) | (value > kind.hi)
+            if np.any(outside):
+                self._guard("check", ~outside if isinstance(outside, np.ndarray) else False,
+                            f"{name} out of range", rows)
+        rows, where, value = self._live(rows, where, value)
+        self._write(column, where, 1, value, rows)
+
+    def _change(self, change: t.SetChange, rows: Places) -> None:
+        column = change.column
+        where = 1 if change.row is None else self.value(change.row, rows)
+        if change.item is None:
+            rows, where = self._live(rows, where)
+            for element in range(1, self._span(column) + 1):
+                self._write(column, where, element, 0, rows)
+            return
+        item = self.value(change.item, rows)
+        if change.op == "add" and np.any(item == 0):
+            self._guard("check", item != 0, "none added to a set", rows)
+        rows, where, item = self._live(rows, where, item)
+        if isinstance(item, np.ndarray):
+            some = np.flatnonzero(item)
+            rows, where, item = rows.take(some), _taken(where, some), item.take(some)
+        elif not item:
+            return
+        self._write(column, where, item, int(change.op == "add"), rows)
+
+    # cells
+
+    def _span(self, column: Column) -> int:
+        return self.map.spans[column.table, column.name]
+
+    def _cell(self, column: Column, row: Value, element: Value) -> Value:
+        """The number of a cell, or an array of them."""
+        start, span = self.map.starts[column.table, column.name], self._span(column)
+        if isinstance(row, np.ndarray):
+            row = row.astype(np.int64)
+        if isinstance(element, np.ndarray):
+            element = element.astype(np.int64)
+        if span == 1:
+            return row + (start - 1)
+        return row * span + element + (start - span - 1)
+
+    def _write(
+        self, column: Column, row: Value, element: Value, value: Value, rows: Places
+    ) -> None:
+        cell = self._cell(column, row, element)
+        if isinstance(cell, np.ndarray):
+            self.flat[cell * self.count + rows] = value
+        else:
+            self.cells[cell, rows] = value
+
+    def _read(self, column: Column, row: Value, element: Value, rows: Places) -> Value:
+        cell = self._cell(column, row, element)
+        if isinstance(cell, np.ndarray):
+            cell *= self.count
+            cell += rows
+            found = self.flat.take(cell, mode="clip")
+        else:
+            found = self.cells[cell].take(rows)
+        return found.view(np.bool_) if isinstance(column.type, BoolT) else found
+
+    def _field(self, expr: t.Field, rows: Places) -> Value:
+        row = 1 if expr.row is None else self.value(expr.row, rows)
+        column = expr.column
+        if column.constants is None:
+            return self._read(column, row, 1, rows)
+        if isinstance(row, int):
+            return int(column.constants[max(1, row) - 1])
+        given = np.array([0, *(int(x) for x in column.constants)], dtype=_dtype(expr.type))
+        return given.take(row)
+
+    def _member(self, expr: t.Member, rows: Places) -> Value:
+        item = self.value(expr.item, rows)
+        row = 1 if expr.row is None else self.value(expr.row, rows)
+        column = expr.column
+        if column.constants is None:
+            inside = self._read(column, row, item, rows).view(np.bool_)
+            return inside & (item != 0)
+        sets = [set[int](), *(set(map(int, members)) for members in column.constants)]
+        if isinstance(row, int) and isinstance(item, int):
+            return int(item in sets[max(1, row)])
+        most = max((max(members, default=0) for members in sets), default=0)
+        table = np.array([[x in members for x in range(max(most, 255) + 1)] for members in sets])
+        return table[row, item]
+
+    # expressions
+
+    def value(self, expr: t.Expr, rows: Places) -> Value:
+        """The value of an expression in these rows, evaluated as far as Python does."""
+        match expr:
+            case t.Constant(value, _):
+                return value
+            case t.Local(name, _):
+                return _taken(self.frame.locals[name], rows)
+            case t.RowId(row):
+                return self.value(row, rows)
+            case t.Deref(_, table, index):
+                found = self.value(index, rows)
+                none = found == 0
+                if np.any(none):
+                    name = f"null dereference: {table.name}"
+                    self._guard("check", ~none if isinstance(none, np.ndarray) else False, name,
+                                rows)
+                return found
+            case t.Field():
+                return self._field(expr, rows)
+            case t.Member():
+                return self._member(expr, rows)
+            case t.Not(operand):
+                found = self.value(operand, rows)
+                return ~found if isinstance(found, np.ndarray) else int(not found)
+            case t.Logic():
+                return self._logic(expr, rows)
+            case t.Compare(op, left, right):
+                return _compared(op, self.value(left, rows), self.value(right, rows))
+            case t.Arithmetic(op, left, right):
+                a, b = _wide(self.value(left, rows)), _wide(self.value(right, rows))
+                return a + b if op == "+" else a - b
+            case t.Choice(test, then, other):
+                return self._choice(self.value(test, rows), then, other, rows)
+            case t.Quantified():
+                return self._quantified(expr, rows)
+            case t.Call(function, arguments):
+                given = [
+                    self.value(item, rows) for item in arguments
+                    if not isinstance(item.type, t.StateT | t.FaultT)
+                ]
+                return self._called(function, given, rows)
+            case t.Several(items):
+                return tuple(self.value(item, rows) for item in items)
+
+    def _called(self, function: t.Function, given: list[Value], rows: Places) -> Value:
+        """A call in those rows that still run, with any value in the others."""
+        live, *mine = self._live(rows, *given)
+        if len(live) == len(rows):
+            return self.call(function, given, rows)
+        at = np.flatnonzero(self.status.take(rows) == RUNNING)
+        value = self.call(function, mine, live) if len(live) else None
+        if isinstance(function.returns, t.TupleT):
+            values = value or [None] * len(function.returns.items)
+            return tuple(
+                _spread(item, at, len(rows), 0, kind)
+                for item, kind in zip(values, function.returns.items, strict=True)
+            )
+        return _spread(value, at, len(rows), 0, function.returns)
+
+    def _logic(self, expr: t.Logic, rows: Places) -> Value:
+        left = self.value(expr.left, rows)
+        both = expr.op == "and"
+        if not isinstance(left, np.ndarray):
+            return self.value(expr.right, rows) if bool(left) == both else int(left)
+        if self.plain(expr.right):
+            right = self.value(expr.right, rows)
+            if not isinstance(right, np.ndarray):
+                right = bool(right)
+            return left & right if both else left | right
+        more = np.flatnonzero(left if both else ~left)
+        if len(more):
+            left = left.copy()
+            left[more] = self.value(expr.right, rows.take(more))
+        return left
+
+    def _choice(self, test: Value, then: t.Expr, other: t.Expr, rows: Places) -> Value:
+        if not isinstance(test, np.ndarray):
+            return self.value(then if test else other, rows)
+        found = np.zeros(len(rows), dtype=_dtype(then.type))
+        for places, expr in ((np.flatnonzero(test), then), (np.flatnonzero(~test), other)):
+            if len(places):
+                found[places] = self.value(expr, rows.take(places))
+        return found
+
+    def _quantified(self, expr: t.Quantified, rows: Places) -> Value:
+        """Row by row of the table, in those rows of the block for which it is still open."""
+        hidden = self.frame.locals.get(expr.name)
+        found = np.zeros(len(rows), dtype=_dtype(expr.type))
+        if expr.op == "all":
+            found[:] = True
+        left = np.arange(len(rows))
+        shut = np.zeros(len(rows), dtype=np.bool_)
+        for item in range(*expr.span):
+            self.frame.locals[expr.name] = item
+            closed = self._item(expr, found, left, rows)
+            if len(closed):
+                shut[closed] = True
+                left = left.take(np.flatnonzero(~shut.take(left)))
+                if not len(left):
+                    break
+        self.frame.locals[expr.name] = hidden
+        return found
+
+    def _item(self, expr: t.Quantified, found: Array, left: Places, rows: Places) -> Places:
+        """One item for those that are open: `found` is changed, the answer is what closes."""
+        none = left[:0]
+        mine, at = rows if len(left) == len(rows) else rows.take(left), left
+        if expr.test is not None:
+            test = self.value(expr.test, mine)
+            if not isinstance(test, np.ndarray):
+                if not test:
+                    return none
+            elif not test.all():
+                chosen = np.flatnonzero(test)
+                if not len(chosen):
+                    return none
+                mine, at = mine.take(chosen), left.take(chosen)
+        value = self.value(expr.value, mine)
+        if expr.op == "first":
+            found[at] = value
+            return at
+        if expr.op == "count":
+            found[at] += value
+            return none
+        good = value if expr.op == "any" else _not(value)
+        if not isinstance(good, np.ndarray):
+            closed = at if good else none
+        else:
+            closed = at.take(np.flatnonzero(good))
+        found[closed] = expr.op == "any"
+        return closed
+
+
+def _taken(value: Value, at: Places) -> Value:
+    """The values of some of the rows."""
+    if isinstance(value, tuple):
+        return tuple(_taken(item, at) for item in value)
+    return value.take(at) if isinstance(value, np.ndarray) else value
+
+
+def _spread(value: Value, at: Places, count: int, other: int, kind: t.Type) -> Value:
+    """Values of some rows with `other` in between."""
+    if isinstance(kind, t.NoneT):
+        return None
+    found = np.full(count, other, dtype=_dtype(kind))
+    if value is not None:
+        found[at] = value
+    return found
+
+
+def _joined(parts: Sequence[Places]) -> Places:
+    some = [part for part in parts if len(part)]
+    if not some:
+        return parts[0]
+    return some[0] if len(some) == 1 else np.concatenate(some)
+
+
+def _dtype(kind: t.Type) -> np.dtype[Any]:
+    if isinstance(kind, BoolT):
+        return BOOLS
+    return INTS if isinstance(kind, IntT) else BYTES
+
+
+def _zero(kind: t.Type) -> Value:
+    return tuple(_zero(item) for item in kind.items) if isinstance(kind, t.TupleT) else 0
+
+
+def _not(value: Value) -> Value:
+    return ~value if isinstance(value, np.ndarray) else not value
+
+
+def _wide(value: Value) -> Value:
+    return value.astype(np.int16) if isinstance(value, np.ndarray) else value
+
+
+def _compared(op: str, a: Value, b: Value) -> Value:
+    match op:
+        case "==":
+            found = a == b
+        case "!=":
+            found = a != b
+        case "<":
+            found = a < b
+        case _:
+            found = a <= b
+    return found if isinstance(found, np.ndarray) else int(found)
