@@ -69,11 +69,20 @@ class Progress:
     note: str = ""
 
 
+class Explorer(Enum):
+    """How the explicit engine explores; all find the same."""
+
+    PLAIN = "plain"
+    SPECIALISED = "specialised"
+    NUMPY = "numpy"
+
+
 @dataclass
 class Limits:
     """What an engine may use. Zero means no limit; the memory limit is in MiB of the process.
 
-    `interrupted` is set by the engine when Ctrl-C stopped it; what it knew is still reported.
+    Without an `explorer` the explicit engine picks one. `interrupted` is set by the engine when
+    Ctrl-C stopped it; what it knew is still reported.
     """
 
     seconds: float = 0.0
@@ -82,6 +91,7 @@ class Limits:
     seed: int = 0
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     interrupted: bool = False
+    explorer: Explorer | None = None
 
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from checkers.explicit.instances import FAULTS
 from checkers.explicit.symmetry import Symmetry, changes
 from checkers.frontend.ir import BOOL, Node
 from checkers.result import Step
-from spec.language.layout import BoolT
+from spec.language.layout import BoolT, IntT, ValueT
 from spec.language.program import Rule
 
 
@@ -164,7 +164,8 @@ class TableAction:
                 self.choices.append(values)
                 self.roots.append(root)
         self._values = [
-            np.array(column, dtype=np.uint8) for column in zip(*self.choices, strict=True)
+            np.array(column, dtype=_dtype(item.type))
+            for column, item in zip(zip(*self.choices, strict=True), rule.parameters, strict=True)
         ]
 
     def take(
@@ -224,6 +225,12 @@ def _struck(runs: _Runs, calls: Numbers) -> _Runs:
     before = np.repeat(np.cumsum(calls) - calls, calls)
     faults = (np.arange(1, len(again) + 1) - before).astype(np.uint8)
     return _Runs(runs.sources.take(again), runs.choices.take(again), faults)
+
+
+def _dtype(kind: ValueT) -> np.dtype[Any]:
+    """What holds the values of a parameter."""
+    wide = isinstance(kind, IntT) and (kind.lo < 0 or kind.hi > 255)
+    return np.dtype(np.int16 if wide else np.uint8)
 
 
 def choices(given: Sequence[int | None], domains: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:

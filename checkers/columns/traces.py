@@ -7,7 +7,6 @@ and of these one with the fewest injected faults.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,9 @@ from checkers.columns.found import Hits
 from checkers.columns.levels import Levels
 from checkers.columns.packing import Packing, Rows, turned
 from checkers.columns.taken import Taken
+from checkers.columns.telling import told
 from checkers.columns.visited import Visited, visited
-from checkers.explicit.instances import FAULTS, Instances
-from checkers.explicit.paths import violation
-from checkers.explicit.pieces import Hit
-from checkers.explicit.search import ROOT, Exploration
-from checkers.explicit.symmetry import Symmetry, canonicaliser
+from checkers.explicit.symmetry import Symmetry
 from checkers.result import Step, Violation
 from spec.language.program import Program
 
@@ -62,7 +58,10 @@ class Tracer:
         path, steps = self._forward(layers[::-1])
         place = self._place(hits, path[-1])
         states = self.packing.states(np.concatenate(path))
-        return self._told(hits, states, steps, place)
+        return told(
+            self.program, self.symmetric, hits.rule, states, steps,
+            *((hits.steps[place], hits.whys[place]) if hits.steps else ()),
+        )
 
     def _layer(self, rows: Rows, costs: Costs) -> _Layer:
         known = visited(self.packing.words, self.packing.spare)
@@ -108,22 +107,6 @@ class Tracer:
         same = np.flatnonzero((hits.rows == row).all(axis=1))
         return min((int(at) for at in same), key=lambda at: hits.faults[at])
 
-    def _told(
-        self, hits: Hits, states: list[bytes], steps: list[Step], place: int
-    ) -> Violation:
-        """The run, told by what tells those of the other explorer."""
-        found = Exploration(self.program, Instances(self.program), symmetric=self.symmetric)
-        found.codes = found.instances.store()
-        found.index = {state: state for state in states}
-        found.parents = array("I", [ROOT, *range(len(steps))])
-        found.codes.extend([0, *(_number(found.instances, step) for step in steps)])
-        canonical = canonicaliser(list(self.symmetric))
-        found.initial = [next(x for x in self.program.initial() if canonical(x) == states[0])]
-        code, why = None, ""
-        if hits.steps:
-            code, why = _number(found.instances, hits.steps[place]), hits.whys[place]
-        return violation(found, Hit(hits.rule, len(steps), code, why))
-
 
 def _through(taken: Taken, after: _Layer) -> Costs:
     """With how many faults each run leads to the end through a layer."""
@@ -132,12 +115,3 @@ def _through(taken: Taken, after: _Layer) -> Costs:
     for at in near:
         costs[at] += taken.step(int(taken.runs[at])).fault > 0
     return costs
-
-
-def _number(instances: Instances, step: Step) -> int:
-    """The number of a step among all instances."""
-    action = next(item for item in instances.actions if item.rule.name == step.action)
-    number = 0
-    for value, low, radix in zip(step.values, action.lows, action.radices, strict=True):
-        number = number * radix + value - low
-    return action.start + number * FAULTS + step.fault

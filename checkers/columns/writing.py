@@ -28,7 +28,7 @@ class Writer:
             self._variables.update((node, (start, packing)) for node in packing.fields)
             start += packing.bytes
         for node in given:
-            kind = "b" if node.type == BOOL else "u"
+            kind = _kind(node)
             self.known[node] = Ref(self.code.inputs, kind)
             self.code.kinds.append(kind)
             self.code.inputs += 1

@@ -1,6 +1,7 @@
 """The engine's answers: one row for each rule, and two for what keeps them from being vacuous.
 
-With several `limits.jobs` large levels are divided among processes; the answers are the same.
+Three explorers find the same: `plain` calls the specification and is the reference, `specialised`
+runs Python made from it for the bounds, `numpy` takes a whole frontier at a time.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from checkers.columns.found import Explored
+from checkers.explicit import plain
 from checkers.explicit.paths import violation
-from checkers.explicit.search import Exploration, explore, wanted
-from checkers.result import ACTIONS, WITNESSES, Finding, Limits, Verdict
+from checkers.explicit.search import explore, wanted
+from checkers.result import ACTIONS, WITNESSES, Explorer, Finding, Limits, Verdict
 from spec.language.program import Program
 
 ENGINE: Final = "explicit"
+
+MANY: Final = 20_000
+"""States for which columns are worth their preparation."""
 
 
 def check(
@@ -24,14 +30,48 @@ def check(
     rules = wanted(program, names - {WITNESSES, ACTIONS})
     if names and not names - {WITNESSES, ACTIONS}:
         rules = []
-    found = explore(program, frozenset(rules), limits, symmetry)
+    found = explored(program, frozenset(rules), limits, symmetry)
     rows = [_rule_row(found, name) for name in rules]
     if program.variant is None:
         rows += _coverage(found, names)
     return rows
 
 
-def _coverage(found: Exploration, names: frozenset[str]) -> list[Finding]:
+def explored(
+    program: Program, names: frozenset[str], limits: Limits, symmetry: bool = True
+) -> Explored:
+    """Explore with the explorer asked for, or else with the one that is likely to be faster."""
+    chosen = limits.explorer or _likely(program)
+    if chosen is Explorer.PLAIN:
+        return plain.explore(program, names, limits, symmetry)
+    if chosen is Explorer.NUMPY:
+        from checkers.columns import search
+
+        return search.explore(program, names, limits, symmetry)
+    return _specialised(program, names, limits, symmetry)
+
+
+def _likely(program: Program) -> Explorer:
+    """Columns, unless the space is known to be small or the search likely to end at once."""
+    few = program.bounds.states is not None and program.bounds.states < MANY
+    ends = program.variant is not None and bool(program.variant.expects)
+    return Explorer.SPECIALISED if few or ends else Explorer.NUMPY
+
+
+def _specialised(
+    program: Program, names: frozenset[str], limits: Limits, symmetry: bool
+) -> Explored:
+    """Explore a state at a time; with several jobs large levels are divided among processes."""
+    found = explore(program, names, limits, symmetry)
+    return Explored(
+        program, found.symmetric, found.states, found.depth, fired=found.fired,
+        crashed=found.crashed, cuts=found.cuts, witnessed=set(found.witnessed),
+        violations={name: violation(found, hit) for name, hit in found.first.items()},
+        stopped=found.stopped, seconds=found.seconds, bytes_per_state=found.bytes_per_state,
+    )
+
+
+def _coverage(found: Explored, names: frozenset[str]) -> list[Finding]:
     program = found.program
     unseen = _unseen(found)
     idle = [rule.name for rule in program.actions if not found.done(rule.name)]
@@ -39,18 +79,17 @@ def _coverage(found: Exploration, names: frozenset[str]) -> list[Finding]:
     return [row for row in rows if not names or row.rule in names]
 
 
-def _unseen(found: Exploration) -> list[str]:
+def _unseen(found: Explored) -> list[str]:
     """The witnesses that are not as the bounds have it: not reached, or reached in spite of it."""
     narrow = found.program.bounds.without
     names = [item.name for item in found.program.witnesses]
     return [name for name in names if (name in found.witnessed) == (name in narrow)]
 
 
-def _rule_row(found: Exploration, name: str) -> Finding:
-    hit = found.first.get(name)
-    if hit is None:
+def _rule_row(found: Explored, name: str) -> Finding:
+    shown = found.violations.get(name)
+    if shown is None:
         return _row(found, name, (), "")
-    shown = violation(found, hit)
     length = len(shown.steps)
     detail = _joined([f"in {length} step{'' if length == 1 else 's'}", shown.why])
     return replace(
@@ -59,7 +98,7 @@ def _rule_row(found: Exploration, name: str) -> Finding:
     )
 
 
-def _row(found: Exploration, name: str, missing: Iterable[str], word: str) -> Finding:
+def _row(found: Explored, name: str, missing: Iterable[str], word: str) -> Finding:
     """Holds if nothing is missing and no bound cut anything; violated only if it was complete."""
     names = ", ".join(missing)
     row = _figures(found, name)
@@ -75,14 +114,14 @@ def _row(found: Exploration, name: str, missing: Iterable[str], word: str) -> Fi
     return replace(row, verdict=verdict, detail=_detail(found, detail))
 
 
-def _figures(found: Exploration, name: str) -> Finding:
+def _figures(found: Explored, name: str) -> Finding:
     return Finding(
         ENGINE, name, Verdict.BOUNDED, states=found.states, transitions=found.transitions,
         depth=found.depth, seconds=found.seconds,
     )
 
 
-def _detail(found: Exploration, first: str) -> str:
+def _detail(found: Explored, first: str) -> str:
     sorts = ", ".join(symmetry.sort for symmetry in found.symmetric)
     cuts = ", ".join(f"cut by {bound}: {count}" for bound, count in found.cuts.items())
     return _joined([first, f"up to renaming of {sorts}" if sorts else "", cuts])
