@@ -18,7 +18,7 @@ from checkers.listing import LISTS, listing
 from checkers.machines import InputError, Subject, choose
 from checkers.output import Output, progress, save
 from checkers.report import Row, Status, status
-from checkers.result import Limits, Progress
+from checkers.result import Explorer, Limits, Progress
 from checkers.simulate import simulate as random_walk
 from checkers.trace import (
     DoesNotRunError,
@@ -88,6 +88,11 @@ def main() -> None:
     show_default=True,
     help="Who checks.",
 )
+@click.option(
+    "--explorer",
+    type=click.Choice([item.value for item in Explorer]),
+    help="How the explicit engine explores; all find the same.  [default: it picks]",
+)
 @click.option("--invariant", "selected", metavar="NAME", multiple=True, help="Only this rule.")
 @click.option(
     "--variant",
@@ -128,6 +133,7 @@ def main() -> None:
 def check_command(
     names: tuple[str, ...],
     chosen: str,
+    explorer: str | None,
     selected: tuple[str, ...],
     variant: str | None,
     bounds: tuple[str, ...],
@@ -148,7 +154,8 @@ def check_command(
     engines = list(ENGINES) if chosen == "all" else [chosen]
 
     def limits(report: Callable[[Progress], None]) -> Limits:
-        return Limits(time_limit, memory_limit, jobs, seed, report)
+        picked = Explorer(explorer) if explorer else None
+        return Limits(time_limit, memory_limit, jobs, seed, report, explorer=picked)
 
     if every:
         if selected or bounds:
