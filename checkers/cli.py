@@ -1,4 +1,4 @@
-"""The command line: check, list, simulate, replay, show."""
+"""The command line: check, list, simulate, replay, show, export."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from checkers import graph, machines, variants
 from checkers.engines import ENGINES, Checked, check, rules
 from checkers.listing import LISTS, listing
 from checkers.machines import InputError, Subject, choose
-from checkers.output import Output, progress, save
+from checkers.murphi import murphi
+from checkers.output import Output, progress, save, write
 from checkers.report import Row, Status, status
 from checkers.result import Explorer, Limits, Progress
 from checkers.simulate import simulate as random_walk
@@ -34,7 +35,7 @@ from checkers.trace import (
 from checkers.trace.export import itf, pytest_module
 from checkers.trace.record import walk
 from checkers.variants import EVERY
-from spec.language import Machine
+from spec.language import LanguageError, Machine, Program
 
 
 class _Commands(click.Group):
@@ -334,3 +335,25 @@ def show_command(file: str, form: str) -> None:
         click.echo(FORMATS[form](trace), nl=False)
     except DoesNotRunError as error:
         raise InputError(f"{file}: does not run: {error}") from error
+
+
+EXPORTS: dict[str, Callable[[Program], str]] = {"murphi": murphi}
+
+
+@main.command("export")
+@click.argument("name", metavar="MACHINE")
+@click.option("--murphi", "form", flag_value="murphi", help="As a Murphi model, for rumur.")
+@click.option("--bounds", metavar="NAME|KEY=N,...", default="")
+@click.option("--variant", metavar="NAME|FILE.py")
+@click.option("-o", "--output", "file", metavar="FILE", default="-", help="- is stdout.")
+def export_command(
+    name: str, form: str | None, bounds: str, variant: str | None, file: str
+) -> None:
+    """Write a machine as the model of another model checker."""
+    if form is None:
+        raise InputError(f"export: as what? say --{', --'.join(EXPORTS)}")
+    (subject,) = _subjects([name], variant, [bounds] if bounds else [])
+    try:
+        write(file, EXPORTS[form](subject.program))
+    except LanguageError as error:
+        raise InputError(str(error)) from error

@@ -1,0 +1,116 @@
+"""An independent model checker counts the same states and steps, and comes to the same verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from checkers.cli import main
+from checkers.explicit import explore
+from checkers.murphi import murphi
+from invariants import complete
+from spec.iommufd.object_lifetime import OBJECT_LIFETIME
+from spec.language import Bounds, Id, LanguageError, Machine, Variant, build
+from spec.machines import MACHINES
+from spec.variants import VARIANTS
+from tests.checkers.explicit.odd import ODD
+from tests.checkers.murphi.rumur import asked
+from tests.toys.mutex import MUTEX, Mutex, Process
+from tests.toys.queue import QUEUE, STANDS_STILL
+from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
+
+LIFETIME = complete(OBJECT_LIFETIME)
+SHARING = complete(MACHINES["hwpt-sharing"])
+
+
+@pytest.mark.parametrize(
+    ("machine", "bounds"),
+    [
+        (MUTEX, "small"), (QUEUE, "small"), (REFCOUNT, "small"), (LIFETIME, "small"),
+        (LIFETIME, "S"), (SHARING, "fds"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else item.name,
+)
+def test_a_reference_has_as_many_states_and_steps(
+    machine: Machine, bounds: str, tmp_path: Path
+) -> None:
+    program = build(machine, bounds)
+    answer = asked(program, tmp_path)
+    found = explore(program, symmetry=False)
+    assert answer.error == ""
+    assert not found.first
+    assert (answer.states, answer.rules) == (found.states, found.transitions)
+
+
+@pytest.mark.parametrize(
+    ("machine", "variant"),
+    [
+        (QUEUE, STANDS_STILL),
+        (REFCOUNT, FREES_WHILE_HELD),
+        (REFCOUNT, LEAKS_ON_REFUSAL),
+        (LIFETIME, VARIANTS["lifetime-detach-keeps-count"]),
+        (LIFETIME, VARIANTS["lifetime-destroy-while-held"]),
+        (SHARING, VARIANTS["mutant-any-iommufd"]),
+        (ODD, None),
+    ],
+    ids=lambda item: item.name if item else "reference",
+)
+def test_what_is_violated_here_is_an_error_there(
+    machine: Machine, variant: Variant | None, tmp_path: Path
+) -> None:
+    bounds = variant.bounds if variant else "small"
+    assert asked(build(machine, bounds, variant), tmp_path).error
+
+
+def test_the_model_says_what_it_is_of_and_is_always_the_same() -> None:
+    variant = VARIANTS["lifetime-detach-keeps-count"]
+    text = murphi(build(LIFETIME, "small", variant))
+    assert text == murphi(build(LIFETIME, "small", variant))
+    head = text.splitlines()[0]
+    assert "Machine object-lifetime, bounds small (iommufds=1, slots=3" in head
+    assert head.endswith("variant lifetime-detach-keeps-count.")
+
+
+def test_every_failing_call_is_a_rule_of_its_own() -> None:
+    text = murphi(build(REFCOUNT, "small"))
+    assert "ruleset holder: 1..2; fault: 0..1 do" in text
+    assert "ruleset holder: 1..2; item: 1..2 do" in text
+
+
+def counted_loop(s: Mutex, process: Id[Process]) -> None:
+    """The variable of a loop is read behind it."""
+    for i in range(2):
+        s.locked = i == 0
+    s.locked = i == 1
+
+
+def test_what_murphi_cannot_say_is_refused_with_its_place() -> None:
+    odd = Machine("odd", Mutex, MUTEX.init, (counted_loop,), {"small": Bounds({"processes": 1})})
+    with pytest.raises(LanguageError, match=r"test_murphi\.py:\d+: counted_loop: `i` is read"):
+        murphi(build(odd, "small"))
+
+
+def test_the_command_writes_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.m"
+    words = ["export", "object-lifetime", "--murphi", "--bounds", "slots=2", "-o", str(file)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert "slots=2" in file.read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["object-lifetime"], "export: as what? say --murphi"),
+        (["object-lifetimes", "--murphi"], "no machine is called 'object-lifetimes'; did you mean"),
+        (["object-lifetime", "--murphi", "--bounds", "huge"], "no bounds of machine"),
+        (["object-lifetime", "--murphi", "--variant", "vtd-rfcv3"], "is one of machine"),
+        (["object-lifetime", "--murphi", "-o", "."], ".: Is a directory"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(words: list[str], says: str) -> None:
+    done = CliRunner().invoke(main, ["export", *words])
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
