@@ -83,7 +83,8 @@ class _Splitter:
             if atom.op in ATOMS:
                 roots, known = self._assume(roots, known, atom, truth)
         tree = self._split(roots, known)
-        done = [leaf for leaf in self.leaves if leaf.end[0] == "done"]
+        # The first decided have the highest numbers: the tree is then a maximum of its parts.
+        done = [leaf for leaf in reversed(self.leaves) if leaf.end[0] == "done"]
         others = [leaf for leaf in self.leaves if leaf.end[0] != "done"]
         numbers = {
             self.leaves[leaf]: self.graph.number(at) for at, leaf in enumerate([*done, *others])

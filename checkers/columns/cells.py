@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from checkers.columns.packing import Bytes, Field, Packing
 from spec.language.layout import Column, SetT
-
-Places = npt.NDArray[np.int64]
 
 
 class CellMap:
@@ -21,6 +20,7 @@ class CellMap:
         self.starts: dict[tuple[str, str], int] = {}
         self.spans: dict[tuple[str, str], int] = {}
         self.fields: list[Field] = []
+        self._constants: dict[tuple[str, str], npt.NDArray[Any]] = {}
         wanted = set(columns)
         for node, (column, _, _) in packing.merger.where.items():
             name = column.table, column.name
@@ -28,6 +28,25 @@ class CellMap:
                 self.starts.setdefault(name, len(self.fields))
                 self.fields.append(packing.fields[node])
                 self.spans[name] = _elements(packing, column)
+
+    def constants(self, column: Column, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+        """The values of a constant column by row; at 0 there is nothing."""
+        name = column.table, column.name
+        if name not in self._constants:
+            assert column.constants is not None
+            self._constants[name] = np.array([0, *map(int, column.constants)], dtype=kind)
+        return self._constants[name]
+
+    def members(self, column: Column) -> npt.NDArray[Any]:
+        """What is in the sets of a constant column, by row and id; at 0 there is nothing."""
+        name = column.table, column.name
+        if name not in self._constants:
+            assert column.constants is not None
+            table = np.zeros((column.rows + 1, _elements(self.packing, column) + 1), dtype=np.bool_)
+            for row, members in enumerate(column.constants, start=1):
+                table[row, [int(member) for member in members]] = True
+            self._constants[name] = table
+        return self._constants[name]
 
     def unpacked(self, columns: Bytes) -> Bytes:
         """The cells of packed states."""

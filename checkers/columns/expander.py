@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
 from checkers.columns.cases import cases
@@ -33,9 +34,19 @@ class Expander:
         self.actions: list[WordAction | TableAction] = []
         for number, rule in rules:
             self.actions += self._words(number, rule) or self._tables(number, rule)
-        writer = Writer([packing])
+        self._guards = self._guarded()
+
+    def only(self, numbers: Container[int]) -> Expander:
+        """The same for some of the actions."""
+        found = copy.copy(self)
+        found.actions = [action for action in self.actions if action.number in numbers]
+        found._guards = found._guarded()
+        return found
+
+    def _guarded(self) -> Kernel:
+        """What the actions ask of every state."""
         roots = [root for action in self.actions for root in action.roots]
-        self._guards: Kernel = writer.kernel(Registers(), roots)
+        return Writer([self.packing]).kernel(Registers(), roots)
 
     def expand(self, rows: Rows, columns: Bytes, faults: bool = True) -> Iterator[Taken | Ended]:
         """Everything that can happen in these states."""

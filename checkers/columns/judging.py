@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
-from checkers.columns.packing import Bytes, Packing
+from checkers.columns.packing import Bytes, Numbers, Packing, true_at
 from checkers.columns.taken import Taken
-from checkers.columns.visited import Numbers
 from checkers.columns.writing import Writer
 from checkers.frontend.ir import Node
 from spec.language.program import Program, Rule
@@ -37,7 +36,7 @@ class Judge:
         answers = self._kernel.run(columns)
         rules, others = answers[: len(self.always)], answers[len(self.always) :]
         broken = {
-            name: np.flatnonzero(~holds)
+            name: true_at(~holds)
             for name, holds in zip(self.always, rules, strict=True) if not holds.all()
         }
         seen = {name for name, true in zip(self.witnesses, others, strict=False) if true.any()}
@@ -66,13 +65,14 @@ class FailureJudge:
         errors, before, after = taken.errors, taken.before, taken.after
         if errors is None or before is None or after is None or not self.names:
             return {}
-        assert len(errors) <= WIDTH
-        both = np.concatenate([before.take(errors, axis=1), after.take(errors, axis=1)])
-        answers = self._kernel.run(both)
-        return {
-            name: errors.take(np.flatnonzero(~holds))
-            for name, holds in zip(self.names, answers, strict=True) if not holds.all()
-        }
+        found: dict[str, list[Numbers]] = {}
+        for at in range(0, len(errors), WIDTH):
+            part = errors[at : at + WIDTH]
+            both = np.concatenate([before.take(part, axis=1), after.take(part, axis=1)])
+            for name, holds in zip(self.names, self._kernel.run(both), strict=True):
+                if not holds.all():
+                    found.setdefault(name, []).append(part.take(true_at(~holds)))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def _holds(packing: Packing, rule: Rule, states: Sequence[Mapping[Node, Node]]) -> Node:

@@ -10,7 +10,7 @@ from checkers.columns.kernel import WIDTH
 from checkers.columns.packing import Bytes, Packing, Rows, turned
 from checkers.columns.visited import Visited, visited
 
-BUFFER = 1 << 16
+BUFFER = 1 << 17
 """New rows are added when there are so many of them, or the level is at its end."""
 
 

@@ -7,15 +7,15 @@ by its id is one look-up, whichever row each state means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from checkers.columns.cells import CellMap, Places
-from checkers.columns.packing import Bytes
+from checkers.columns.cells import CellMap
+from checkers.columns.packing import Bytes, Numbers, true_at
 from checkers.columns.texts import Plain
 from checkers.frontend import tree as t
 from spec.language.layout import BoolT, Column, IntT
@@ -36,8 +36,8 @@ class _Frame:
 
     locals: dict[str, Value]
     result: Value = None
-    broken: list[list[Places]] = field(default_factory=list)
-    continued: list[list[Places]] = field(default_factory=list)
+    broken: list[list[Numbers]] = field(default_factory=list)
+    continued: list[list[Numbers]] = field(default_factory=list)
 
 
 class Runner:
@@ -65,9 +65,9 @@ class Runner:
 
     # what ends a run
 
-    def _fail(self, rows: Places, kind: str, why: str) -> None:
+    def _fail(self, rows: Numbers, kind: str, why: str) -> None:
         """These runs, if they still run, end here."""
-        rows = rows.take(np.flatnonzero(self.status.take(rows) == RUNNING))
+        rows = rows.take(true_at(self.status.take(rows) == RUNNING))
         if not len(rows):
             return
         if (kind, why) not in self.ends:
@@ -75,18 +75,18 @@ class Runner:
         self.status[rows] = self.ends.index((kind, why))
         self.deaths += 1
 
-    def _live(self, rows: Places, *values: Value) -> tuple[Any, ...]:
+    def _live(self, rows: Numbers, *values: Value) -> tuple[Any, ...]:
         """The rows that still run, and values for them."""
         if not self.deaths:
             return (rows, *values)
-        at = np.flatnonzero(self.status.take(rows) == RUNNING)
+        at = true_at(self.status.take(rows) == RUNNING)
         if len(at) == len(rows):
             return (rows, *values)
         return (rows.take(at), *(_taken(value, at) for value in values))
 
     # calls
 
-    def call(self, function: t.Function, arguments: Sequence[Value], rows: Places) -> Value:
+    def call(self, function: t.Function, arguments: Sequence[Value], rows: Numbers) -> Value:
         """The value of a function; what it does is done to the cells."""
         if function.host is None:
             return self._body(function, arguments, rows)
@@ -96,7 +96,7 @@ class Runner:
         strikes = self.calls.take(rows) == self.faults.take(rows)
         if not strikes.any():
             return self._body(function, arguments, rows)
-        others = np.flatnonzero(~strikes)
+        others = true_at(~strikes)
         given = [_taken(value, others) for value in arguments]
         value = self._body(function, given, rows.take(others)) if len(others) else None
         fails = int(function.host.fails)
@@ -108,7 +108,7 @@ class Runner:
             )
         return _spread(value, others, len(rows), fails, function.returns)
 
-    def _body(self, function: t.Function, arguments: Sequence[Value], rows: Places) -> Value:
+    def _body(self, function: t.Function, arguments: Sequence[Value], rows: Numbers) -> Value:
         outer, self.frame = self.frame, _Frame({})
         plain_arguments = iter(arguments)
         for name, kind in function.parameters:
@@ -125,7 +125,7 @@ class Runner:
         self.frame = outer
         return value
 
-    def _set(self, name: str, kind: t.Type, value: Value, rows: Places) -> None:
+    def _set(self, name: str, kind: t.Type, value: Value, rows: Numbers) -> None:
         """A local takes values in these rows."""
         if isinstance(value, int) and name not in self.frame.locals:
             self.frame.locals[name] = value
@@ -133,7 +133,7 @@ class Runner:
         held = self.frame.locals.get(name)
         self.frame.locals[name] = self._kept(held, kind, value, rows)
 
-    def _kept(self, held: Value, kind: t.Type, value: Value, rows: Places) -> Value:
+    def _kept(self, held: Value, kind: t.Type, value: Value, rows: Numbers) -> Value:
         """What is held for all rows of the block, changed in some."""
         if isinstance(kind, t.TupleT):
             before = held or [None] * len(kind.items)
@@ -141,14 +141,16 @@ class Runner:
                 self._kept(old, item, new, rows)
                 for old, item, new in zip(before, kind.items, value, strict=True)
             )
-        if held is None or isinstance(held, int):
-            held = np.full(self.count, held or 0, dtype=_dtype(kind))
+        if held is None:
+            held = np.empty(self.count, dtype=_dtype(kind))
+        elif isinstance(held, int):
+            held = np.full(self.count, held, dtype=_dtype(kind))
         held[rows] = value
         return held
 
     # statements: each answers with the rows that go on behind it
 
-    def block(self, body: Sequence[t.Stmt], rows: Places) -> Places:
+    def block(self, body: Sequence[t.Stmt], rows: Numbers) -> Numbers:
         """Execute statements."""
         for statement in body:
             if not len(rows):
@@ -156,7 +158,7 @@ class Runner:
             rows = self.statement(statement, rows)
         return rows
 
-    def statement(self, statement: t.Stmt, rows: Places) -> Places:
+    def statement(self, statement: t.Stmt, rows: Numbers) -> Numbers:
         """Execute one statement."""
         deaths = self.deaths
         match statement:
@@ -177,7 +179,10 @@ class Runner:
             case t.Return(value):
                 if value is not None:
                     found = self.value(value, rows)
-                    self.frame.result = self._kept(self.frame.result, value.type, found, rows)
+                    held = self.frame.result
+                    if held is None:
+                        held = _zero(value.type)
+                    self.frame.result = self._kept(held, value.type, found, rows)
                 return rows[:0]
             case t.Guard(op, test, name):
                 self._guard(op, self.value(test, rows), name, rows)
@@ -185,7 +190,7 @@ class Runner:
                 self.value(call, rows)
         return self._live(rows)[0] if self.deaths != deaths else rows
 
-    def _assign(self, names: Sequence[str], expr: t.Expr, rows: Places) -> None:
+    def _assign(self, names: Sequence[str], expr: t.Expr, rows: Numbers) -> None:
         value = self.value(expr, rows)
         if len(names) == 1:
             self._set(names[0], expr.type, value, rows)
@@ -194,30 +199,30 @@ class Runner:
         for name, kind, item in zip(names, expr.type.items, value, strict=True):
             self._set(name, kind, item, rows)
 
-    def _guard(self, op: str, test: Value, name: str, rows: Places) -> None:
+    def _guard(self, op: str, test: Value, name: str, rows: Numbers) -> None:
         if isinstance(test, np.ndarray):
             if not test.all():
-                self._fail(rows.take(np.flatnonzero(~test)), op, name)
+                self._fail(rows.take(true_at(~test)), op, name)
         elif not test:
             self._fail(rows, op, name)
 
     def _if(
-        self, test: Value, then: Sequence[t.Stmt], other: Sequence[t.Stmt], rows: Places
-    ) -> Places:
+        self, test: Value, then: Sequence[t.Stmt], other: Sequence[t.Stmt], rows: Numbers
+    ) -> Numbers:
         rows, test = self._live(rows, test)
         if not isinstance(test, np.ndarray):
             return self.block(then if test else other, rows)
-        yes = np.flatnonzero(test)
+        yes = true_at(test)
         if len(yes) == len(rows):
             return self.block(then, rows)
         if not len(yes):
             return self.block(other, rows)
-        no = np.flatnonzero(~test)
+        no = true_at(~test)
         first = self.block(then, rows.take(yes))
         second = self.block(other, rows.take(no))
         return _joined([first, second])
 
-    def _for(self, loop: t.For, rows: Places) -> Places:
+    def _for(self, loop: t.For, rows: Numbers) -> Numbers:
         frame = self.frame
         frame.broken.append([])
         for item in range(*loop.span):
@@ -229,20 +234,20 @@ class Runner:
                 break
         return _joined([rows, *frame.broken.pop()])
 
-    def _store(self, column: Column, row: t.Expr | None, expr: t.Expr, rows: Places) -> None:
+    def _store(self, column: Column, row: t.Expr | None, expr: t.Expr, rows: Numbers) -> None:
         where = 1 if row is None else self.value(row, rows)
         value = self.value(expr, rows)
         kind = column.type
         if isinstance(kind, IntT):
             name = f"{column.table}.{column.name}" if column.table else column.name
             outside = (value < kind.lo) | (value > kind.hi)
-            if np.any(outside):
+            if outside.any() if isinstance(outside, np.ndarray) else outside:
                 self._guard("check", ~outside if isinstance(outside, np.ndarray) else False,
                             f"{name} out of range", rows)
         rows, where, value = self._live(rows, where, value)
         self._write(column, where, 1, value, rows)
 
-    def _change(self, change: t.SetChange, rows: Places) -> None:
+    def _change(self, change: t.SetChange, rows: Numbers) -> None:
         column = change.column
         where = 1 if change.row is None else self.value(change.row, rows)
         if change.item is None:
@@ -251,11 +256,11 @@ class Runner:
                 self._write(column, where, element, 0, rows)
             return
         item = self.value(change.item, rows)
-        if change.op == "add" and np.any(item == 0):
+        if change.op == "add":
             self._guard("check", item != 0, "none added to a set", rows)
         rows, where, item = self._live(rows, where, item)
         if isinstance(item, np.ndarray):
-            some = np.flatnonzero(item)
+            some = true_at(item)
             rows, where, item = rows.take(some), _taken(where, some), item.take(some)
         elif not item:
             return
@@ -278,7 +283,7 @@ class Runner:
         return row * span + element + (start - span - 1)
 
     def _write(
-        self, column: Column, row: Value, element: Value, value: Value, rows: Places
+        self, column: Column, row: Value, element: Value, value: Value, rows: Numbers
     ) -> None:
         cell = self._cell(column, row, element)
         if isinstance(cell, np.ndarray):
@@ -286,7 +291,7 @@ class Runner:
         else:
             self.cells[cell, rows] = value
 
-    def _read(self, column: Column, row: Value, element: Value, rows: Places) -> Value:
+    def _read(self, column: Column, row: Value, element: Value, rows: Numbers) -> Value:
         cell = self._cell(column, row, element)
         if isinstance(cell, np.ndarray):
             cell *= self.count
@@ -296,82 +301,75 @@ class Runner:
             found = self.cells[cell].take(rows)
         return found.view(np.bool_) if isinstance(column.type, BoolT) else found
 
-    def _field(self, expr: t.Field, rows: Places) -> Value:
+    def _field(self, expr: t.Field, rows: Numbers) -> Value:
         row = 1 if expr.row is None else self.value(expr.row, rows)
         column = expr.column
         if column.constants is None:
             return self._read(column, row, 1, rows)
         if isinstance(row, int):
             return int(column.constants[max(1, row) - 1])
-        given = np.array([0, *(int(x) for x in column.constants)], dtype=_dtype(expr.type))
-        return given.take(row)
+        return self.map.constants(column, _dtype(expr.type)).take(row)
 
-    def _member(self, expr: t.Member, rows: Places) -> Value:
+    def _member(self, expr: t.Member, rows: Numbers) -> Value:
         item = self.value(expr.item, rows)
         row = 1 if expr.row is None else self.value(expr.row, rows)
         column = expr.column
         if column.constants is None:
             inside = self._read(column, row, item, rows).view(np.bool_)
             return inside & (item != 0)
-        sets = [set[int](), *(set(map(int, members)) for members in column.constants)]
-        if isinstance(row, int) and isinstance(item, int):
-            return int(item in sets[max(1, row)])
-        most = max((max(members, default=0) for members in sets), default=0)
-        table = np.array([[x in members for x in range(max(most, 255) + 1)] for members in sets])
-        return table[row, item]
+        found = self.map.members(column)[row, item]
+        return found if isinstance(found, np.ndarray) else int(found)
 
     # expressions
 
-    def value(self, expr: t.Expr, rows: Places) -> Value:
+    def value(self, expr: t.Expr, rows: Numbers) -> Value:
         """The value of an expression in these rows, evaluated as far as Python does."""
-        match expr:
-            case t.Constant(value, _):
-                return value
-            case t.Local(name, _):
-                return _taken(self.frame.locals[name], rows)
-            case t.RowId(row):
-                return self.value(row, rows)
-            case t.Deref(_, table, index):
-                found = self.value(index, rows)
-                none = found == 0
-                if np.any(none):
-                    name = f"null dereference: {table.name}"
-                    self._guard("check", ~none if isinstance(none, np.ndarray) else False, name,
-                                rows)
-                return found
-            case t.Field():
-                return self._field(expr, rows)
-            case t.Member():
-                return self._member(expr, rows)
-            case t.Not(operand):
-                found = self.value(operand, rows)
-                return ~found if isinstance(found, np.ndarray) else int(not found)
-            case t.Logic():
-                return self._logic(expr, rows)
-            case t.Compare(op, left, right):
-                return _compared(op, self.value(left, rows), self.value(right, rows))
-            case t.Arithmetic(op, left, right):
-                a, b = _wide(self.value(left, rows)), _wide(self.value(right, rows))
-                return a + b if op == "+" else a - b
-            case t.Choice(test, then, other):
-                return self._choice(self.value(test, rows), then, other, rows)
-            case t.Quantified():
-                return self._quantified(expr, rows)
-            case t.Call(function, arguments):
-                given = [
-                    self.value(item, rows) for item in arguments
-                    if not isinstance(item.type, t.StateT | t.FaultT)
-                ]
-                return self._called(function, given, rows)
-            case t.Several(items):
-                return tuple(self.value(item, rows) for item in items)
+        return EVALUATORS[type(expr)](self, expr, rows)
 
-    def _called(self, function: t.Function, given: list[Value], rows: Places) -> Value:
+    def _constant(self, expr: t.Constant, rows: Numbers) -> Value:
+        return expr.value
+
+    def _local(self, expr: t.Local, rows: Numbers) -> Value:
+        return _taken(self.frame.locals[expr.name], rows)
+
+    def _row_id(self, expr: t.RowId, rows: Numbers) -> Value:
+        return self.value(expr.row, rows)
+
+    def _deref(self, expr: t.Deref, rows: Numbers) -> Value:
+        found = self.value(expr.index, rows)
+        if isinstance(found, np.ndarray):
+            if not found.all():
+                self._guard("check", found != 0, f"null dereference: {expr.table.name}", rows)
+        elif not found:
+            self._guard("check", False, f"null dereference: {expr.table.name}", rows)
+        return found
+
+    def _negation(self, expr: t.Not, rows: Numbers) -> Value:
+        return _not(self.value(expr.operand, rows))
+
+    def _compare(self, expr: t.Compare, rows: Numbers) -> Value:
+        return _compared(expr.op, self.value(expr.left, rows), self.value(expr.right, rows))
+
+    def _arithmetic(self, expr: t.Arithmetic, rows: Numbers) -> Value:
+        a, b = _wide(self.value(expr.left, rows)), _wide(self.value(expr.right, rows))
+        return a + b if expr.op == "+" else a - b
+
+    def _several(self, expr: t.Several, rows: Numbers) -> Value:
+        return tuple(self.value(item, rows) for item in expr.items)
+
+    def _call(self, expr: t.Call, rows: Numbers) -> Value:
+        given = [
+            self.value(item, rows) for item in expr.arguments
+            if not isinstance(item.type, t.StateT | t.FaultT)
+        ]
+        return self._called(expr.function, given, rows)
+
+    def _called(self, function: t.Function, given: list[Value], rows: Numbers) -> Value:
         """A call in those rows that still run, with any value in the others."""
         live, *mine = self._live(rows, *given)
         if len(live) == len(rows):
             return self.call(function, given, rows)
-        at = np.flatnonzero(self.status.take(rows) == RUNNING)
+        at = true_at(self.status.take(rows) == RUNNING)
         value = self.call(function, mine, live) if len(live) else None
         if isinstance(function.returns, t.TupleT):
             values = value or [None] * len(function.returns.items)
@@ -381,7 +379,7 @@ class Runner:
             )
         return _spread(value, at, len(rows), 0, function.returns)
 
-    def _logic(self, expr: t.Logic, rows: Places) -> Value:
+    def _logic(self, expr: t.Logic, rows: Numbers) -> Value:
         left = self.value(expr.left, rows)
         both = expr.op == "and"
         if not isinstance(left, np.ndarray):
@@ -391,22 +389,23 @@ class Runner:
             if not isinstance(right, np.ndarray):
                 right = bool(right)
             return left & right if both else left | right
-        more = np.flatnonzero(left if both else ~left)
+        more = true_at(left if both else ~left)
         if len(more):
             left = left.copy()
             left[more] = self.value(expr.right, rows.take(more))
         return left
 
-    def _choice(self, test: Value, then: t.Expr, other: t.Expr, rows: Places) -> Value:
+    def _choice(self, expr: t.Choice, rows: Numbers) -> Value:
+        test = self.value(expr.test, rows)
         if not isinstance(test, np.ndarray):
-            return self.value(then if test else other, rows)
-        found = np.zeros(len(rows), dtype=_dtype(then.type))
-        for places, expr in ((np.flatnonzero(test), then), (np.flatnonzero(~test), other)):
+            return self.value(expr.then if test else expr.other, rows)
+        found = np.zeros(len(rows), dtype=_dtype(expr.type))
+        for places, side in ((true_at(test), expr.then), (true_at(~test), expr.other)):
             if len(places):
-                found[places] = self.value(expr, rows.take(places))
+                found[places] = self.value(side, rows.take(places))
         return found
 
-    def _quantified(self, expr: t.Quantified, rows: Places) -> Value:
+    def _quantified(self, expr: t.Quantified, rows: Numbers) -> Value:
         """Row by row of the table, in those rows of the block for which it is still open."""
         hidden = self.frame.locals.get(expr.name)
         found = np.zeros(len(rows), dtype=_dtype(expr.type))
@@ -419,13 +418,13 @@ class Runner:
             closed = self._item(expr, found, left, rows)
             if len(closed):
                 shut[closed] = True
-                left = left.take(np.flatnonzero(~shut.take(left)))
+                left = left.take(true_at(~shut.take(left)))
                 if not len(left):
                     break
         self.frame.locals[expr.name] = hidden
         return found
 
-    def _item(self, expr: t.Quantified, found: Array, left: Places, rows: Places) -> Places:
+    def _item(self, expr: t.Quantified, found: Array, left: Numbers, rows: Numbers) -> Numbers:
         """One item for those that are open: `found` is changed, the answer is what closes."""
         none = left[:0]
         mine, at = rows if len(left) == len(rows) else rows.take(left), left
@@ -435,7 +434,7 @@ class Runner:
                 if not test:
                     return none
             elif not test.all():
-                chosen = np.flatnonzero(test)
+                chosen = true_at(test)
                 if not len(chosen):
                     return none
                 mine, at = mine.take(chosen), left.take(chosen)
@@ -450,19 +449,19 @@ class Runner:
         if not isinstance(good, np.ndarray):
             closed = at if good else none
         else:
-            closed = at.take(np.flatnonzero(good))
+            closed = at.take(true_at(good))
         found[closed] = expr.op == "any"
         return closed
 
 
-def _taken(value: Value, at: Places) -> Value:
+def _taken(value: Value, at: Numbers) -> Value:
     """The values of some of the rows."""
     if isinstance(value, tuple):
         return tuple(_taken(item, at) for item in value)
     return value.take(at) if isinstance(value, np.ndarray) else value
 
 
-def _spread(value: Value, at: Places, count: int, other: int, kind: t.Type) -> Value:
+def _spread(value: Value, at: Numbers, count: int, other: int, kind: t.Type) -> Value:
     """Values of some rows with `other` in between."""
     if isinstance(kind, t.NoneT):
         return None
@@ -472,7 +471,7 @@ def _spread(value: Value, at: Places, count: int, other: int, kind: t.Type) -> V
     return found
 
 
-def _joined(parts: Sequence[Places]) -> Places:
+def _joined(parts: Sequence[Numbers]) -> Numbers:
     some = [part for part in parts if len(part)]
     if not some:
         return parts[0]
@@ -508,3 +507,22 @@ def _compared(op: str, a: Value, b: Value) -> Value:
         case _:
             found = a <= b
     return found if isinstance(found, np.ndarray) else int(found)
+
+
+EVALUATORS: Final[dict[type, Callable[[Runner, Any, Numbers], Value]]] = {
+    t.Constant: Runner._constant,
+    t.Local: Runner._local,
+    t.RowId: Runner._row_id,
+    t.Deref: Runner._deref,
+    t.Field: Runner._field,
+    t.Member: Runner._member,
+    t.Not: Runner._negation,
+    t.Logic: Runner._logic,
+    t.Compare: Runner._compare,
+    t.Arithmetic: Runner._arithmetic,
+    t.Choice: Runner._choice,
+    t.Quantified: Runner._quantified,
+    t.Call: Runner._call,
+    t.Several: Runner._several,
+}
+"""What evaluates each kind of expression; looked up, for there are very many small ones."""

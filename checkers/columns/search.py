@@ -13,11 +13,10 @@ from checkers.columns.found import Explored, Hits
 from checkers.columns.judging import FailureJudge, Judge
 from checkers.columns.kernel import Column
 from checkers.columns.levels import Levels
-from checkers.columns.packing import Packing, Rows
+from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.teardown import Teardown
 from checkers.columns.traces import Tracer
-from checkers.columns.visited import Numbers
 from checkers.explicit.search import memory_mib, wanted
 from checkers.explicit.symmetry import canonicaliser, symmetries
 from checkers.frontend.merge import Merger
@@ -199,11 +198,9 @@ class _Search:
         self.now.clear()
 
     def _teardown(self) -> None:
-        rules = [
-            (at, rule) for at, rule in enumerate(self.program.actions)
-            if rule.name in self.program.teardown_actions
-        ]
-        expander = Expander(self.packing, rules, self.symmetric)
+        names = self.program.teardown_actions
+        numbers = {at for at, rule in enumerate(self.program.actions) if rule.name in names}
+        expander = self.expander.only(numbers)
         stuck = Teardown(self.levels, expander, np.concatenate(self.empties)).stuck()
         if stuck is not None:
             level, rows = stuck

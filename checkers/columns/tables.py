@@ -12,12 +12,11 @@ import numpy as np
 from checkers.columns.cells import CellMap
 from checkers.columns.deeds import Deed, guard
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
-from checkers.columns.packing import Bytes, Packing, turned_back
+from checkers.columns.packing import Bytes, Numbers, Packing, true_at, turned_back
 from checkers.columns.renaming import renamed
 from checkers.columns.running import RUNNING, Runner
 from checkers.columns.taken import Ended, Naming, Taken
 from checkers.columns.texts import Plain, touched
-from checkers.columns.visited import Numbers
 from checkers.columns.writing import Writer
 from checkers.explicit.instances import FAULTS
 from checkers.explicit.symmetry import Symmetry, changes
@@ -42,7 +41,9 @@ class Made:
 
 
 class Body(Protocol):
-    """A way to make runs."""
+    """A way to make runs, `most` at a time."""
+
+    most: int
 
     def make(self, before: Bytes, values: Sequence[Column], faults: Column) -> Made:
         """Runs from these states, with these values of all parameters and these faults."""
@@ -50,6 +51,8 @@ class Body(Protocol):
 
 class MergedBody:
     """Runs of a merged action without faults, of which some parameters are open."""
+
+    most = WIDTH
 
     def __init__(
         self, packing: Packing, deed: Deed, symmetric: Sequence[Symmetry], registers: Registers
@@ -70,10 +73,10 @@ class MergedBody:
         ]
         table: Bytes = np.empty((self.packing.bytes, count), dtype=np.uint8)
         enabled, result = self.kernel.run(before, given, table)
-        done, results = np.flatnonzero(enabled), result.copy()
+        done, results = true_at(enabled), result.copy()
         ends: list[tuple[str, str, Numbers]] = []
         if len(done) < count:
-            ends = self._failures(before, given, np.flatnonzero(~enabled))
+            ends = self._failures(before, given, true_at(~enabled))
             table, results = table.take(done, axis=1), results.take(done)
         return Made(done, table, results, np.zeros(count, dtype=np.int64), ends)
 
@@ -91,13 +94,18 @@ class MergedBody:
         columns = before.take(others, axis=1)
         hits = self._ends.run(columns, [values.take(others) for values in given])
         return [
-            (kind, why, others.take(np.flatnonzero(hit)))
+            (kind, why, others.take(true_at(hit)))
             for (kind, (_, why)), hit in zip(ends, hits, strict=True) if hit.any()
         ]
 
 
 class TextBody:
-    """Runs of an action's text, with faults or without."""
+    """Runs of an action's text, with faults or without.
+
+    The larger a block, the less counts what it costs to go through the text.
+    """
+
+    most = 4 * WIDTH
 
     def __init__(
         self, packing: Packing, rule: Rule, symmetric: Sequence[Symmetry], registers: Registers
@@ -123,17 +131,19 @@ class TextBody:
             for column, item in zip(values, self.rule.parameters, strict=True)
         ]
         answer = runner.run(self.function, arguments)
-        done = np.flatnonzero(runner.status == RUNNING)
+        done = true_at(runner.status == RUNNING)
         after = self.map.packed(cells, before, self.touched.written)
         results = np.broadcast_to(np.asarray(answer), faults.shape)
         if len(done) < len(faults):
             after, results = after.take(done, axis=1), results.take(done)
         if self._renaming is not None and len(done):
             table: Bytes = np.empty_like(after)
-            self._renaming.run(after, (), table)
+            for at in range(0, len(done), WIDTH):
+                part = slice(at, at + WIDTH)
+                self._renaming.run(after[:, part], (), table[:, part])
             after = table
         ends = [
-            (kind, why, np.flatnonzero(runner.status == number))
+            (kind, why, true_at(runner.status == number))
             for number, (kind, why) in enumerate(runner.ends) if kind in ("check", "limit")
         ]
         return Made(done, after, results, runner.calls.astype(np.int64), ends)
@@ -172,17 +182,18 @@ class TableAction:
         self, columns: Bytes, masks: Sequence[Column], faults: bool
     ) -> Iterator[Taken | Ended]:
         """Take it wherever its guards allow, and if asked with every fault that strikes."""
-        places = [np.flatnonzero(mask) for mask in masks]
+        places = [true_at(mask) for mask in masks]
         sources = np.concatenate(places)
         choices = np.repeat(np.arange(len(places), dtype=np.uint16), list(map(len, places)))
-        for part in _parts(_Runs(sources, choices, np.zeros(len(sources), dtype=np.uint8))):
+        runs = _Runs(sources, choices, np.zeros(len(sources), dtype=np.uint8))
+        for part in _parts(runs, self.body.most):
             calls = yield from self._made(columns, part)
             if faults and self.rule.fault:
-                for struck in _parts(_struck(part, calls)):
+                for struck in _parts(_struck(part, calls), self.body.most):
                     yield from self._made(columns, struck)
 
     def _made(self, columns: Bytes, runs: _Runs) -> Generator[Taken | Ended, None, Numbers]:
-        """Make runs, no more than fit in a kernel; the answer is how many calls each made."""
+        """Make runs, no more than the body takes; the answer is how many calls each made."""
         before = columns.take(runs.sources, axis=1)
         values = [values.take(runs.choices) for values in self._values]
         made = self.body.make(before, values, runs.faults)
@@ -191,7 +202,7 @@ class TableAction:
             yield Ended(self.number, kind, why, runs.sources.take(places), naming, places)
         if len(made.done):
             sources, rows = runs.sources.take(made.done), turned_back(made.after)
-            errors = np.flatnonzero(made.results)
+            errors = true_at(made.results)
             if len(errors):
                 before = before.take(made.done, axis=1)
                 yield Taken(
@@ -210,10 +221,10 @@ class TableAction:
         return step
 
 
-def _parts(runs: _Runs) -> Iterator[_Runs]:
-    """The runs, no more at a time than fit in a kernel."""
-    for start in range(0, len(runs.sources), WIDTH):
-        end = start + WIDTH
+def _parts(runs: _Runs, most: int) -> Iterator[_Runs]:
+    """The runs, no more at a time than a body takes."""
+    for start in range(0, len(runs.sources), most):
+        end = start + most
         yield _Runs(runs.sources[start:end], runs.choices[start:end], runs.faults[start:end])
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from checkers.columns.packing import Bytes, Rows
-from checkers.columns.visited import Numbers
+from checkers.columns.packing import Bytes, Numbers, Rows
 from checkers.result import Step
 
 Naming = Callable[[int], Step]

@@ -12,9 +12,8 @@ import numpy as np
 from checkers.columns.expander import Expander
 from checkers.columns.kernel import WIDTH, Column
 from checkers.columns.levels import Levels
-from checkers.columns.packing import Bytes, Rows, turned
+from checkers.columns.packing import Bytes, Numbers, Rows, true_at, turned
 from checkers.columns.taken import Taken
-from checkers.columns.visited import Numbers
 
 
 class Teardown:
@@ -52,10 +51,12 @@ class Teardown:
         good = empties.copy()
         for taken in self.expander.expand(rows, columns, faults=False):
             if isinstance(taken, Taken):
-                reaches = self.marked.take(self.known.find(taken.rows))
-                good[taken.sources[reaches]] = True
-        self.marked[self.known.find(rows.take(np.flatnonzero(good), axis=0))] = True
-        return np.flatnonzero(~good)
+                asked = true_at(~good.take(taken.sources))
+                places = self.known.find(taken.rows.take(asked, axis=0))
+                reaches = asked.take(true_at(self.marked.take(places)))
+                good[taken.sources.take(reaches)] = True
+        self.marked[self.known.find(rows.take(true_at(good), axis=0))] = True
+        return true_at(~good)
 
     def _first(self, numbers: Numbers) -> tuple[int, Rows]:
         level = int(np.searchsorted(self.levels.starts, numbers[0], side="right")) - 1

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from checkers.columns.expander import Expander
 from checkers.columns.found import Hits
 from checkers.columns.levels import Levels
-from checkers.columns.packing import Packing, Rows, turned
+from checkers.columns.packing import Packing, Rows, true_at, turned
 from checkers.columns.taken import Taken
 from checkers.columns.telling import told
 from checkers.columns.visited import Visited, visited
@@ -78,7 +78,7 @@ class Tracer:
             for taken in self.expander.expand(rows, columns):
                 if isinstance(taken, Taken):
                     np.minimum.at(best, taken.sources, _through(taken, after))
-            at = np.flatnonzero(best < FAR)
+            at = true_at(best < FAR)
             found.append(rows.take(at, axis=0))
             costs.append(best.take(at))
         return self._layer(np.concatenate(found), np.concatenate(costs))
@@ -104,14 +104,14 @@ class Tracer:
 
     def _place(self, hits: Hits, row: Rows) -> int:
         """Of the hits in a state the one with the fewest faults."""
-        same = np.flatnonzero((hits.rows == row).all(axis=1))
+        same = true_at((hits.rows == row).all(axis=1))
         return min((int(at) for at in same), key=lambda at: hits.faults[at])
 
 
 def _through(taken: Taken, after: _Layer) -> Costs:
     """With how many faults each run leads to the end through a layer."""
     costs = after.cost(taken.rows)
-    near = np.flatnonzero(costs < FAR)
+    near = true_at(costs < FAR)
     for at in near:
         costs[at] += taken.step(int(taken.runs[at])).fault > 0
     return costs

@@ -12,15 +12,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from checkers.columns.packing import Rows
+from checkers.columns.packing import Numbers, Rows, true_at
 
-Numbers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
 FEWEST: Final = 1 << 12
 """Places at first."""
 
-BATCH: Final = 1 << 15
+BATCH: Final = 1 << 17
 """Rows added at a time, for which there must be room although most may be known."""
 
 FULL: Final = 0.6
@@ -106,7 +105,7 @@ class WordSet(Visited):
         words = rows.reshape(-1)
         found = self._home(_mixed(words))
         held = self._table.take(found)
-        left, step = np.flatnonzero(held != words), 0
+        left, step = true_at(held != words), 0
         while len(left):
             free = held.take(left) == FREE if not step else held == FREE
             found[left[free]] = -1
@@ -115,7 +114,7 @@ class WordSet(Visited):
             places = self._next(found.take(left), step)
             found[left] = places
             held = self._table.take(places)
-            on = np.flatnonzero(held != words.take(left))
+            on = true_at(held != words.take(left))
             left, held = left.take(on), held.take(on)
         return found
 
@@ -123,7 +122,7 @@ class WordSet(Visited):
         words = rows.reshape(-1)
         places = self._home(_mixed(words))
         # Most of a batch is known, and in its first place.
-        keep = np.flatnonzero(self._table.take(places) != words)
+        keep = true_at(self._table.take(places) != words)
         words, places = words.take(keep), places.take(keep)
         if self._grown(len(words)):
             for start in range(0, self.size, BATCH):
@@ -141,17 +140,17 @@ class WordSet(Visited):
         table, step = self._table, 0
         while len(words):
             held = table.take(places)
-            free = np.flatnonzero(held == FREE)
+            free = true_at(held == FREE)
             if len(free):
                 spots, mine = places.take(free), words.take(free)
                 claims = np.arange(len(free), dtype=np.uint64) | CLAIM
                 table[spots] = claims
-                won = np.flatnonzero(table.take(spots) == claims)
+                won = true_at(table.take(spots) == claims)
                 new = mine.take(won)
                 table[spots.take(won)] = new
                 found.append(new)
                 held = table.take(places)
-            on = np.flatnonzero(held != words)
+            on = true_at(held != words)
             step += 1
             words, places = words.take(on), self._next(places.take(on), step)
         return found
@@ -170,7 +169,7 @@ class RowSet(Visited):
             other = ~self._same(held, hashes.take(left), rows, left)
             free = held == FREE
             found[left[free]] = -1
-            on = np.flatnonzero(other & ~free)
+            on = true_at(other & ~free)
             step += 1
             left = left.take(on)
             found[left] = self._next(places.take(on), step)
@@ -190,9 +189,9 @@ class RowSet(Visited):
         entries = _entries(hashes, np.arange(first, first + len(rows)))
         places, step = self._home(hashes), 0
         while len(places):
-            free = np.flatnonzero(self._table.take(places) == FREE)
+            free = true_at(self._table.take(places) == FREE)
             self._table[places.take(free)] = entries.take(free)
-            on = np.flatnonzero(self._table.take(places) != entries)
+            on = true_at(self._table.take(places) != entries)
             step += 1
             entries, places = entries.take(on), self._next(places.take(on), step)
 
@@ -202,11 +201,11 @@ class RowSet(Visited):
         places, left = self._home(hashes), np.arange(len(rows))
         while len(left):
             held = self._table.take(places)
-            free = np.flatnonzero(held == FREE)
+            free = true_at(held == FREE)
             if len(free):
                 self._claim(rows, hashes, left.take(free), places.take(free))
                 held = self._table.take(places)
-            on = np.flatnonzero(~self._same(held, hashes.take(left), rows, left))
+            on = true_at(~self._same(held, hashes.take(left), rows, left))
             step += 1
             left, places = left.take(on), self._next(places.take(on), step)
 
@@ -214,7 +213,7 @@ class RowSet(Visited):
         """Give free places to rows; of those that want the same, to one."""
         claims = np.arange(len(spots), dtype=np.uint64)
         self._table[spots] = claims
-        won = np.flatnonzero(self._table.take(spots) == claims)
+        won = true_at(self._table.take(spots) == claims)
         new, count = mine.take(won), len(won)
         numbers = np.arange(self.size, self.size + count)
         self._rows[self.size : self.size + count] = rows.take(new, axis=0)
@@ -227,10 +226,10 @@ class RowSet(Visited):
         """Whether entries are of the same rows: first by the hash, then by the rows themselves."""
         same: npt.NDArray[np.bool_] = (held & LOW) == (hashes & LOW)
         same &= held != FREE
-        at = np.flatnonzero(same)
+        at = true_at(same)
         known = self._rows.take((held.take(at) >> HALF).view(np.int64), axis=0)
         known ^= rows.take(which.take(at), axis=0)
-        different = np.flatnonzero(np.bitwise_or.reduce(known, axis=1))
+        different = true_at(np.bitwise_or.reduce(known, axis=1))
         same[at.take(different)] = False
         return same
 

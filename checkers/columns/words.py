@@ -8,9 +8,8 @@ import numpy as np
 
 from checkers.columns.cases import Cases
 from checkers.columns.kernel import Column
-from checkers.columns.packing import Rows
+from checkers.columns.packing import Numbers, Rows, true_at
 from checkers.columns.taken import Ended, Taken
-from checkers.columns.visited import Numbers
 from checkers.frontend.ir import Node
 from checkers.result import Step
 
@@ -40,7 +39,7 @@ class WordAction:
 
     def take(self, rows: Rows, answers: list[Column]) -> Iterator[Taken | Ended]:
         """Take it from those of the states in which it is enabled."""
-        sources = np.flatnonzero(answers[0])
+        sources = true_at(answers[0])
         if not len(sources):
             return
         if self.single:
@@ -50,7 +49,7 @@ class WordAction:
         if self.split.ends and int(case.max()) >= self.done:
             for end in range(len(self.split.ends)):
                 yield self._ended(sources[case == self.done + end], end)
-            well = np.flatnonzero(case < self.done)
+            well = true_at(case < self.done)
             sources, case = sources.take(well), case.take(well)
         if len(sources):
             yield self._taken(rows, sources, case)

@@ -22,6 +22,7 @@ class Writer:
         self.code = Code(sum(packing.bytes for packing in packings))
         self.known: dict[Node, Ref] = {}
         self._masks: dict[tuple[int, bool], Ref] = {}
+        self._parts: dict[tuple[Node, bool, Node], Ref] = {}
         self._variables: dict[Node, tuple[int, Packing]] = {}
         start = 0
         for packing in packings:
@@ -160,9 +161,13 @@ class Writer:
             )
         if a.op == "const" and not a.value:
             return emit(np.bitwise_and, other, self._mask(condition, False), "u")
-        mask = self._mask(condition, True)
         if b.op == "const" and not b.value:
-            return emit(np.bitwise_and, one, mask, "u")
+            return emit(np.bitwise_and, one, self._mask(condition, True), "u")
+        for sense, constant, value in ((True, a, b), (False, b, a)):
+            if constant.op == "const" and _highest(value) <= int(constant.value):
+                part = self._only(condition, sense, constant)
+                return emit(np.fmax, self.known[value], part, "u")
+        mask = self._mask(condition, True)
         both = emit(np.bitwise_xor, one, other, "u")
         return emit(np.bitwise_xor, emit(np.bitwise_and, both, mask, "u"), other, "u")
 
@@ -177,6 +182,14 @@ class Writer:
                 found = self.code.emit(np.subtract, ref, self.code.constant(1), "u")
             self._masks[ref.value, sense] = found
         return found
+
+    def _only(self, condition: Node, sense: bool, constant: Node) -> Ref:
+        """A constant where a condition is true (or false), 0 elsewhere."""
+        key = condition, sense, constant
+        if key not in self._parts:
+            mask = self._mask(condition, sense)
+            self._parts[key] = self.code.emit(np.bitwise_and, mask, self.known[constant], "u")
+        return self._parts[key]
 
     def _wide(self, node: Node) -> Ref:
         """An int as two bytes."""
@@ -251,6 +264,13 @@ def _kind(node: Node) -> str:
     if isinstance(node.type, IntT) and (node.type.lo < 0 or node.type.hi > 255):
         return "i"
     return "u"
+
+
+def _highest(node: Node) -> int:
+    """The highest value that a byte may have."""
+    if isinstance(node.type, IntT):
+        return node.type.hi
+    return 255 if node.mask < 0 else node.mask.bit_length() - 1
 
 
 def _compared(node: Node) -> tuple[Node, Node | int, np.ufunc]:

@@ -9,9 +9,8 @@ import pytest
 
 from checkers.columns.expander import Expander
 from checkers.columns.judging import Judge
-from checkers.columns.packing import Packing, turned
+from checkers.columns.packing import Numbers, Packing, turned
 from checkers.columns.taken import Taken
-from checkers.columns.visited import Numbers
 from checkers.frontend.merge import Merger
 from invariants import complete
 from spec.language import Program, build
