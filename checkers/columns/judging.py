@@ -27,12 +27,13 @@ class Judge:
             _holds(packing, program.witness_rules[name], [merger.state()])
             for name in self.witnesses
         ]
-        if program.empty is not None:
+        if program.empty is not None and program.rank is not None:
             roots.append(_holds(packing, program.empty, [merger.state()]))
+            roots.append(merger.predicate(program.rank, merger.state()))
         self._kernel: Kernel = Writer([packing]).kernel(Registers(), roots)
 
-    def look(self, columns: Bytes) -> tuple[dict[str, Numbers], set[str], Column]:
-        """The states that break each rule, the witnesses seen, and whether each state is empty."""
+    def look(self, columns: Bytes) -> tuple[dict[str, Numbers], set[str], list[Column]]:
+        """The states that break each rule, the witnesses seen; emptiness and rank of each state."""
         answers = self._kernel.run(columns)
         rules, others = answers[: len(self.always)], answers[len(self.always) :]
         broken = {
@@ -40,7 +41,7 @@ class Judge:
             for name, holds in zip(self.always, rules, strict=True) if not holds.all()
         }
         seen = {name for name, true in zip(self.witnesses, others, strict=False) if true.any()}
-        return broken, seen, others[-1] if others else np.zeros(columns.shape[1], dtype=np.bool_)
+        return broken, seen, others[len(self.witnesses) :]
 
 
 class FailureJudge:

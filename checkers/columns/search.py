@@ -15,7 +15,7 @@ from checkers.columns.kernel import Column
 from checkers.columns.levels import Levels
 from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.taken import Ended, Taken
-from checkers.columns.teardown import Teardown
+from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
 from checkers.explicit.search import memory_mib, wanted
 from checkers.explicit.symmetry import canonicaliser, symmetries
@@ -89,7 +89,12 @@ class _Search:
         self.cuts: Counter[str] = Counter()
         self.first: dict[str, _Broken] = {}
         self.now: dict[str, _Broken] = {}
-        self.empties: list[Column] = []
+        self.judged: list[list[Column]] = []
+        self.expanded = 0
+        named = program.teardown_actions
+        self.teardown = {at for at, rule in enumerate(program.actions) if rule.name in named}
+        self.descent = Descent(program, self.packing, self.teardown)
+        self.descent.holds &= TEARDOWN in self.wanted
 
     def run(self) -> Explored:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
@@ -141,14 +146,18 @@ class _Search:
     def _expand(self, level: int) -> None:
         """Take every action from every state of a level."""
         for first, rows, columns in self.levels.blocks(level):
+            self.descent.begin(self.judged[self.expanded])
             for what in self.expander.expand(rows, columns):
                 if isinstance(what, Taken):
                     self.fired[what.action] += len(what.rows)
                     self.levels.add(what.rows)
+                    self.descent.see(what)
                     if what.errors is not None:
                         self._failed(level, rows, what)
                 else:
                     self._ended(level, rows, what)
+            self.descent.end()
+            self.expanded += 1
             self._tell(self.levels.starts[level + 1] - first)
             if self._limited():
                 return
@@ -184,9 +193,9 @@ class _Search:
     def _look(self, level: int) -> None:
         """Check the rules in the states of a level."""
         for _, rows, columns in self.levels.blocks(level):
-            broken, seen, empty = self.judge.look(columns)
+            broken, seen, ranked = self.judge.look(columns)
             self.found.witnessed |= seen
-            self.empties.append(empty.copy())
+            self.judged.append([column.copy() for column in ranked])
             for name, places in broken.items():
                 if name not in self.first:
                     self.now.setdefault(name, _Broken(level)).states(rows.take(places, axis=0))
@@ -198,10 +207,12 @@ class _Search:
         self.now.clear()
 
     def _teardown(self) -> None:
-        names = self.program.teardown_actions
-        numbers = {at for at, rule in enumerate(self.program.actions) if rule.name in names}
-        expander = self.expander.only(numbers)
-        stuck = Teardown(self.levels, expander, np.concatenate(self.empties)).stuck()
+        """Look for a state that cannot be taken down."""
+        if self.descent.holds:
+            return
+        expander = self.expander.only(self.teardown)
+        empties = np.concatenate([empty for empty, _ in self.judged])
+        stuck = Teardown(self.levels, expander, empties).stuck()
         if stuck is not None:
             level, rows = stuck
             self.now.setdefault(TEARDOWN, _Broken(level)).states(rows)

@@ -194,6 +194,7 @@ class TableAction:
 
     def _made(self, columns: Bytes, runs: _Runs) -> Generator[Taken | Ended, None, Numbers]:
         """Make runs, no more than the body takes; the answer is how many calls each made."""
+        struck = bool(runs.faults.any())
         before = columns.take(runs.sources, axis=1)
         values = [values.take(runs.choices) for values in self._values]
         made = self.body.make(before, values, runs.faults)
@@ -205,11 +206,10 @@ class TableAction:
             errors = true_at(made.results)
             if len(errors):
                 before = before.take(made.done, axis=1)
-                yield Taken(
-                    self.number, sources, rows, naming, made.done, errors, before, made.after
-                )
+                shown = errors, before, made.after
+                yield Taken(self.number, sources, rows, naming, made.done, struck, *shown)
             else:
-                yield Taken(self.number, sources, rows, naming, made.done)
+                yield Taken(self.number, sources, rows, naming, made.done, struck)
         return made.calls
 
     def _naming(self, runs: _Runs) -> Naming:

@@ -16,8 +16,9 @@ Naming = Callable[[int], Step]
 class Taken:
     """Runs of an action that came to its end: from which states of the block, to which.
 
-    `step` names them by the numbers in `runs`. If some reported an error, `errors` has their places
-    here, with the columns of all states before and after.
+    `step` names them by the numbers in `runs`; they are `struck` if a call of the host fails in
+    them. If some reported an error, `errors` has their places here, with the columns of all states
+    before and after.
     """
 
     action: int
@@ -25,6 +26,7 @@ class Taken:
     rows: Rows
     step: Naming
     runs: Numbers
+    struck: bool = False
     errors: Numbers | None = None
     before: Bytes | None = None
     after: Bytes | None = None

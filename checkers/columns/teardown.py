@@ -1,19 +1,54 @@
 """Which states the teardown actions alone cannot bring to the empty host.
 
-Most steps of a teardown lead back to where the state came from. So the levels are gone through from
-the first on, a state being marked if some step leads to a marked one; what is left is looked at
-again until nothing changes.
+If from every state that is not empty a step of the teardown leads to one of lower rank, all of them
+can be taken down; that is seen while the states are expanded. Only if it is not so, the states are
+gone through again: a state is marked if a step leads to a marked one, until nothing changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 import numpy as np
 
 from checkers.columns.expander import Expander
-from checkers.columns.kernel import WIDTH, Column
+from checkers.columns.kernel import WIDTH, Column, Registers
 from checkers.columns.levels import Levels
-from checkers.columns.packing import Bytes, Numbers, Rows, true_at, turned
+from checkers.columns.packing import Bytes, Numbers, Packing, Rows, true_at, turned
 from checkers.columns.taken import Taken
+from checkers.columns.writing import Writer
+from spec.language.program import Program
+
+
+class Descent:
+    """Whether every state expanded is empty or has a step of the teardown to a lower rank."""
+
+    def __init__(self, program: Program, packing: Packing, actions: Container[int]) -> None:
+        self.actions, self.holds = actions, program.rank is not None
+        if program.rank is not None:
+            root = packing.merger.predicate(program.rank, packing.merger.state())
+            self._rank = Writer([packing]).kernel(Registers(), [root])
+
+    def begin(self, judged: Sequence[Column]) -> None:
+        """A block of states, of which it is known which are empty, and all ranks."""
+        if self.holds:
+            self._good, self._ranks = judged[0].copy(), judged[1]
+
+    def see(self, taken: Taken) -> None:
+        """Steps from this block."""
+        if not self.holds or taken.struck or taken.action not in self.actions:
+            return
+        asked = true_at(~self._good.take(taken.sources))
+        for at in range(0, len(asked), WIDTH):
+            part = asked[at : at + WIDTH]
+            sources = taken.sources.take(part)
+            (ranks,) = self._rank.run(turned(taken.rows.take(part, axis=0)))
+            self._good[sources.take(true_at(ranks < self._ranks.take(sources)))] = True
+
+    def end(self) -> None:
+        """All steps from this block were seen."""
+        if self.holds:
+            self.holds = bool(self._good.all())
 
 
 class Teardown:

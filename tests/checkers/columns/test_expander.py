@@ -95,7 +95,7 @@ def test_a_block_is_judged_as_its_states_are(program: Program) -> None:
     packing, source = packed(program), random.Random(5)
     states = [random_state(program, source) for _ in range(STATES)]
     judge = Judge(program, packing, list(program.invariants))
-    broken, seen, empty = judge.look(turned(packing.rows(states)))
+    broken, seen, ranked = judge.look(turned(packing.rows(states)))
     for name in judge.always:
         rule = program.invariants[name]
         false = [
@@ -109,4 +109,4 @@ def test_a_block_is_judged_as_its_states_are(program: Program) -> None:
     for name, rule in program.witness_rules.items():
         assert (name in seen) == any(program.evaluate(rule, state) for state in states)
     if program.empty is not None:
-        assert empty.tolist() == [bool(program.evaluate(program.empty, x)) for x in states]
+        assert ranked[0].tolist() == [bool(program.evaluate(program.empty, x)) for x in states]

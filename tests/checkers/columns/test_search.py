@@ -7,10 +7,12 @@ import pytest
 from checkers.columns.search import explore
 from checkers.explicit.paths import violation
 from checkers.explicit.search import explore as one_at_a_time
+from checkers.result import TEARDOWN
 from invariants import complete
-from spec.language import Machine, Program, Variant, build
+from spec.language import Machine, Program, Variant, build, overriding
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
+from tests.checkers.explicit.test_engine import keep_shared
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
@@ -54,6 +56,12 @@ def test_the_figures_are_those_of_the_other_explorer(
 )
 def test_a_variant_is_violated_in_the_same_lengths(machine: Machine, variant: Variant) -> None:
     same(build(machine, "small", variant))
+
+
+def test_a_state_that_cannot_be_taken_down() -> None:
+    program = build(REFCOUNT, "small", Variant("keeps", "refcount", overriding(keep_shared)))
+    same(program)
+    assert TEARDOWN in explore(program).violations
 
 
 @pytest.mark.parametrize("bounds", ["S", "B"])
