@@ -43,12 +43,15 @@ class WordAction:
         if not len(sources):
             return
         if self.single:
-            yield self._taken(rows, sources, None) if self.done else self._ended(sources, 0)
+            if self.done:
+                yield self._taken(rows, sources, None)
+            else:
+                yield from self._ended(sources, 0)
             return
         case = answers[1].take(sources)
         if self.split.ends and int(case.max()) >= self.done:
             for end in range(len(self.split.ends)):
-                yield self._ended(sources[case == self.done + end], end)
+                yield from self._ended(sources[case == self.done + end], end)
             well = true_at(case < self.done)
             sources, case = sources.take(well), case.take(well)
         if len(sources):
@@ -67,6 +70,8 @@ class WordAction:
             words += self.split.more.take(places)
         return Taken(self.number, sources, words.reshape(-1, 1), self.step, sources)
 
-    def _ended(self, sources: Numbers, end: int) -> Ended:
+    def _ended(self, sources: Numbers, end: int) -> Iterator[Ended]:
+        """What ended there, if it was more than a guard."""
         kind, why = self.split.ends[end]
-        return Ended(self.number, kind, why, sources, self.step, sources)
+        if kind != "disabled" and len(sources):
+            yield Ended(self.number, kind, why, sources, self.step, sources)

@@ -13,11 +13,12 @@ from checkers.columns.packing import Numbers, Packing, turned
 from checkers.columns.taken import Taken
 from checkers.frontend.merge import Merger
 from invariants import complete
-from spec.language import Program, build
+from spec.language import Program, Variant, build, overriding
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD
 from tests.checkers.explicit.reading import random_state, successors
+from tests.checkers.explicit.test_engine import keep_shared
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE
 from tests.toys.refcount import FREES_WHILE_HELD, REFCOUNT
@@ -25,17 +26,20 @@ from tests.toys.refcount import FREES_WHILE_HELD, REFCOUNT
 LIFETIMES = complete(MACHINES["object-lifetime"])
 HWPT_SHARING = complete(MACHINES["hwpt-sharing"])
 RFC = VARIANTS["vtd-rfcv3"]
+KEEPS = Variant("keeps", "refcount", overriding(keep_shared))
 
 PROGRAMS = [
     build(MUTEX, "small"), build(QUEUE, "small"), build(REFCOUNT, "small"),
-    build(REFCOUNT, "small", FREES_WHILE_HELD), build(ODD, "small"), build(LIFETIMES, "small"),
-    build(LIFETIMES, "B"), build(HWPT_SHARING, "fds"), build(HWPT_SHARING, "small", RFC),
+    build(REFCOUNT, "small", FREES_WHILE_HELD), build(REFCOUNT, "small", KEEPS),
+    build(ODD, "small"), build(LIFETIMES, "small"), build(LIFETIMES, "B"),
+    build(HWPT_SHARING, "fds"), build(HWPT_SHARING, "small", RFC),
 ]
 STATES = 100
 
 
 def named(program: Program) -> str:
-    return f"{program.machine.name}-{program.bounds_name}-{program.variant is not None}"
+    variant = f"-{program.variant.name}" if program.variant else ""
+    return f"{program.machine.name}-{program.bounds_name}{variant}"
 
 
 def packed(program: Program) -> Packing:
