@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from checkers.explicit.scope import leaves, walk
+from checkers.explicit.scope import inside, leaves, walk
 from checkers.frontend import tree as t
 
 LONGEST: Final = 30
@@ -140,11 +140,11 @@ def _renamed(node: Any, mark: str, names: Mapping[str, t.Expr]) -> Any:
     if type(node).__module__ != t.__name__ or isinstance(node, t.Function):
         return node
     changed = {
-        item.name: _renamed(getattr(node, item.name), mark, names) for item in fields(node)
-        if item.name not in ("name", "names", "op", "type", "column", "table", "span", "state")
+        item: _renamed(value, mark, names) for item in inside(type(node))
+        if (value := getattr(node, item)) is not None
     }
     if isinstance(node, t.Assign):
         changed["names"] = tuple(name + mark for name in node.names)
     elif isinstance(node, t.For | t.Quantified):
         changed["name"] = node.name + mark
-    return replace(node, **changed)
+    return replace(node, **changed) if changed else node

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Final
 
 from checkers.explicit import code as c
@@ -32,12 +34,17 @@ class Scope:
         """The scope where `code` was evaluated, and was true or false."""
         more = code.facts if result is None else code.facts | (code.yes if result else code.no)
         known = c.lasting(self.known) if code.effect else self.known
-        return replace(self, known=known | more)
+        if known is self.known and more <= known:
+            return self
+        return Scope(self.buffers, self.names, known | more, self.cases)
 
     def naming(self, name: str, code: Code) -> Scope:
         """The scope in which `name` stands for `code`."""
-        return replace(self, names={**self.names, name: code})
+        return Scope(self.buffers, {**self.names, name: code}, self.known, self.cases)
 
+
+INSIDE: Final = r"\b(Expr|Stmt|Call)\b"
+"""What the type of a field says that holds expressions or statements."""
 
 Given = tuple[int | None, ...]
 """What is known of the arguments of a call: the value of a literal, `SOME` if not 0, or nothing."""
@@ -81,23 +88,33 @@ def uses(node: object, name: str) -> int:
     """How often a local is read; under a quantifier, once more."""
     if isinstance(node, t.Local):
         return int(node.name == name)
-    weight = 2 if isinstance(node, t.Quantified | t.For) else 1
-    return weight * sum(uses(child, name) for child in parts(node))
+    count = sum([uses(child, name) for child in parts(node)])
+    return 2 * count if isinstance(node, t.Quantified | t.For) else count
 
 
 def walk(node: object) -> Iterator[object]:
     """A part of a tree and all that is inside it."""
-    yield node
-    for child in parts(node):
-        yield from walk(child)
+    left = [node]
+    while left:
+        item = left.pop()
+        yield item
+        left.extend(reversed(parts(item)))
 
 
-def parts(node: object) -> Iterator[object]:
+def parts(node: object) -> Sequence[object]:
     """The expressions and statements that a part of a tree has directly inside."""
     if isinstance(node, tuple):
-        yield from node
-    elif is_dataclass(node) and not isinstance(node, t.Function):
-        for item in fields(node):
-            value = getattr(node, item.name)
-            if isinstance(value, tuple) or type(value).__module__ == t.__name__:
-                yield value
+        return node
+    found = [getattr(node, name) for name in inside(type(node))]
+    return [item for item in found if item is not None]
+
+
+@functools.cache
+def inside(kind: type) -> tuple[str, ...]:
+    """The fields of a class of the tree that hold expressions and statements.
+
+    The body of a function is inside none of its calls.
+    """
+    if not is_dataclass(kind) or kind is t.Function:
+        return ()
+    return tuple(item.name for item in fields(kind) if re.search(INSIDE, str(item.type)))

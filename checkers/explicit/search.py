@@ -46,7 +46,7 @@ class Exploration:
     broken rule, where it is first broken: of the states or steps that do so at the same depth, the
     one with the fewest injected faults on its path, then the first one found. `fired` are
     transitions, `crashed` those of them that ended in a failed check; `stopped` says why it did not
-    exhaust.
+    exhaust. `bytes_per_state` is by how much the process has grown since the code was generated.
     """
 
     program: Program
@@ -103,7 +103,6 @@ class _Search:
     ) -> None:
         self.started = self.beat = time.monotonic()
         self.program, self.limits = program, limits
-        self.memory = memory_mib()
         self.found = Exploration(program, Instances(program))
         self.found.codes = self.found.instances.store()
         lowering = Lowering(program)
@@ -119,6 +118,7 @@ class _Search:
         edges = frozenset(program.teardown_actions) if self.teardown else frozenset[str]()
         options = Options(self.found.symmetric, bool(self.judges.failures), edges)
         self.expand = expander(lowering, self.found.instances, options)
+        self.memory = memory_mib()
 
     def run(self) -> Exploration:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
