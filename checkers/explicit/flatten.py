@@ -140,7 +140,7 @@ def _renamed(node: Any, mark: str, names: Mapping[str, t.Expr]) -> Any:
     if type(node).__module__ != t.__name__ or isinstance(node, t.Function):
         return node
     changed = {
-        item: _renamed(value, mark, names) for item in inside(type(node))
+        item: _renamed(value, mark, names) for item in inside(node)
         if (value := getattr(node, item)) is not None
     }
     if isinstance(node, t.Assign):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Final
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any, Final
 
 from checkers.explicit import code as c
 from checkers.explicit.code import Code
@@ -42,9 +41,6 @@ class Scope:
         """The scope in which `name` stands for `code`."""
         return Scope(self.buffers, {**self.names, name: code}, self.known, self.cases)
 
-
-INSIDE: Final = r"\b(Expr|Stmt|Call)\b"
-"""What the type of a field says that holds expressions or statements."""
 
 Given = tuple[int | None, ...]
 """What is known of the arguments of a call: the value of a literal, `SOME` if not 0, or nothing."""
@@ -105,16 +101,26 @@ def parts(node: object) -> Sequence[object]:
     """The expressions and statements that a part of a tree has directly inside."""
     if isinstance(node, tuple):
         return node
-    found = [getattr(node, name) for name in inside(type(node))]
+    found = [getattr(node, name) for name in inside(node)]
     return [item for item in found if item is not None]
 
 
-@functools.cache
-def inside(kind: type) -> tuple[str, ...]:
-    """The fields of a class of the tree that hold expressions and statements.
+def inside(node: object) -> tuple[str, ...]:
+    """The fields of a part of a tree that hold expressions and statements.
 
     The body of a function is inside none of its calls.
     """
-    if not is_dataclass(kind) or kind is t.Function:
-        return ()
-    return tuple(item.name for item in fields(kind) if re.search(INSIDE, str(item.type)))
+    kind = type(node)
+    if kind not in _INSIDE:
+        declared = fields(node) if is_dataclass(node) and kind is not t.Function else ()
+        _INSIDE[kind] = tuple(item.name for item in declared if _holds(item))
+    return _INSIDE[kind]
+
+
+def _holds(item: Field[Any]) -> bool:
+    """What the type of a field says."""
+    return re.search(r"\b(Expr|Stmt|Call)\b", str(item.type)) is not None
+
+
+_INSIDE: Final[dict[type, tuple[str, ...]]] = {}
+"""The answers of `inside`, which are the same for all of a class."""
