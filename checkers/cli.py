@@ -94,6 +94,18 @@ def main() -> None:
     type=click.Choice([item.value for item in Explorer]),
     help="How the explicit engine explores; all find the same.  [default: it picks]",
 )
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep every level of the numpy explorer there.",
+)
+@click.option(
+    "--resume",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Go on from the last level kept there, keeping those that follow.",
+)
 @click.option("--invariant", "selected", metavar="NAME", multiple=True, help="Only this rule.")
 @click.option(
     "--variant",
@@ -135,6 +147,8 @@ def check_command(
     names: tuple[str, ...],
     chosen: str,
     explorer: str | None,
+    checkpoint: Path | None,
+    resume: Path | None,
     selected: tuple[str, ...],
     variant: str | None,
     bounds: tuple[str, ...],
@@ -153,10 +167,15 @@ def check_command(
     output = Output(traces, json_file, junit_file, as_tap, bounds, every)
     output.prepare()
     engines = list(ENGINES) if chosen == "all" else [chosen]
+    picked = Explorer(explorer) if explorer else None
+    if checkpoint is not None or resume is not None:
+        picked = _kept(picked, engines, checkpoint, resume, every)
 
     def limits(report: Callable[[Progress], None]) -> Limits:
-        picked = Explorer(explorer) if explorer else None
-        return Limits(time_limit, memory_limit, jobs, seed, report, explorer=picked)
+        return Limits(
+            time_limit, memory_limit, jobs, seed, report, explorer=picked,
+            checkpoint=resume or checkpoint, resume=resume is not None,
+        )
 
     if every:
         if selected or bounds:
@@ -167,14 +186,31 @@ def check_command(
             silent=no_progress,
         )
     else:
+        subjects = _selecting(_subjects(names, variant, bounds), selected)
+        if (checkpoint is not None or resume is not None) and len(subjects) != 1:
+            raise InputError("--checkpoint and --resume are of one machine with one set of bounds")
         done = _each(
-            _selecting(_subjects(names, variant, bounds), selected),
+            subjects,
             lambda item, its, report: check(item, engines, its, lambda n: limits(report(n))),
             silent=no_progress,
         )
     result = status(done.rows, interrupted=done.interrupted)
     output.deliver(done.rows, result, interrupted=done.interrupted)
     sys.exit(result)
+
+
+def _kept(
+    picked: Explorer | None, engines: Sequence[str], checkpoint: Path | None, resume: Path | None,
+    every: bool,
+) -> Explorer:
+    """The explorer that keeps its levels, if all else fits with that."""
+    if picked not in (None, Explorer.NUMPY) or engines != ["explicit"]:
+        raise InputError("--checkpoint and --resume are of --engine explicit --explorer numpy")
+    if checkpoint is not None and resume is not None:
+        raise InputError("--resume keeps its levels where they are; --checkpoint is too much")
+    if every:
+        raise InputError("--checkpoint and --resume are of one machine, not of all variants")
+    return Explorer.NUMPY
 
 
 Reporting = Callable[[str], Callable[[Progress], None]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from spec.language.program import Program
 
@@ -82,7 +83,8 @@ class Limits:
     """What an engine may use. Zero means no limit; the memory limit is in MiB of the process.
 
     Without an `explorer` the explicit engine picks one. `interrupted` is set by the engine when
-    Ctrl-C stopped it; what it knew is still reported.
+    Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the numpy explorer
+    keeps its levels, to `resume` from if there are some.
     """
 
     seconds: float = 0.0
@@ -92,6 +94,8 @@ class Limits:
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     interrupted: bool = False
     explorer: Explorer | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
 
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]

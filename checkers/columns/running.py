@@ -114,9 +114,9 @@ class Runner:
         for name, kind in function.parameters:
             if not isinstance(kind, t.StateT | t.FaultT):
                 self._set(name, kind, next(plain_arguments), rows)
-        single = function.body[0]
-        if len(function.body) == 1 and isinstance(single, t.Return) and single.value is not None:
-            value = self.value(single.value, rows)
+        first = function.body[0] if function.body else None
+        if isinstance(first, t.Return) and first.value is not None:
+            value = self.value(first.value, rows)
         else:
             self.block(function.body, rows)
             value = _taken(self.frame.result, rows)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from typing import Final
 
 import numpy as np
 
+from checkers.columns.breach import KEPT, Breach, restored
+from checkers.columns.checkpoint import Checkpoint, Manifest
 from checkers.columns.expander import Expander
-from checkers.columns.found import Explored, Hits
+from checkers.columns.found import Explored
 from checkers.columns.judging import FailureJudge, Judge
 from checkers.columns.kernel import Column
 from checkers.columns.levels import Levels
@@ -20,14 +23,11 @@ from checkers.columns.traces import Tracer
 from checkers.explicit.search import memory_mib, wanted
 from checkers.explicit.symmetry import canonicaliser, symmetries
 from checkers.frontend.merge import Merger
-from checkers.result import CRASH, TEARDOWN, Limits, Progress, Step
+from checkers.result import CRASH, TEARDOWN, Limits, Progress
 from spec.language.program import Program
 
 BEAT: Final = 0.25
 """Seconds between two reports of progress."""
-
-KEPT: Final = 500
-"""Places of a level where a rule is broken that are looked at for the best trace."""
 
 
 def explore(
@@ -38,33 +38,6 @@ def explore(
 ) -> Explored:
     """Explore all reachable states, checking the named rules (empty: all)."""
     return _Search(program, names, limits or Limits(), symmetry).run()
-
-
-class _Broken:
-    """Where a rule is broken in the level that is searched; no more places than `KEPT`."""
-
-    def __init__(self, level: int) -> None:
-        self.level = level
-        self.rows: list[Rows] = []
-        self.steps: list[Step] = []
-        self.whys: list[str] = []
-        self.count = 0
-
-    def states(self, rows: Rows) -> None:
-        """These states break it."""
-        if self.count < KEPT:
-            self.rows.append(rows[: KEPT - self.count].copy())
-            self.count += len(self.rows[-1])
-
-    def step(self, rows: Rows, step: Step, why: str) -> None:
-        """This step from a state breaks it."""
-        self.states(rows)
-        self.steps.append(step)
-        self.whys.append(why)
-
-    def hits(self, rule: str) -> Hits:
-        """All places."""
-        return Hits(rule, self.level, np.concatenate(self.rows), self.steps, self.whys)
 
 
 class _Search:
@@ -87,14 +60,18 @@ class _Search:
         self.fired: Counter[int] = Counter()
         self.crashed: Counter[int] = Counter()
         self.cuts: Counter[str] = Counter()
-        self.first: dict[str, _Broken] = {}
-        self.now: dict[str, _Broken] = {}
+        self.first: dict[str, Breach] = {}
+        self.now: dict[str, Breach] = {}
         self.judged: list[list[Column]] = []
         self.expanded = 0
         named = program.teardown_actions
         self.teardown = {at for at, rule in enumerate(program.actions) if rule.name in named}
         self.descent = Descent(program, self.packing, self.teardown)
         self.descent.holds &= TEARDOWN in self.wanted
+        self.checkpoint: Checkpoint | None = None
+        if limits.checkpoint is not None:
+            sorts = ", ".join(item.sort for item in self.symmetric)
+            self.checkpoint = Checkpoint(limits.checkpoint, program, self.wanted, sorts)
 
     def run(self) -> Explored:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
@@ -122,13 +99,11 @@ class _Search:
         return found
 
     def _levels(self) -> None:
-        canonical = canonicaliser(list(self.symmetric))
-        states = dict.fromkeys(canonical(state) for state in self.program.initial())
-        self.levels.add(self.packing.rows(states))
-        self.levels.close()
-        self._look(0)
-        self._settle()
-        found, level = self.found, 0
+        found = self.found
+        if self.checkpoint is not None and self.limits.resume:
+            level = self._resume(self.checkpoint)
+        else:
+            level = self._begin()
         while self.levels.starts[level + 1] > self.levels.starts[level]:
             self._expand(level)
             fresh = self.levels.close()
@@ -142,6 +117,50 @@ class _Search:
                     found.stopped = f"stopped at depth {found.depth}: every rule sought is broken"
                 return
             level += 1
+            self._save(level)
+
+    def _begin(self) -> int:
+        """The initial states are the first level."""
+        if self.checkpoint is not None:
+            self.checkpoint.begin()
+        canonical = canonicaliser(list(self.symmetric))
+        states = dict.fromkeys(canonical(state) for state in self.program.initial())
+        self.levels.add(self.packing.rows(states))
+        self.levels.close()
+        self._look(0)
+        self._settle()
+        self._save(0)
+        return 0
+
+    def _save(self, level: int) -> None:
+        """Keep a level, and all that is known, if that is asked for."""
+        if self.checkpoint is None:
+            return
+        starts, names = self.levels.starts, self.names
+        rows = self.levels.known.numbered(starts[level], starts[level + 1])
+        self.checkpoint.save(level, rows, Manifest(
+            self.checkpoint.subject, self.checkpoint.sources,
+            [end - start for start, end in itertools.pairwise(starts)], self.found.depth,
+            {name: self.fired[at] for at, name in enumerate(names)},
+            {name: self.crashed[at] for at, name in enumerate(names)}, dict(self.cuts),
+            sorted(self.found.witnessed),
+            [breach.saved(rule) for rule, breach in self.first.items()], self.descent.holds,
+        ))
+
+    def _resume(self, checkpoint: Checkpoint) -> int:
+        """Know what was known when the last level was kept."""
+        saved = checkpoint.manifest()
+        self.found.depth, self.descent.holds = saved.depth, saved.descends
+        self.first = {breach.rule: restored(breach) for breach in saved.breaches}
+        for at, name in enumerate(self.names):
+            self.fired[at], self.crashed[at] = saved.fired[name], saved.crashed[name]
+        self.cuts.update(saved.cuts)
+        for level, size in enumerate(saved.sizes):
+            self.levels.add(checkpoint.level(level, size))
+            self.levels.close()
+            self.expanded = len(self.judged)
+            self._look(level)
+        return len(saved.sizes) - 1
 
     def _expand(self, level: int) -> None:
         """Take every action from every state of a level."""
@@ -166,7 +185,7 @@ class _Search:
         """Judge the steps that reported an error."""
         for name, places in self.failures.look(taken).items():
             if name not in self.first:
-                broken = self.now.setdefault(name, _Broken(level))
+                broken = self.now.setdefault(name, Breach(level))
                 self._steps(broken, rows, taken.sources, taken, places, "")
 
     def _ended(self, level: int, rows: Rows, ended: Ended) -> None:
@@ -176,12 +195,12 @@ class _Search:
         self.fired[ended.action] += len(ended.runs)
         self.crashed[ended.action] += len(ended.runs)
         if CRASH in self.wanted and CRASH not in self.first:
-            broken = self.now.setdefault(CRASH, _Broken(level))
+            broken = self.now.setdefault(CRASH, Breach(level))
             places = np.arange(len(ended.runs))
             self._steps(broken, rows, ended.sources, ended, places, ended.why)
 
     def _steps(
-        self, broken: _Broken, rows: Rows, sources: Numbers, runs: Taken | Ended,
+        self, broken: Breach, rows: Rows, sources: Numbers, runs: Taken | Ended,
         places: Numbers, why: str,
     ) -> None:
         """Keep steps that break a rule, those without a fault first."""
@@ -198,7 +217,7 @@ class _Search:
             self.judged.append([column.copy() for column in ranked])
             for name, places in broken.items():
                 if name not in self.first:
-                    self.now.setdefault(name, _Broken(level)).states(rows.take(places, axis=0))
+                    self.now.setdefault(name, Breach(level)).states(rows.take(places, axis=0))
 
     def _settle(self) -> None:
         """At the end of a level: what was broken in it is broken."""
@@ -215,7 +234,7 @@ class _Search:
         stuck = Teardown(self.levels, expander, empties).stuck()
         if stuck is not None:
             level, rows = stuck
-            self.now.setdefault(TEARDOWN, _Broken(level)).states(rows)
+            self.now.setdefault(TEARDOWN, Breach(level)).states(rows)
 
     def _done(self) -> bool:
         """Nothing is left to find: every rule is broken, or those that the variant is to break."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from checkers.columns.found import Explored
-from checkers.explicit import plain
 from checkers.explicit.paths import violation
 from checkers.explicit.search import explore, wanted
 from checkers.result import ACTIONS, WITNESSES, Explorer, Finding, Limits, Verdict
@@ -43,6 +42,8 @@ def explored(
     """Explore with the explorer asked for, or else with the one that is likely to be faster."""
     chosen = limits.explorer or _likely(program)
     if chosen is Explorer.PLAIN:
+        from checkers.explicit import plain
+
         return plain.explore(program, names, limits, symmetry)
     if chosen is Explorer.NUMPY:
         from checkers.columns import search
