@@ -33,6 +33,8 @@ class Executor(Evaluator):
 
     def call(self, function: t.Function, arguments: list[Value]) -> Value:
         """The value of a function; what it does is done to the environment."""
+        if not self.reachable(function, self.reached):
+            return _zeros(self.g, function.returns, 0)
         if function.host is None:
             return self._body(function, arguments)
         count = self.g.add(self.env[self.calls], self.g.number(1))

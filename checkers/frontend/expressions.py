@@ -6,7 +6,7 @@ first note that applies decides how the action ends, so later text needs no guar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from checkers.frontend import tree as t
@@ -97,6 +97,7 @@ class Evaluator:
         self.facts: list[Node] = []
         self.choices: list[Node] | None = None
         self.label = ""
+        self.reachable: Callable[[t.Function, Node], bool] = lambda function, condition: True
         self.dereferenced: list[Node] = []
 
     def call(self, function: t.Function, arguments: list[Value]) -> Value:

@@ -16,6 +16,10 @@ ANY = -1
 """The mask of a data sort: every value is possible."""
 
 
+SHOWN = 5
+"""Levels of a node that its text has."""
+
+
 class Node:
     """One expression.
 
@@ -41,9 +45,15 @@ class Node:
         self.closed = closed
 
     def __repr__(self) -> str:
+        return self.shown(SHOWN)
+
+    def shown(self, depth: int) -> str:
+        """The node as text, what is deeper than this as dots: shared nodes make a large tree."""
         if self.op in ("const", "var"):
             return str(self.value)
-        return f"({self.op} {' '.join(map(repr, self.args))})"
+        if not depth:
+            return "..."
+        return f"({self.op} {' '.join(x.shown(depth - 1) for x in self.args)})"
 
     def may_be(self, value: int) -> bool:
         """Whether the node's range has this value."""

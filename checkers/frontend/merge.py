@@ -5,7 +5,7 @@ Everything is built on one graph, on the variables of one state: `Merger.cells` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from checkers.frontend import tree as t
@@ -23,6 +23,9 @@ Given = int | Node | None
 
 CALLS = 511
 """An action makes no more calls of the host than this."""
+
+LARGE = 20
+"""With so many calls of the host in its text a function is merged only where it can be reached."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,18 @@ class Merger:
     """Merges the functions of one program on one graph.
 
     If `relaxed`, `fresh` gives any row instead of the first: more runs, and the same for all rows.
+    `possible` may say of a condition that no state makes it true: what is reached only then is left
+    out, where it is large.
     """
 
-    def __init__(self, program: Program, relaxed: bool = False) -> None:
+    def __init__(
+        self, program: Program, relaxed: bool = False,
+        possible: Callable[[Node], bool] | None = None,
+    ) -> None:
         self.program = program
         self.relaxed = relaxed
+        self.possible = possible
+        self.weights: dict[t.Function, int] = {}
         self.layout: Layout = program.layout
         self.graph = Graph()
         self.parser = Parser(program.layout)
@@ -130,6 +140,7 @@ class Merger:
         start = dict(env)
         executor = Executor(self.graph, self.layout, self.cells, [env], node)
         executor.choices = [] if self.relaxed else None
+        executor.reachable = self._reachable
         executor.label = f"{rule.name}{given}"
         bound = self.bind(rule, given)
         function = self.parser.function(rule.function)
@@ -148,6 +159,20 @@ class Merger:
             value if isinstance(value, Node) else self.graph.number(0), calls, tuple(bound), node,
             tuple(executor.choices or ()),
         )
+
+    def _reachable(self, function: t.Function, condition: Node) -> bool:
+        """Whether a call may be reached, if it is worth the question."""
+        if self.possible is None or self.weight(function) < LARGE:
+            return True
+        return self.possible(condition)
+
+    def weight(self, function: t.Function) -> int:
+        """How many calls of the host are in the text of a function and of those it calls."""
+        if function not in self.weights:
+            calls = (x.function for x in t.nodes(function.body) if isinstance(x, t.Call))
+            own = int(function.host is not None)
+            self.weights[function] = own + sum(self.weight(called) for called in calls)
+        return self.weights[function]
 
     def _sorted(self, failures: list[Failure]) -> tuple[
         Node, tuple[tuple[Node, str], ...], tuple[tuple[Node, str], ...]

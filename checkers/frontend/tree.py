@@ -5,7 +5,8 @@ Expressions carry their type; statements and expressions that can fail a check c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 
 from spec.language.control import HostCallSpec
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, SortT, TableLayout
@@ -292,3 +293,14 @@ class Function:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Function) and other.serial == self.serial
+
+
+def nodes(thing: object) -> Iterator[object]:
+    """Every node of a tree below and including a thing; functions that it calls are not entered."""
+    if isinstance(thing, tuple):
+        for item in thing:
+            yield from nodes(item)
+    elif is_dataclass(thing) and not isinstance(thing, Function | Column | TableLayout):
+        yield thing
+        for item in fields(thing):
+            yield from nodes(getattr(thing, item.name))

@@ -11,9 +11,11 @@ import z3
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, TEARDOWN, Step, Violation
-from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
+from checkers.symbolic.cases import Cases
+from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
-from spec.language.program import Kind
+from spec.language.layout import EnumT
+from spec.language.program import Kind, Rule
 
 POSSIBLE = "every-action-possible"
 """The rule that some state in which the invariants hold enables each action, and there is one."""
@@ -37,10 +39,18 @@ class Task:
     kind: str
     action: str = ""
     given: Given = ()
+    case: Case = ()
 
     def __str__(self) -> str:
+        if not self.action:
+            return self.kind
         values = ", ".join("*" if value is None else str(value) for value in self.given)
-        return f"{self.action}({values})" if self.kind == "step" else self.kind
+        where = " and ".join(f"{node.value} = {_shown(node, value)}" for node, value in self.case)
+        return f"{self.action}({values})" + (f" if {where}" if where else "")
+
+
+def _shown(node: Node, value: int) -> str:
+    return node.type.cls(value).name if isinstance(node.type, EnumT) else str(value)
 
 
 class Query:
@@ -60,6 +70,8 @@ class Query:
         self.terms.opaque = False
         asserted += self.terms.terms(nodes[-1:])
         self.terms.terms(goals)
+        for node, value in self.system.case:
+            self.add(self.terms.term(node) == self.terms.constant(value, node.type))
         pairs = [(self.terms.term(a), self.terms.term(b)) for a, b in self.system.order]
         self.add(*typed_terms(self.terms), *asserted, *(z3.UGE(a, b) for a, b in pairs))
 
@@ -102,26 +114,33 @@ def run_task(system: System, task: Task, until: float) -> list[Answer]:
         return _initial(system, until)
     if task.kind == "teardown":
         return _teardown(system, until)
+    if task.kind == "possible":
+        return [_possible(system, system.program.action(task.action), until)]
     return _Stepping(system, task, until).answers()
 
 
 def tasks(system: System) -> list[Task]:
-    """The parts of a proof."""
+    """The parts of a proof, those with the most host calls first."""
+    cases = Cases(system)
+    rules = sorted(system.program.actions, key=system.weight, reverse=True)
     found = [
-        Task("step", rule.name, given)
-        for rule in system.program.actions
+        Task("step", rule.name, given, case)
+        for rule in rules
         for given in system.action_instances(rule)
+        for case in cases.of(rule, given)
     ]
+    found += [Task("possible", rule.name) for rule in rules]
     if system.program.rank is not None:
         found.append(Task("teardown"))
     return [*found, Task("initial")]
 
 
 class _Stepping:
-    """All goals about one instance of an action."""
+    """All goals about one instance of an action, from the states of one case."""
 
     def __init__(self, system: System, task: Task, until: float) -> None:
-        self.system, self.task, self.until = system, task, until
+        self.system = system = system.under(task.case) if task.case else system
+        self.task, self.until = task, until
         self.graph = system.graph
         self.rule = system.program.action(task.action)
         self.step: Merged = system.merger.action(self.rule, task.given, before=system.state)
@@ -157,7 +176,7 @@ class _Stepping:
         return query
 
     def answers(self) -> list[Answer]:
-        """Crashes, conjuncts, what refusals must keep, one by one; and that it can happen."""
+        """Crashes, conjuncts, what refusals must keep: all at once, else one by one."""
         goals = [(CRASH, self.crash), *((item.rule, node) for item, node in self.goals)]
         if self._all_hold():
             found = [Answer(rule, str(self.task), "holds") for rule, _ in goals]
@@ -170,9 +189,11 @@ class _Stepping:
         asked = {answer.rule for answer in found}
         untouched = {*self.system.always, *self.system.on_failure} - asked
         found += [Answer(rule, str(self.task), "holds") for rule in sorted(untouched)]
-        possible = {"sat": "holds", "unsat": "fails"}.get(self.quick.check(), "unknown")
-        found.append(Answer(POSSIBLE, self.task.action, possible))
         return found
+
+    def enabled(self) -> str:
+        """`sat` if a state in which the invariants hold enables the action."""
+        return self.quick.once(self.step.enabled)
 
     def _all_hold(self) -> bool:
         """Whether nothing crashes and every goal holds, asked as one question.
@@ -240,6 +261,18 @@ class _Stepping:
             tuple(value or 0 for value in binding), outcome.why, induction=True,
         )
         return Answer(rule, str(self.task), "fails", violation, note)
+
+
+def _possible(system: System, rule: Rule, until: float) -> Answer:
+    """Some instance of an action is enabled in a state in which the invariants hold."""
+    status, cases = "fails", Cases(system)
+    for given in system.action_instances(rule):
+        for case in cases.of(rule, given):
+            found = _Stepping(system, Task("step", rule.name, given, case), until).enabled()
+            if found == "sat":
+                return Answer(POSSIBLE, rule.name, "holds")
+            status = status if found == "unsat" else "unknown"
+    return Answer(POSSIBLE, rule.name, status)
 
 
 def _initial(system: System, until: float) -> list[Answer]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
 from checkers.frontend import tree as t
 from checkers.frontend.parse import Parser
@@ -57,25 +56,14 @@ def _functions(program: Program, parser: Parser) -> Iterator[t.Function]:
         if function.serial not in seen:
             seen.add(function.serial)
             yield function
-            todo += [node.function for node in nodes(function.body) if isinstance(node, t.Call)]
-
-
-def nodes(thing: object) -> Iterator[object]:
-    """Every node of a tree below and including a thing."""
-    if isinstance(thing, tuple):
-        for item in thing:
-            yield from nodes(item)
-    elif is_dataclass(thing) and not isinstance(thing, t.Function | Column | TableLayout):
-        yield thing
-        for item in fields(thing):
-            yield from nodes(getattr(thing, item.name))
+            todo += [node.function for node in t.nodes(function.body) if isinstance(node, t.Call)]
 
 
 # order
 
 
 def _order_free(functions: list[t.Function], table: TableLayout) -> bool:
-    for node in (node for function in functions for node in nodes(function.body)):
+    for node in (node for function in functions for node in t.nodes(function.body)):
         if isinstance(node, t.Quantified) and node.table is not None:
             ordered = node.op == "first" and not node.relaxed
             if node.table.name == table.name and ordered:
@@ -183,7 +171,7 @@ def _answers(functions: list[t.Function], column: Column) -> list[object]:
     assert column.constants is not None
     tests: list[tuple[str, int, bool]] = []
     uses = 0
-    for node in (node for function in functions for node in nodes(function.body)):
+    for node in (node for function in functions for node in t.nodes(function.body)):
         if isinstance(node, t.Field | t.Member) and node.column == column:
             uses += 1
         if isinstance(node, t.Compare):

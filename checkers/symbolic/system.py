@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ from spec.language.types import Sort
 INSTANCES = 64
 """More combinations of an action's parameters than this are left to the solver, last ones first."""
 
+SPARE = 16
+"""A condition of an action has fewer variables of a data sort beside those of the state."""
+
 Given = tuple[int | None, ...]
+
+Case = tuple[tuple[Node, int], ...]
+"""Variables of the state before a step, and what they are in the states of this case."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,16 @@ class System:
     """The merged parts of a program, built when first asked for.
 
     If `relaxed`, allocation takes any free row, and `order` has pairs of nodes of which the first
-    may be assumed to be no less than the second: rows that are alike, sorted.
+    may be assumed to be no less than the second: rows that are alike, sorted. `case` is what is
+    assumed of the state beside the invariants: nothing, but in a system that `under` gives.
     """
+
+    case: Case = ()
 
     def __init__(self, program: Program, relaxed: bool = False) -> None:
         self.program = program
         self.relaxed = relaxed
-        self.merger = Merger(program, relaxed)
+        self.merger = Merger(program, relaxed, self.possible if relaxed else None)
         cells = self.merger.cells
         self.order = [
             (cells.of(column, low), cells.of(column, high))
@@ -52,10 +62,33 @@ class System:
         ]
         self.graph = self.merger.graph
         self.state = self.merger.state()
+        self._asked: Terms | None = None
         kinds = {item.name: item.kind for item in program.machine.invariants}
         self.always = [name for name in program.invariants if kinds[name] == "always"]
         self.on_failure = [name for name in program.invariants if kinds[name] == "on-failure"]
         self.conjuncts = self.instances(self.state)
+
+    def under(self, case: Case) -> System:
+        """The same program from the states of one case only."""
+        found = copy.copy(self)
+        found.case = case
+        found.state = {**self.state, **{x: self.graph.const(n, x.type) for x, n in case}}
+        found.conjuncts = found.instances(found.state)
+        return found
+
+    def weight(self, rule: Rule) -> int:
+        """How many calls of the host are in the text of an action."""
+        return self.merger.weight(self.merger.parser.function(rule.function))
+
+    def possible(self, condition: Node) -> bool:
+        """Whether values of the variables may make a condition true, invariants or not."""
+        if self._asked is None:
+            carriers = {cls: n + SPARE for cls, n in self.carriers().items()}
+            self._asked = Terms(self.program.layout, carriers)
+        terms = self._asked
+        solver = z3.SolverFor("QF_FD", ctx=terms.ctx)
+        solver.add(*terms.terms([condition]), *terms.all_typed(variables([condition])))
+        return str(solver.check()) != "unsat"
 
     def instances(self, env: Env, after: Env | None = None) -> list[Conjunct]:
         """Every conjunct, of `env` or of the state `after` a step from it."""

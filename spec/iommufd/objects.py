@@ -66,7 +66,7 @@ class Object(Record):
     fd: Annotated[Id[Iommufd], CONST]
     number: Annotated[int, Range(1, 31), CONST]
     kind: Kind
-    refs: Annotated[int, Range(0, 15)]
+    refs: Annotated[int, Range(0, 31)]
     parent: Id[Object]
     nest_parent: bool
     enforced: bool

@@ -88,3 +88,11 @@ def test_simplified_expressions_keep_their_value(data: st.DataObject) -> None:
         (bools if node.type == BOOL else ints).append(node)
         if len(ints) > 10:
             del ints[4]
+
+
+def test_the_text_of_a_node_that_shares_much_is_short() -> None:
+    g = Graph()
+    node = g.var("x0", IntT(0, 1))
+    for _ in range(100):
+        node = g.add(node, node)
+    assert len(repr(node)) < 1000
