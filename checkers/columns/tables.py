@@ -11,10 +11,11 @@ import numpy as np
 
 from checkers.columns.cells import CellMap
 from checkers.columns.deeds import Deed, guard
+from checkers.columns.evaluating import RUNNING
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
 from checkers.columns.packing import Bytes, Numbers, Packing, true_at, turned_back
 from checkers.columns.renaming import renamed
-from checkers.columns.running import RUNNING, Runner
+from checkers.columns.running import Runner
 from checkers.columns.taken import Ended, Naming, Taken
 from checkers.columns.texts import Plain, touched
 from checkers.columns.writing import Writer
