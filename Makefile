@@ -1,7 +1,7 @@
 # make check    every machine under every engine, and every variant fails as it declares
 # make test     the tools: lint, types, tests
 # make docs     the book, in docs/_build/html
-# make bench    speed of the engines, as a table and in benchmarks/results.json
+# make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
 
 BIN := .venv/bin

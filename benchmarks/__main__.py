@@ -1,11 +1,9 @@
-"""Measure the engines: a table on stdout, all figures as JSON in a file."""
+"""Measure: a table on stdout, all figures as JSON in a file, and as a page of the book if asked."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +11,23 @@ from typing import Any
 
 import click
 
-from benchmarks.cases import CASES, Case, Figures
+from benchmarks.cases import CASES, Case
+from benchmarks.facts import facts
+from benchmarks.figures import Figures
+from benchmarks.page import page
+from benchmarks.results import RATES, Ratios, differing, medians, ratios, result
 
-REPEATED = 3
+REPEATED = 5
 """How often a short measurement is made; of the figures, the median is told."""
 
-SHORT = 20.0
+SHORT = 40.0
 """Seconds; what takes longer is measured once."""
 
 COLUMNS = (
-    "states", "transitions", "depth", "seconds", "states/s", "transitions/s", "bytes/state",
-    "examples/s", "peak MiB",
+    "states", "transitions", "depth", "seconds", "cpu s", "prepare s", "states/s", "states/cpu s",
+    "transitions/s", "bytes/state", "examples/s", "peak MiB",
 )  # fmt: skip
-WORDS = ("verdicts", "stopped", "failed")
+WORDS = ("verdicts", "stopped", "absent", "failed")
 """What is told below the line of a case."""
 
 NAME = 34
@@ -42,23 +44,47 @@ NAME = 34
     show_default=True,
     help="All figures, as JSON.",
 )
-def main(names: tuple[str, ...], long: bool, output: Path) -> None:
+@click.option(
+    "--page",
+    "book",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The medians, as a page of the book.",
+)
+def main(names: tuple[str, ...], long: bool, output: Path, book: Path | None) -> None:
     """Measure; with WORDs, only the cases whose names contain all of them."""
-    chosen = [case for case in CASES if all(word in case.name for word in names)]
+    chosen = [case for case in CASES if set(names) <= set(case.name.split())]
     chosen = [case for case in chosen if long or not case.long]
     if not chosen:
         raise click.UsageError(f"no measurement is called {' '.join(names)}")
-    facts = {"cores": os.cpu_count(), "python": platform.python_version()}
-    click.echo(f"{facts['cores']} cores, Python {facts['python']}; load {os.getloadavg()[0]:.1f}")
+    load = round(os.getloadavg()[0], 1)
+    document: dict[str, Any] = {"version": 2, **facts(), "load": load, "results": []}
+    click.echo(", ".join(f"{key} {value}" for key, value in document.items() if key != "results"))
     click.echo(_header())
-    results: list[dict[str, Any]] = []
+    results = document["results"]
     for case in chosen:
         runs = _runs(case)
-        figures = _medians(runs)
-        results.append({"name": case.name, "runs": runs, "median": figures})
-        click.echo(_line(case, figures, len(runs)))
-        document = {"version": 1, **facts, "results": results}
+        results.append(result(case, runs))
+        click.echo(_line(case, medians(runs), len(runs)))
+        document["ratios"] = {rate: ratios(results, rate) for rate in RATES}
         output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    for rate, of in document["ratios"].items():
+        click.echo("\n".join(_told(rate, of)))
+    if book is not None:
+        book.write_text(page(document), encoding="utf-8")
+    if wrong := differing(results):
+        click.echo("\n".join(wrong), err=True)
+        sys.exit(1)
+
+
+def _told(rate: str, found: Ratios) -> list[str]:
+    """How many times a peer each of our explorers is."""
+    return [
+        f"{subject}, {rate}: {own} is "
+        + ", ".join(f"{times:.2f} x {peer}" for peer, times in of.items())
+        for subject, owns in found.items()
+        for own, of in owns.items()
+    ]
 
 
 def _runs(case: Case) -> list[Figures]:
@@ -79,24 +105,14 @@ def _measured(case: Case) -> Figures:
     return found
 
 
-def _medians(runs: list[Figures]) -> Figures:
-    """The median of each number; a text as the first run has it."""
-    found: Figures = {}
-    for key, value in runs[0].items():
-        numbers = [item for run in runs if not isinstance(item := run.get(key, ""), str)]
-        found[key] = value if isinstance(value, str) else statistics.median(numbers)
-    return found
-
-
 def _header() -> str:
     return "measurement".ljust(NAME) + "".join(f"{name:>14}" for name in COLUMNS) + "  runs"
 
 
 def _line(case: Case, figures: Figures, count: int) -> str:
     cells = "".join(f"{_number(figures.get(name, '')):>14}" for name in COLUMNS)
-    name = case.name.ljust(NAME)
     told = [f"    {word}: {figures[word]}" for word in WORDS if figures.get(word)]
-    return "\n".join([f"{name}{cells}{count:6}", *told])
+    return "\n".join([f"{case.name.ljust(NAME)}{cells}{count:6}", *told])
 
 
 def _number(value: float | int | str) -> str:

@@ -1,44 +1,69 @@
-"""The measurements, each of one engine, one machine and one size."""
+"""The measurements, each of one tool, one machine and one size; `TOOLS` has the tools by name."""
 
 from __future__ import annotations
 
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from benchmarks.figures import Figures, rates
+from benchmarks.peers import PEERS
+from benchmarks.peers.process import AbsentError
 from checkers import machines
 from checkers.engines import engine
-from checkers.result import Limits, Progress
+from checkers.explicit.engine import explored
+from checkers.result import CRASH, Explorer, Limits, Progress
 from spec.language import Program
 
-Figures = dict[str, float | int | str]
-
-LIMIT = 300.0
+LIMIT = 600.0
 """Seconds that an exploration or a proof may take; then its figures are those so far."""
 
 RANDOM_SECONDS = 20.0
 """Seconds of random runs."""
+
+LIFETIME = "object-lifetime"
+"""The machine that the peers have too."""
+
+COMPARED = frozenset({"counts-equal-referrers", CRASH})
+"""What is checked of it, by the peers and by us: so much and no more."""
 
 
 @dataclass(frozen=True)
 class Case:
     """What to measure. A `long` one is measured on demand only."""
 
-    engine: str
+    tool: str
     machine: str
     bounds: str
     long: bool = False
 
     @property
-    def name(self) -> str:
-        """Engine, machine and bounds."""
-        return f"{self.engine} {self.machine} {self.bounds}"
+    def subject(self) -> str:
+        """The machine and its bounds."""
+        return f"{self.machine} {self.bounds}"
 
+    @property
+    def name(self) -> str:
+        """The subject and the tool."""
+        return f"{self.subject} {self.tool}"
+
+
+SLOW = {("A", "plain"), ("B", "plain"), ("L2", "plain"), ("L2", "specialised"), ("L2", "rumur")}
+"""What takes minutes."""
 
 CASES = (
-    Case("explicit", "hwpt-sharing", "small"),
-    Case("explicit", "hwpt-sharing", "standard"),
-    Case("explicit", "object-lifetime", "S"),
+    *(
+        Case(tool, LIFETIME, bounds, (bounds, tool) in SLOW)
+        for bounds in ("S", "A", "B", "L2")
+        for tool in (*(item.value for item in Explorer), *PEERS)
+    ),
+    *(
+        Case(item.value, "hwpt-sharing", bounds, item is Explorer.PLAIN)
+        for bounds in ("small", "errata", "standard")
+        for item in Explorer
+    ),
     Case("stateful", "hwpt-sharing", "large"),
     Case("symbolic", "hwpt-sharing", "small"),
     Case("symbolic", "hwpt-sharing", "standard", long=True),
@@ -47,25 +72,36 @@ CASES = (
 
 def measure(case: Case) -> Figures:
     """Run one case and say what was found, and how long it took."""
-    program = machines.program(machines.machine(case.machine), case.bounds)
-    return MEASURES[case.engine](program)
+    machine = machines.machine(case.machine)
+    program = machines.program(machine, case.bounds)
+    try:
+        return TOOLS[case.tool](program)
+    except AbsentError as error:
+        return {"absent": str(error)}
 
 
-def _explicit(program: Program) -> Figures:
-    from checkers.explicit.search import explore
-
-    found = explore(program, limits=Limits(seconds=LIMIT))
-    seconds = max(found.seconds, 1e-9)
-    return {
+def _explored(program: Program, explorer: Explorer) -> Figures:
+    """An exploration in this process; the rate is that of the search, when all is prepared."""
+    names = COMPARED if program.machine.name == LIFETIME else frozenset[str]()
+    before = _cpu()
+    limits = Limits(seconds=LIMIT, explorer=explorer)
+    found = explored(program, names, limits, symmetry=program.machine.name != LIFETIME)
+    return rates({
         "states": found.states,
         "transitions": found.transitions,
         "depth": found.depth,
-        "seconds": found.seconds,
-        "states/s": found.states / seconds,
-        "transitions/s": found.transitions / seconds,
+        "seconds": found.seconds - found.prepared,
+        "prepare s": found.prepared,
+        "cpu s": _cpu() - before,
         "bytes/state": found.bytes_per_state,
         "stopped": found.stopped,
-    }
+    })  # fmt: skip
+
+
+def _cpu() -> float:
+    """Processor seconds of this process so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _stateful(program: Program) -> Figures:
@@ -90,8 +126,13 @@ def _symbolic(program: Program) -> Figures:
     return {"seconds": time.monotonic() - started, "verdicts": told}
 
 
-MEASURES: dict[str, Callable[[Program], Figures]] = {
-    "explicit": _explicit,
+def _peer(program: Program, run: Callable[[Mapping[str, int]], Figures]) -> Figures:
+    return run(program.bounds.values)
+
+
+TOOLS: dict[str, Callable[[Program], Figures]] = {
+    **{item.value: partial(_explored, explorer=item) for item in Explorer},
+    **{name: partial(_peer, run=run) for name, run in PEERS.items()},
     "stateful": _stateful,
     "symbolic": _symbolic,
 }
