@@ -100,5 +100,5 @@ def _ratios(rate: str, found: dict[str, dict[str, float]]) -> str:
 def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (list(head), *rows):
-        lines += [f"   {'*' if not index else ' '} - {cell}" for index, cell in enumerate(row)]
+        lines += [f"   {' ' if index else '*'} - {cell}".rstrip() for index, cell in enumerate(row)]
     return "\n".join(lines) + "\n"
