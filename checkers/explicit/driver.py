@@ -255,8 +255,8 @@ class _Action:
                 self._successor()
 
     def _guarded(self) -> bool:
-        rest = self.tree.body[self.plan.skip:]
-        return _has_require(rest)
+        """Whether a guard may be false once the step has begun, in this text or what it calls."""
+        return _has_require(self.tree.body[self.plan.skip:], set())
 
     def _code(self) -> str:
         names = [self.literals[n].text if n in self.literals else f"v_{n}" for n in self.names]
@@ -295,19 +295,15 @@ def only_guards(function: t.Function) -> bool:
     )
 
 
-def _has_require(body: tuple[t.Stmt, ...]) -> bool:
-    for node in body:
-        match node:
-            case t.Guard("require"):
+def _has_require(body: tuple[t.Stmt, ...], seen: set[t.Function]) -> bool:
+    for node in t.nodes(body):
+        if isinstance(node, t.Guard) and node.op == "require":
+            return True
+        if isinstance(node, t.Call) and node.function not in seen:
+            seen.add(node.function)
+            if _has_require(node.function.body, seen):
                 return True
-            case t.If(_, then, other):
-                if _has_require(then) or _has_require(other):
-                    return True
-            case t.For():
-                if _has_require(node.body):
-                    return True
     return False
-
 
 
 def _targets(node: object) -> tuple[str, ...]:

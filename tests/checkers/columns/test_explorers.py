@@ -14,6 +14,7 @@ from spec.language import Machine, Program, build
 from spec.language.program import Kind
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
+from tests.toys.late import LATE
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
@@ -25,6 +26,7 @@ PROGRAMS = [
     build(MUTEX, "small"),
     build(QUEUE, "small"),
     build(REFCOUNT, "small"),
+    build(LATE, "small"),
     build(LIFETIMES, "small"),
     build(HWPT_SHARING, "fds"),
     build(QUEUE, "small", STANDS_STILL),

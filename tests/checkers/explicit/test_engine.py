@@ -45,6 +45,7 @@ from spec.language.program import Kind
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD
+from tests.toys.late import LATE
 from tests.toys.mutex import MUTEX, Mutex, Process, leave, somebody_inside
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import (
@@ -337,3 +338,11 @@ def test_an_action_that_only_crashes_does_not_fire() -> None:
     row = rows(program)[ACTIONS]
     assert row.verdict is Verdict.VIOLATED
     assert "risky" in row.detail
+
+
+def test_a_guard_that_is_false_in_a_helper_leaves_nothing_of_the_step() -> None:
+    program = build(LATE, "small")
+    found = explore(program)
+    bounds = program.bounds
+    figures = (found.states, found.transitions, found.depth)
+    assert figures == (bounds.states, bounds.transitions, bounds.depth)
