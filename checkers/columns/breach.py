@@ -37,6 +37,14 @@ class Breach:
         self.steps.append(step)
         self.whys.append(why)
 
+    def add(self, more: Breach) -> None:
+        """And these places, of the same level."""
+        kept = KEPT - self.count
+        if kept > 0:
+            self.states(np.concatenate(more.rows))
+            self.steps += more.steps[:kept]
+            self.whys += more.whys[:kept]
+
     def hits(self, rule: str) -> Hits:
         """All places."""
         return Hits(rule, self.level, np.concatenate(self.rows), self.steps, self.whys)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from checkers.columns.kernel import WIDTH
-from checkers.columns.packing import Bytes, Packing, Rows, turned
+from checkers.columns.packing import Bytes, Packing, Rows, true_at, turned
 from checkers.columns.visited import Visited, visited
 
 BUFFER = 1 << 17
@@ -18,6 +18,7 @@ class Levels:
     """Levels of states; `starts` are the numbers of their first ones, and of the next one's."""
 
     def __init__(self, packing: Packing) -> None:
+        self.packing = packing
         self.known: Visited = visited(packing.words, packing.spare)
         self.starts = [0]
         self._waiting: list[Rows] = []
@@ -44,9 +45,25 @@ class Levels:
         self.starts.append(self.known.size)
         return self.starts[-1] - self.starts[-2]
 
+    def count(self, level: int) -> int:
+        """How many blocks a level has."""
+        return -(-(self.starts[level + 1] - self.starts[level]) // WIDTH)
+
+    def block(self, level: int, place: int) -> tuple[Rows, Bytes]:
+        """The states of a block, packed and as columns."""
+        first = self.starts[level] + place * WIDTH
+        rows = self.known.numbered(first, min(first + WIDTH, self.starts[level + 1]))
+        return rows, turned(rows)
+
     def blocks(self, level: int) -> Iterator[tuple[int, Rows, Bytes]]:
         """The states of a level: the number of the first in a block, packed, as columns."""
-        end = self.starts[level + 1]
-        for first in range(self.starts[level], end, WIDTH):
-            rows = self.known.numbered(first, min(first + WIDTH, end))
-            yield first, rows, turned(rows)
+        for place in range(self.count(level)):
+            yield self.starts[level] + place * WIDTH, *self.block(level, place)
+
+    def unknown(self, parts: Sequence[Rows]) -> Rows:
+        """Those of these states that are not known, each once; nothing is added."""
+        found = visited(self.packing.words, self.packing.spare)
+        for rows in parts:
+            fresh = rows.take(true_at(self.known.find(rows) < 0), axis=0)
+            found.add(fresh)
+        return found.numbered(0, found.size).copy()

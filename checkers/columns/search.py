@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
-from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 import numpy as np
@@ -14,17 +16,22 @@ from checkers.columns.checkpoint import Checkpoint, Manifest
 from checkers.columns.expander import Expander
 from checkers.columns.found import Explored
 from checkers.columns.judging import FailureJudge, Judge
-from checkers.columns.kernel import Column
+from checkers.columns.kernel import WIDTH, Column
 from checkers.columns.levels import Levels
 from checkers.columns.packing import Numbers, Packing, Rows
+from checkers.columns.pieces import Notes, Piece
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
 from checkers.explicit.search import memory_mib, wanted
 from checkers.explicit.symmetry import canonicaliser, symmetries
+from checkers.explicit.workers import able, divided
 from checkers.frontend.merge import Merger
 from checkers.result import CRASH, TEARDOWN, Limits, Progress
 from spec.language.program import Program
+
+DEAR: Final = 1.5
+"""Seconds that a level must be expected to take for it to be divided among processes."""
 
 BEAT: Final = 0.25
 """Seconds between two reports of progress."""
@@ -57,13 +64,11 @@ class _Search:
         )
         self.levels = Levels(self.packing)
         self.names = [rule.name for rule in program.actions]
-        self.fired: Counter[int] = Counter()
-        self.crashed: Counter[int] = Counter()
-        self.cuts: Counter[str] = Counter()
+        self.notes = Notes()
         self.first: dict[str, Breach] = {}
-        self.now: dict[str, Breach] = {}
         self.judged: list[list[Column]] = []
         self.expanded = 0
+        self.cost = 0.0
         named = program.teardown_actions
         self.teardown = {at for at, rule in enumerate(program.actions) if rule.name in named}
         self.descent = Descent(program, self.packing, self.teardown)
@@ -85,9 +90,9 @@ class _Search:
             self.limits.interrupted = True
             found.stopped = f"interrupted at depth {found.depth}"
         self._settle()
-        found.fired = {name: self.fired[at] for at, name in enumerate(self.names)}
-        found.crashed = {name: self.crashed[at] for at, name in enumerate(self.names)}
-        found.cuts = dict(self.cuts)
+        found.fired = {name: self.notes.fired[at] for at, name in enumerate(self.names)}
+        found.crashed = {name: self.notes.crashed[at] for at, name in enumerate(self.names)}
+        found.cuts = dict(self.notes.cuts)
         found.states, found.levels = self.levels.known.size, self.levels.starts
         found.bytes_per_state = self.levels.known.nbytes / max(1, found.states)
         tracer = Tracer(
@@ -141,8 +146,8 @@ class _Search:
         self.checkpoint.save(level, rows, Manifest(
             self.checkpoint.subject, self.checkpoint.sources,
             [end - start for start, end in itertools.pairwise(starts)], self.found.depth,
-            {name: self.fired[at] for at, name in enumerate(names)},
-            {name: self.crashed[at] for at, name in enumerate(names)}, dict(self.cuts),
+            {name: self.notes.fired[at] for at, name in enumerate(names)},
+            {name: self.notes.crashed[at] for at, name in enumerate(names)}, dict(self.notes.cuts),
             sorted(self.found.witnessed),
             [breach.saved(rule) for rule, breach in self.first.items()], self.descent.holds,
         ))
@@ -153,8 +158,8 @@ class _Search:
         self.found.depth, self.descent.holds = saved.depth, saved.descends
         self.first = {breach.rule: restored(breach) for breach in saved.breaches}
         for at, name in enumerate(self.names):
-            self.fired[at], self.crashed[at] = saved.fired[name], saved.crashed[name]
-        self.cuts.update(saved.cuts)
+            self.notes.fired[at], self.notes.crashed[at] = saved.fired[name], saved.crashed[name]
+        self.notes.cuts.update(saved.cuts)
         for level, size in enumerate(saved.sizes):
             self.levels.add(checkpoint.level(level, size))
             self.levels.close()
@@ -163,39 +168,70 @@ class _Search:
         return len(saved.sizes) - 1
 
     def _expand(self, level: int) -> None:
-        """Take every action from every state of a level."""
-        for first, rows, columns in self.levels.blocks(level):
-            self.descent.begin(self.judged[self.expanded])
-            for what in self.expander.expand(rows, columns):
-                if isinstance(what, Taken):
-                    self.fired[what.action] += len(what.rows)
-                    self.levels.add(what.rows)
-                    self.descent.see(what)
-                    if what.errors is not None:
-                        self._failed(level, rows, what)
-                else:
-                    self._ended(level, rows, what)
-            self.descent.end()
-            self.expanded += 1
-            self._tell(self.levels.starts[level + 1] - first)
-            if self._limited():
-                return
+        """Take every action from every state of a level, in several processes if it is worth it."""
+        states, began = self.levels.starts[level + 1] - self.levels.starts[level], time.monotonic()
+        blocks = self.levels.count(level)
+        divide = self.limits.jobs > 1 and blocks > 1 and able()
+        if divide and self.cost * states > DEAR:
+            self._together(level, blocks)
+        else:
+            for place in range(blocks):
+                self._block(level, place, self.levels.add)
+                self._tell((blocks - place) * WIDTH)
+                if self._limited():
+                    return
+            self.cost = (time.monotonic() - began) / states
+        self.expanded += blocks
+
+    def _together(self, level: int, blocks: int) -> None:
+        """Each block in one of several processes, which have all that is known here."""
+        work = functools.partial(self._piece, level)
+        with closing(divided(blocks, self.limits.jobs, work)) as pieces:
+            for place, piece in enumerate(pieces):
+                self.levels.add(piece.rows)
+                self.notes.add(piece.notes)
+                self.descent.holds &= piece.descends
+                self._tell((blocks - place) * WIDTH)
+                if self._limited():
+                    return
+
+    def _piece(self, level: int, place: int) -> Piece:
+        """In another process: a block."""
+        self.notes = Notes()
+        parts: list[Rows] = []
+        self._block(level, place, parts.append)
+        return Piece(self.levels.unknown(parts), self.notes, self.descent.holds)
+
+    def _block(self, level: int, place: int, reach: Callable[[Rows], None]) -> None:
+        """Take every action from every state of a block."""
+        rows, columns = self.levels.block(level, place)
+        self.descent.begin(self.judged[self.expanded + place])
+        for what in self.expander.expand(rows, columns):
+            if isinstance(what, Taken):
+                self.notes.fired[what.action] += len(what.rows)
+                reach(what.rows)
+                self.descent.see(what)
+                if what.errors is not None:
+                    self._failed(level, rows, what)
+            else:
+                self._ended(level, rows, what)
+        self.descent.end()
 
     def _failed(self, level: int, rows: Rows, taken: Taken) -> None:
         """Judge the steps that reported an error."""
         for name, places in self.failures.look(taken).items():
             if name not in self.first:
-                broken = self.now.setdefault(name, Breach(level))
+                broken = self.notes.broken.setdefault(name, Breach(level))
                 self._steps(broken, rows, taken.sources, taken, places, "")
 
     def _ended(self, level: int, rows: Rows, ended: Ended) -> None:
         if ended.kind == "limit":
-            self.cuts[ended.why] += len(ended.runs)
+            self.notes.cuts[ended.why] += len(ended.runs)
             return
-        self.fired[ended.action] += len(ended.runs)
-        self.crashed[ended.action] += len(ended.runs)
+        self.notes.fired[ended.action] += len(ended.runs)
+        self.notes.crashed[ended.action] += len(ended.runs)
         if CRASH in self.wanted and CRASH not in self.first:
-            broken = self.now.setdefault(CRASH, Breach(level))
+            broken = self.notes.broken.setdefault(CRASH, Breach(level))
             places = np.arange(len(ended.runs))
             self._steps(broken, rows, ended.sources, ended, places, ended.why)
 
@@ -217,13 +253,14 @@ class _Search:
             self.judged.append([column.copy() for column in ranked])
             for name, places in broken.items():
                 if name not in self.first:
-                    self.now.setdefault(name, Breach(level)).states(rows.take(places, axis=0))
+                    breach = self.notes.broken.setdefault(name, Breach(level))
+                    breach.states(rows.take(places, axis=0))
 
     def _settle(self) -> None:
         """At the end of a level: what was broken in it is broken."""
-        for name, broken in self.now.items():
+        for name, broken in self.notes.broken.items():
             self.first.setdefault(name, broken)
-        self.now.clear()
+        self.notes.broken.clear()
 
     def _teardown(self) -> None:
         """Look for a state that cannot be taken down."""
@@ -234,7 +271,7 @@ class _Search:
         stuck = Teardown(self.levels, expander, empties).stuck()
         if stuck is not None:
             level, rows = stuck
-            self.now.setdefault(TEARDOWN, Breach(level)).states(rows)
+            self.notes.broken.setdefault(TEARDOWN, Breach(level)).states(rows)
 
     def _done(self) -> bool:
         """Nothing is left to find: every rule is broken, or those that the variant is to break."""

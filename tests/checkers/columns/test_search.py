@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from checkers.columns import levels, search
 from checkers.columns.search import explore
 from checkers.explicit.paths import violation
 from checkers.explicit.search import explore as one_at_a_time
-from checkers.result import TEARDOWN
+from checkers.result import TEARDOWN, Limits
 from invariants import complete
 from spec.language import Machine, Program, Variant, build, overriding
 from spec.machines import MACHINES
@@ -88,3 +89,27 @@ def test_a_posted_design_is_violated_in_the_same_lengths(name: str) -> None:
 
 def test_a_small_machine_with_faults_and_teardown() -> None:
     same(build(HWPT_SHARING, "fds"))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        build(LIFETIMES, "S"),
+        build(REFCOUNT, "large"),
+        build(LIFETIMES, "small", VARIANTS["lifetime-detach-keeps-count"]),
+    ],
+    ids=lambda program: program.machine.name,
+)
+def test_levels_divided_among_processes_are_the_same(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = explore(program)
+    monkeypatch.setattr(levels, "WIDTH", 100)
+    monkeypatch.setattr(search, "DEAR", 0.0)
+    found = explore(program, limits=Limits(jobs=2))
+    assert (found.states, found.fired, found.crashed, found.cuts, found.depth, found.stopped) == (
+        alone.states, alone.fired, alone.crashed, alone.cuts, alone.depth, alone.stopped
+    )
+    assert found.witnessed == alone.witnessed
+    lengths = [{k: len(v.steps) for k, v in x.violations.items()} for x in (found, alone)]
+    assert lengths[0] == lengths[1]
