@@ -116,8 +116,11 @@ class _FunctionParser:
         )
 
     def refuse(self, node: ast.AST, message: str) -> NoReturn:
-        line = self.line + getattr(node, "lineno", 1) - 1
-        raise LanguageError(self.file, line, message)
+        raise LanguageError(self.file, self.line_of(node), message)
+
+    def line_of(self, node: ast.AST) -> int:
+        """The line of the file in which a part of the function is written."""
+        return self.line + int(getattr(node, "lineno", 1)) - 1
 
     # statements
 
@@ -247,7 +250,7 @@ class _FunctionParser:
     ) -> t.For:
         state, table, span = self.iterable(iterable)
         self.locals[name] = t.RowT(table.name, state) if table else ANY_INT
-        return t.For(name, state, table, span, self.block(body))
+        return t.For(name, state, table, span, self.block(body), self.line_of(node))
 
     def iterable(self, node: ast.expr) -> tuple[int, TableLayout | None, tuple[int, int]]:
         found = self.table(node)
@@ -322,7 +325,7 @@ class _FunctionParser:
 
     def constant(self, node: ast.AST, name: str, value: Any) -> t.Expr:
         if isinstance(value, types.Id):
-            return t.Constant(int(value), IdT(types.Record))
+            return t.Constant(int(value), IdT(types.Record), self.line_of(node))
         if isinstance(value, IntEnum):
             return t.Constant(int(value), EnumT(type(value)))
         if value is types.NULL and isinstance(value, int) and name == "NULL":
@@ -499,7 +502,9 @@ class _FunctionParser:
         else:
             self.locals[name] = hidden
         kinds: dict[str, t.Type] = {"first": value.type, "count": IntT(0, span[1] - span[0])}
-        return t.Quantified(op, name, state, table, span, test, value, kinds.get(op, BOOL), relaxed)
+        kind = kinds.get(op, BOOL)
+        line = self.line_of(node)
+        return t.Quantified(op, name, state, table, span, test, value, kind, relaxed, line)
 
     def resolve(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name) and node.id not in self.locals:
@@ -525,7 +530,7 @@ class _FunctionParser:
             return t.Several(tuple(self.coerced(node, item, k) for item, k in pairs), kind)
         self.same(node, value.type, kind)
         if isinstance(value, t.Constant) and not isinstance(kind, IntT):
-            return t.Constant(value.value, kind)
+            return t.Constant(value.value, kind, value.line)
         return value
 
     def same(self, node: ast.AST, found: t.Type, wanted: t.Type) -> None:

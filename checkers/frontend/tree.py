@@ -1,12 +1,13 @@
 """The typed tree of a specification function: what `parse` makes and every translation reads.
 
 Expressions carry their type; statements and expressions that can fail a check carry its message.
+What may depend on the order of rows carries its `line`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from spec.language.control import HostCallSpec
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, SortT, TableLayout
@@ -55,6 +56,7 @@ class Constant:
 
     value: int
     type: Type
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class Quantified:
     value: Expr
     type: Type
     relaxed: bool = False
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,7 @@ class For:
     table: TableLayout | None
     span: tuple[int, int]
     body: tuple[Stmt, ...]
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
