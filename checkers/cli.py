@@ -106,6 +106,12 @@ def main() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Go on from the last level kept there, keeping those that follow.",
 )
+@click.option(
+    "--scratch",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="States beyond the memory limit go to files there while the numpy explorer runs.",
+)
 @click.option("--invariant", "selected", metavar="NAME", multiple=True, help="Only this rule.")
 @click.option(
     "--variant",
@@ -130,7 +136,8 @@ def main() -> None:
     help="Seconds for each machine and engine.",
 )
 @click.option(
-    "--memory-limit", metavar="MIB", type=click.IntRange(0), default=0, help="MiB for the process."
+    "--memory-limit", metavar="MIB", type=click.IntRange(0), default=0,
+    help="MiB for the process. It ends there, unless --scratch has room.",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, help="For random engines.")
 @click.option(
@@ -149,6 +156,7 @@ def check_command(
     explorer: str | None,
     checkpoint: Path | None,
     resume: Path | None,
+    scratch: Path | None,
     selected: tuple[str, ...],
     variant: str | None,
     bounds: tuple[str, ...],
@@ -170,11 +178,15 @@ def check_command(
     picked = Explorer(explorer) if explorer else None
     if checkpoint is not None or resume is not None:
         picked = _kept(picked, engines, checkpoint, resume, every)
+    if scratch is not None:
+        picked = _by_numpy("--scratch is", picked, engines)
+        if not memory_limit:
+            raise InputError("--scratch is for what exceeds a --memory-limit; give one")
 
     def limits(report: Callable[[Progress], None]) -> Limits:
         return Limits(
             time_limit, memory_limit, jobs, seed, report, explorer=picked,
-            checkpoint=resume or checkpoint, resume=resume is not None,
+            checkpoint=resume or checkpoint, resume=resume is not None, scratch=scratch,
         )
 
     if every:
@@ -204,12 +216,18 @@ def _kept(
     every: bool,
 ) -> Explorer:
     """The explorer that keeps its levels, if all else fits with that."""
-    if picked not in (None, Explorer.NUMPY) or engines != ["explicit"]:
-        raise InputError("--checkpoint and --resume are of --engine explicit --explorer numpy")
+    picked = _by_numpy("--checkpoint and --resume are", picked, engines)
     if checkpoint is not None and resume is not None:
         raise InputError("--resume keeps its levels where they are; --checkpoint is too much")
     if every:
         raise InputError("--checkpoint and --resume are of one machine, not of all variants")
+    return picked
+
+
+def _by_numpy(what: str, picked: Explorer | None, engines: Sequence[str]) -> Explorer:
+    """The numpy explorer, if no other engine or explorer is asked for."""
+    if picked not in (None, Explorer.NUMPY) or engines != ["explicit"]:
+        raise InputError(f"{what} of --engine explicit --explorer numpy")
     return Explorer.NUMPY
 
 

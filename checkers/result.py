@@ -84,7 +84,8 @@ class Limits:
 
     Without an `explorer` the explicit engine picks one. `interrupted` is set by the engine when
     Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the numpy explorer
-    keeps its levels, to `resume` from if there are some.
+    keeps its levels, to `resume` from if there are some. With `scratch` it does not
+    end at the memory limit: what has no room there is kept in files in that directory.
     """
 
     seconds: float = 0.0
@@ -96,6 +97,7 @@ class Limits:
     explorer: Explorer | None = None
     checkpoint: Path | None = None
     resume: bool = False
+    scratch: Path | None = None
 
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]

@@ -94,10 +94,10 @@ class Checkpoint:
         return found
 
     def level(self, number: int, size: int) -> Rows:
-        """The states of a level."""
+        """The states of a level, in memory only as far as they are looked at."""
         place = self.directory / _name(number)
         try:
-            rows: Rows = np.load(place, allow_pickle=False)
+            rows: Rows = np.load(place, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{place}: cannot be read: {error}") from error
         if len(rows) != size:

@@ -36,7 +36,8 @@ class Explored:
     """Exact figures, and the violations. `seconds` has all, `prepared` what was before the search.
 
     `fired` are transitions, `crashed` those of them that ended in a failed check; `stopped` says
-    why it did not exhaust. `bytes_per_state` is the memory of the states and of what finds them.
+    why it did not exhaust. `bytes_per_state` is the memory of the states and of what finds them;
+    `spills` how often that was put on disk.
     """
 
     program: Program
@@ -53,6 +54,7 @@ class Explored:
     seconds: float = 0.0
     prepared: float = 0.0
     bytes_per_state: float = 0.0
+    spills: int = 0
 
     @property
     def exhausted(self) -> bool:

@@ -43,6 +43,11 @@ class Judge:
         seen = {name for name, true in zip(self.witnesses, others, strict=False) if true.any()}
         return broken, seen, others[len(self.witnesses) :]
 
+    def empty(self, columns: Bytes) -> Column:
+        """Which states are an empty host."""
+        found: Column = self.look(columns)[2][0].copy()
+        return found
+
 
 class FailureJudge:
     """The rules about steps that report an error."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from checkers.columns.kernel import WIDTH
-from checkers.columns.packing import Bytes, Packing, Rows, true_at, turned
+from checkers.columns.packing import Bytes, Numbers, Packing, Rows, true_at, turned
 from checkers.columns.visited import Visited, visited
 
 BUFFER = 1 << 17
@@ -23,6 +23,35 @@ class Levels:
         self.starts = [0]
         self._waiting: list[Rows] = []
         self._count = 0
+
+    spills = 0
+    """How often what is in memory was put on disk."""
+
+    @property
+    def size(self) -> int:
+        """The states that are known."""
+        return self.known.size
+
+    @property
+    def places(self) -> int:
+        """One more than the highest place that `find` gives."""
+        return self.known.places
+
+    def numbered(self, first: int, behind: int) -> Rows:
+        """The states with these numbers."""
+        return self.known.numbered(first, behind)
+
+    def level(self, number: int) -> Rows:
+        """The states of a complete level."""
+        return self.numbered(self.starts[number], self.starts[number + 1])
+
+    def chosen(self, numbers: Numbers) -> Rows:
+        """The states with some numbers, which rise."""
+        return self.known.numbered(0, self.known.size).take(numbers, axis=0)
+
+    def find(self, rows: Rows) -> Numbers:
+        """A place for each of these states, all known, while none is added."""
+        return self.known.find(rows)
 
     def add(self, rows: Rows) -> None:
         """States reached, known or not."""
@@ -45,6 +74,9 @@ class Levels:
         self.starts.append(self.known.size)
         return self.starts[-1] - self.starts[-2]
 
+    def release(self) -> None:
+        """Give back what is not memory."""
+
     def count(self, level: int) -> int:
         """How many blocks a level has."""
         return -(-(self.starts[level + 1] - self.starts[level]) // WIDTH)
@@ -52,7 +84,7 @@ class Levels:
     def block(self, level: int, place: int) -> tuple[Rows, Bytes]:
         """The states of a block, packed and as columns."""
         first = self.starts[level] + place * WIDTH
-        rows = self.known.numbered(first, min(first + WIDTH, self.starts[level + 1]))
+        rows = self.numbered(first, min(first + WIDTH, self.starts[level + 1]))
         return rows, turned(rows)
 
     def blocks(self, level: int) -> Iterator[tuple[int, Rows, Bytes]]:

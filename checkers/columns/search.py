@@ -20,6 +20,7 @@ from checkers.columns.kernel import WIDTH, Column
 from checkers.columns.levels import Levels
 from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.pieces import Notes, Piece
+from checkers.columns.spilling import SpillingLevels
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
@@ -44,7 +45,11 @@ def explore(
     symmetry: bool = True,
 ) -> Explored:
     """Explore all reachable states, checking the named rules (empty: all)."""
-    return _Search(program, names, limits or Limits(), symmetry).run()
+    search = _Search(program, names, limits or Limits(), symmetry)
+    try:
+        return search.run()
+    finally:
+        search.levels.release()
 
 
 class _Search:
@@ -63,11 +68,12 @@ class _Search:
             self.packing, list(enumerate(program.actions)), self.symmetric
         )
         self.levels = Levels(self.packing)
+        if limits.scratch is not None:
+            self.levels = SpillingLevels(self.packing, limits.scratch, limits.memory_mib)
         self.names = [rule.name for rule in program.actions]
         self.notes = Notes()
         self.first: dict[str, Breach] = {}
         self.judged: list[list[Column]] = []
-        self.expanded = 0
         self.cost = 0.0
         named = program.teardown_actions
         self.teardown = {at for at, rule in enumerate(program.actions) if rule.name in named}
@@ -93,7 +99,8 @@ class _Search:
         found.fired = {name: self.notes.fired[at] for at, name in enumerate(self.names)}
         found.crashed = {name: self.notes.crashed[at] for at, name in enumerate(self.names)}
         found.cuts = dict(self.notes.cuts)
-        found.states, found.levels = self.levels.known.size, self.levels.starts
+        found.states, found.levels = self.levels.size, self.levels.starts
+        found.spills = self.levels.spills
         found.bytes_per_state = self.levels.known.nbytes / max(1, found.states)
         tracer = Tracer(
             self.program, self.packing, self.levels, self.expander, self.symmetric
@@ -142,8 +149,7 @@ class _Search:
         if self.checkpoint is None:
             return
         starts, names = self.levels.starts, self.names
-        rows = self.levels.known.numbered(starts[level], starts[level + 1])
-        self.checkpoint.save(level, rows, Manifest(
+        self.checkpoint.save(level, self.levels.level(level), Manifest(
             self.checkpoint.subject, self.checkpoint.sources,
             [end - start for start, end in itertools.pairwise(starts)], self.found.depth,
             {name: self.notes.fired[at] for at, name in enumerate(names)},
@@ -163,7 +169,6 @@ class _Search:
         for level, size in enumerate(saved.sizes):
             self.levels.add(checkpoint.level(level, size))
             self.levels.close()
-            self.expanded = len(self.judged)
             self._look(level)
         return len(saved.sizes) - 1
 
@@ -181,7 +186,6 @@ class _Search:
                 if self._limited():
                     return
             self.cost = (time.monotonic() - began) / states
-        self.expanded += blocks
 
     def _together(self, level: int, blocks: int) -> None:
         """Each block in one of several processes, which have all that is known here."""
@@ -205,7 +209,7 @@ class _Search:
     def _block(self, level: int, place: int, reach: Callable[[Rows], None]) -> None:
         """Take every action from every state of a block."""
         rows, columns = self.levels.block(level, place)
-        self.descent.begin(self.judged[self.expanded + place])
+        self.descent.begin(self.judged[place])
         for what in self.expander.expand(rows, columns):
             if isinstance(what, Taken):
                 self.notes.fired[what.action] += len(what.rows)
@@ -247,6 +251,7 @@ class _Search:
 
     def _look(self, level: int) -> None:
         """Check the rules in the states of a level."""
+        self.judged.clear()
         for _, rows, columns in self.levels.blocks(level):
             broken, seen, ranked = self.judge.look(columns)
             self.found.witnessed |= seen
@@ -267,8 +272,7 @@ class _Search:
         if self.descent.holds:
             return
         expander = self.expander.only(self.teardown)
-        empties = np.concatenate([empty for empty, _ in self.judged])
-        stuck = Teardown(self.levels, expander, empties).stuck()
+        stuck = Teardown(self.levels, expander, self.judge).stuck()
         if stuck is not None:
             level, rows = stuck
             self.notes.broken.setdefault(TEARDOWN, Breach(level)).states(rows)
@@ -283,7 +287,7 @@ class _Search:
         limits, found = self.limits, self.found
         if limits.seconds and time.monotonic() - self.started > limits.seconds:
             found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
-        elif limits.memory_mib and memory_mib() > limits.memory_mib:
+        elif limits.memory_mib and limits.scratch is None and memory_mib() > limits.memory_mib:
             found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"
         return bool(found.stopped)
 
@@ -291,6 +295,6 @@ class _Search:
         now = time.monotonic()
         if now - self.beat >= BEAT:
             self.beat = now
-            states = self.levels.known.size
+            states = self.levels.size
             rate = states / max(now - self.started, 1e-9)
             self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))

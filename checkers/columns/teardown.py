@@ -12,6 +12,7 @@ from collections.abc import Container, Sequence
 import numpy as np
 
 from checkers.columns.expander import Expander
+from checkers.columns.judging import Judge
 from checkers.columns.kernel import WIDTH, Column, Registers
 from checkers.columns.levels import Levels
 from checkers.columns.packing import Bytes, Numbers, Packing, Rows, true_at, turned
@@ -54,19 +55,16 @@ class Descent:
 class Teardown:
     """Marks the states that can be taken down. All states are known already."""
 
-    def __init__(self, levels: Levels, expander: Expander, empties: Column) -> None:
-        self.levels, self.expander = levels, expander
-        self.known = levels.known
-        self.marked = np.zeros(self.known.places, dtype=np.bool_)
-        self.empties = empties
+    def __init__(self, levels: Levels, expander: Expander, judge: Judge) -> None:
+        self.levels, self.expander, self.judge = levels, expander, judge
+        self.marked = np.zeros(levels.places, dtype=np.bool_)
 
     def stuck(self) -> tuple[int, Rows] | None:
         """The first states that are stuck, with their level; None if there is none."""
         left: list[Numbers] = []
         for level in range(len(self.levels.starts) - 1):
             for first, rows, columns in self.levels.blocks(level):
-                still = self._mark(rows, columns, self.empties[first : first + len(rows)])
-                left.append(still + first)
+                left.append(first + self._mark(rows, columns, self.judge.empty(columns)))
         pending = np.concatenate(left)
         while len(pending):
             again = [self._again(pending[at : at + WIDTH]) for at in range(0, len(pending), WIDTH)]
@@ -77,25 +75,22 @@ class Teardown:
         return None
 
     def _again(self, numbers: Numbers) -> Numbers:
-        rows = self._rows(numbers)
+        rows = self.levels.chosen(numbers)
         still = self._mark(rows, turned(rows), np.zeros(len(rows), dtype=np.bool_))
         return numbers.take(still)
 
     def _mark(self, rows: Rows, columns: Bytes, empties: Column) -> Numbers:
         """Mark what can be taken down; the places of the others."""
-        good = empties.copy()
+        good = empties
         for taken in self.expander.expand(rows, columns, faults=False):
             if isinstance(taken, Taken):
                 asked = true_at(~good.take(taken.sources))
-                places = self.known.find(taken.rows.take(asked, axis=0))
+                places = self.levels.find(taken.rows.take(asked, axis=0))
                 reaches = asked.take(true_at(self.marked.take(places)))
                 good[taken.sources.take(reaches)] = True
-        self.marked[self.known.find(rows.take(true_at(good), axis=0))] = True
+        self.marked[self.levels.find(rows.take(true_at(good), axis=0))] = True
         return true_at(~good)
 
     def _first(self, numbers: Numbers) -> tuple[int, Rows]:
         level = int(np.searchsorted(self.levels.starts, numbers[0], side="right")) - 1
-        return level, self._rows(numbers[numbers < self.levels.starts[level + 1]])
-
-    def _rows(self, numbers: Numbers) -> Rows:
-        return self.known.numbered(0, self.known.size).take(numbers, axis=0)
+        return level, self.levels.chosen(numbers[numbers < self.levels.starts[level + 1]])

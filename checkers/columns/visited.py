@@ -69,19 +69,35 @@ class Visited:
     def _add(self, rows: Rows) -> None:
         raise NotImplementedError
 
+    def growth(self, more: int) -> int:
+        """The memory that it may ask for while so many more are added, old and new side by side."""
+        rows = 0
+        if self.size + more > len(self._rows):
+            rows = self._roomier(more) * self._rows[:1].nbytes
+        places = self._wider(more)
+        return rows + (places * self._table.itemsize if places > self.places else 0)
+
+    def _roomier(self, more: int) -> int:
+        return max(self.size + more, len(self._rows) * 5 // 4)
+
+    def _wider(self, more: int) -> int:
+        """Places enough for so many more."""
+        places = self.places
+        while self.size + more > FULL * places:
+            places *= 2
+        return places
+
     def _room(self, more: int) -> None:
         """Have room for so many more rows."""
         if self.size + more > len(self._rows):
-            count = max(self.size + more, len(self._rows) * 5 // 4)
+            count = self._roomier(more)
             rows: Rows = np.empty((count, self._rows.shape[1]), dtype=np.uint64)
             rows[: self.size] = self._rows[: self.size]
             self._rows = rows
 
     def _grown(self, more: int) -> bool:
         """Whether the table had to be made larger, and is empty now, for so many more."""
-        places = self.places
-        while self.size + more > FULL * places:
-            places *= 2
+        places = self._wider(more)
         if places == self.places:
             return False
         self._table = np.full(places, FREE, dtype=np.uint64)

@@ -125,7 +125,9 @@ def _figures(found: Explored, name: str) -> Finding:
 def _detail(found: Explored, first: str) -> str:
     sorts = ", ".join(symmetry.sort for symmetry in found.symmetric)
     cuts = ", ".join(f"cut by {bound}: {count}" for bound, count in found.cuts.items())
-    return _joined([first, f"up to renaming of {sorts}" if sorts else "", cuts])
+    renaming = f"up to renaming of {sorts}" if sorts else ""
+    disk = f"put on disk {found.spills} times" if found.spills else ""
+    return _joined([first, renaming, cuts, disk])
 
 
 def _joined(parts: Iterable[str]) -> str:
