@@ -19,7 +19,7 @@ from checkers.machines import InputError, Subject, choose
 from checkers.murphi import murphi
 from checkers.output import Output, progress, save, write
 from checkers.report import Row, Status, status
-from checkers.result import Explorer, Limits, Progress
+from checkers.result import Explorer, Limits, Progress, Renaming
 from checkers.simulate import simulate as random_walk
 from checkers.trace import (
     DoesNotRunError,
@@ -95,6 +95,13 @@ def main() -> None:
     help="How the explicit engine explores; all find the same.  [default: it picks]",
 )
 @click.option(
+    "--symmetry",
+    type=click.Choice([item.value for item in Renaming]),
+    help="What the explicit engine may rename to take two states for one: no, data values, or ids "
+    "that the machine declares symmetric too.  [default: ids, but sorts where exact figures of "
+    "all states are declared]",
+)
+@click.option(
     "--checkpoint",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
@@ -154,6 +161,7 @@ def check_command(
     names: tuple[str, ...],
     chosen: str,
     explorer: str | None,
+    symmetry: str | None,
     checkpoint: Path | None,
     resume: Path | None,
     scratch: Path | None,
@@ -176,6 +184,9 @@ def check_command(
     output.prepare()
     engines = list(ENGINES) if chosen == "all" else [chosen]
     picked = Explorer(explorer) if explorer else None
+    renaming = Renaming(symmetry) if symmetry else None
+    if renaming is not None and "explicit" not in engines:
+        raise InputError("--symmetry is of --engine explicit")
     if checkpoint is not None or resume is not None:
         picked = _kept(picked, engines, checkpoint, resume, every)
     if scratch is not None:
@@ -185,7 +196,7 @@ def check_command(
 
     def limits(report: Callable[[Progress], None]) -> Limits:
         return Limits(
-            time_limit, memory_limit, jobs, seed, report, explorer=picked,
+            time_limit, memory_limit, jobs, seed, report, explorer=picked, renaming=renaming,
             checkpoint=resume or checkpoint, resume=resume is not None, scratch=scratch,
         )
 

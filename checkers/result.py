@@ -45,9 +45,24 @@ class Violation:
     induction: bool = False
 
 
+class Renaming(Enum):
+    """Which states the explicit engine takes for one.
+
+    `NONE`: only equal ones. `SORTS`: those that differ in the names of data values. `IDS`: those
+    that differ in the ids of records that the machine declares symmetric, too.
+    """
+
+    NONE = "none"
+    SORTS = "sorts"
+    IDS = "ids"
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One row of the table: what one engine says of one property of one program."""
+    """One row of the table: what one engine says of one property of one program.
+
+    Figures of the explicit engine are of states up to `renaming`.
+    """
 
     engine: str
     rule: str
@@ -58,6 +73,7 @@ class Finding:
     depth: int | None = None
     seconds: float = 0.0
     violation: Violation | None = None
+    renaming: Renaming = Renaming.SORTS
 
 
 @dataclass(frozen=True)
@@ -82,9 +98,9 @@ class Explorer(Enum):
 class Limits:
     """What an engine may use. Zero means no limit; the memory limit is in MiB of the process.
 
-    Without an `explorer` the explicit engine picks one. `interrupted` is set by the engine when
-    Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the numpy explorer
-    keeps its levels, to `resume` from if there are some. With `scratch` it does not
+    Without an `explorer`, or a `renaming`, the explicit engine picks one. `interrupted` is set by
+    the engine when Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the
+    numpy explorer keeps its levels, to `resume` from if there are some. With `scratch` it does not
     end at the memory limit: what has no room there is kept in files in that directory.
     """
 
@@ -95,6 +111,7 @@ class Limits:
     progress: Callable[[Progress], None] = field(default=lambda _: None)
     interrupted: bool = False
     explorer: Explorer | None = None
+    renaming: Renaming | None = None
     checkpoint: Path | None = None
     resume: bool = False
     scratch: Path | None = None

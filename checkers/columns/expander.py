@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from checkers.columns.cases import cases
@@ -12,11 +13,13 @@ from checkers.columns.deeds import Given, deed
 from checkers.columns.kernel import Kernel, Registers
 from checkers.columns.packing import Bytes, Packing, Rows
 from checkers.columns.renaming import renamed
+from checkers.columns.sorting import RowSorter
 from checkers.columns.tables import MergedBody, TableAction, TextBody, choices
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.words import WordAction
 from checkers.columns.writing import Writer
-from checkers.explicit.symmetry import Symmetry
+from checkers.explicit.alike import Alike
+from checkers.explicit.symmetry import Exchange, Symmetry
 from spec.language.program import Rule
 
 WRITTEN_OUT: Final = 64
@@ -27,9 +30,11 @@ class Expander:
     """The actions of a program, compiled; what they all ask of a state is computed once."""
 
     def __init__(
-        self, packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Symmetry]
+        self, packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Exchange]
     ) -> None:
-        self.packing, self.symmetric = packing, symmetric
+        self.packing = packing
+        self.symmetric = [item for item in symmetric if isinstance(item, Symmetry)]
+        self._sorters = _sorters(packing, rules, symmetric)
         self._registers = Registers()
         self.actions: list[WordAction | TableAction] = []
         for number, rule in rules:
@@ -54,9 +59,11 @@ class Expander:
         for action in self.actions:
             mine, answers = answers[: len(action.roots)], answers[len(action.roots) :]
             if isinstance(action, WordAction):
-                yield from action.take(rows, mine)
+                found = action.take(rows, mine)
             else:
-                yield from action.take(columns, mine, faults)
+                found = action.take(columns, mine, faults)
+            sorters = self._sorters.get(action.number)
+            yield from found if sorters is None else _sorted(found, sorters)
 
     def _words(self, number: int, rule: Rule) -> list[WordAction]:
         """The action as arithmetic on words, for all its parameters; or nothing."""
@@ -92,6 +99,35 @@ class Expander:
                     every = choices(given, domains)
                     found.append(TableAction(number, rule, body, packing, every))
         return [action for action in found if action.roots]
+
+
+def _sorters(
+    packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Exchange]
+) -> dict[int, list[RowSorter]]:
+    """Of each action what sorts the interchangeable rows that it may write."""
+    alike = [item for item in symmetric if isinstance(item, Alike)]
+    made = [(item, RowSorter(packing, item)) for item in alike]
+    found: dict[int, list[RowSorter]] = {}
+    for number, rule in rules:
+        tree = packing.merger.parser.function(rule.function)
+        for item, sorter in made:
+            if item.changed_by(tree):
+                found.setdefault(number, []).append(sorter)
+    return found
+
+
+def _sorted(
+    found: Iterator[Taken | Ended], sorters: Sequence[RowSorter]
+) -> Iterator[Taken | Ended]:
+    """The same, with the representatives of the states reached."""
+    for what in found:
+        if isinstance(what, Taken):
+            rows = what.rows
+            for sorter in sorters:
+                rows = sorter.sorted(rows)
+            yield replace(what, rows=rows)
+        else:
+            yield what
 
 
 def _given(rule: Rule, packing: Packing) -> Iterator[Given]:

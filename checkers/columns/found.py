@@ -12,7 +12,7 @@ from spec.language.program import Program
 
 if TYPE_CHECKING:
     # The explicit engine answers with what is declared here, and comes with all of its package.
-    from checkers.explicit.symmetry import Symmetry
+    from checkers.explicit.symmetry import Exchange
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Explored:
     """
 
     program: Program
-    symmetric: tuple[Symmetry, ...] = ()
+    symmetric: tuple[Exchange, ...] = ()
     states: int = 0
     depth: int = 0
     levels: list[int] = field(default_factory=list)

@@ -24,8 +24,9 @@ from checkers.columns.spilling import SpillingLevels
 from checkers.columns.taken import Ended, Taken
 from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
+from checkers.explicit.alike import exchanges
 from checkers.explicit.search import memory_mib, wanted
-from checkers.explicit.symmetry import canonicaliser, symmetries
+from checkers.explicit.symmetry import canonicaliser
 from checkers.explicit.workers import able, divided
 from checkers.frontend.merge import Merger
 from checkers.result import CRASH, TEARDOWN, Limits, Progress
@@ -58,7 +59,7 @@ class _Search:
     ) -> None:
         self.started = self.beat = time.monotonic()
         self.program, self.limits = program, limits
-        self.symmetric = tuple(symmetries(program)) if symmetry else ()
+        self.symmetric = exchanges(program, limits.renaming) if symmetry else ()
         self.found = Explored(program, self.symmetric)
         self.wanted = wanted(program, names)
         self.packing = Packing(Merger(program))
@@ -135,7 +136,7 @@ class _Search:
         """The initial states are the first level."""
         if self.checkpoint is not None:
             self.checkpoint.begin()
-        canonical = canonicaliser(list(self.symmetric))
+        canonical = canonicaliser(self.symmetric)
         states = dict.fromkeys(canonical(state) for state in self.program.initial())
         self.levels.add(self.packing.rows(states))
         self.levels.close()

@@ -20,7 +20,7 @@ from checkers.columns.taken import Ended, Naming, Taken
 from checkers.columns.texts import Plain, touched
 from checkers.columns.writing import Writer
 from checkers.explicit.instances import FAULTS
-from checkers.explicit.symmetry import Symmetry, changes
+from checkers.explicit.symmetry import Symmetry
 from checkers.frontend.ir import BOOL, Node
 from checkers.result import Step
 from spec.language.layout import BoolT, IntT, ValueT
@@ -117,7 +117,7 @@ class TextBody:
         self.touched = touched(self.function)
         self.map, self.plain = CellMap(packing, self.touched.all), Plain()
         self._renaming: Kernel | None = None
-        mine = [x for x in symmetric if changes(self.function, x.sort, merger.layout)]
+        mine = [x for x in symmetric if x.changed_by(self.function)]
         if mine:
             after = renamed(merger, merger.state(), mine)
             moved = {node: new for node, new in after.items() if new is not node}

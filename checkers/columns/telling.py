@@ -9,13 +9,13 @@ from checkers.explicit.instances import FAULTS, Instances
 from checkers.explicit.paths import violation
 from checkers.explicit.pieces import Hit
 from checkers.explicit.search import ROOT, Exploration
-from checkers.explicit.symmetry import Symmetry, canonicaliser
+from checkers.explicit.symmetry import Exchange, canonicaliser
 from checkers.result import Step, Violation
 from spec.language.program import Program
 
 
 def told(
-    program: Program, symmetric: tuple[Symmetry, ...], rule: str, states: Sequence[bytes],
+    program: Program, symmetric: tuple[Exchange, ...], rule: str, states: Sequence[bytes],
     steps: Sequence[Step], breaking: Step | None = None, why: str = "",
 ) -> Violation:
     """The run along these states (representatives); it ends there, or with a `breaking` step.
@@ -27,7 +27,7 @@ def told(
     found.index = {state: state for state in states}
     found.parents = array("I", [ROOT, *range(len(steps))])
     found.codes.extend([0, *(_number(found.instances, step) for step in steps)])
-    canonical = canonicaliser(list(symmetric))
+    canonical = canonicaliser(symmetric)
     found.initial = [next(x for x in program.initial() if canonical(x) == states[0])]
     code = None if breaking is None else _number(found.instances, breaking)
     return violation(found, Hit(rule, len(steps), code, why))

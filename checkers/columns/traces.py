@@ -19,7 +19,7 @@ from checkers.columns.packing import Packing, Rows, true_at, turned
 from checkers.columns.taken import Taken
 from checkers.columns.telling import told
 from checkers.columns.visited import Visited, visited
-from checkers.explicit.symmetry import Symmetry
+from checkers.explicit.symmetry import Exchange
 from checkers.result import Step, Violation
 from spec.language.program import Program
 
@@ -45,7 +45,7 @@ class Tracer:
 
     def __init__(
         self, program: Program, packing: Packing, levels: Levels, expander: Expander,
-        symmetric: tuple[Symmetry, ...],
+        symmetric: tuple[Exchange, ...],
     ) -> None:
         self.program, self.packing, self.levels = program, packing, levels
         self.expander, self.symmetric = expander, symmetric

@@ -15,7 +15,7 @@ from checkers.explicit.code import Code, literal
 from checkers.explicit.instances import FAULTS, Instances, Numbering
 from checkers.explicit.lower import DISABLED, Lowering, nonzero
 from checkers.explicit.scope import SOME, Buffer, Scope, is_nonzero, walk
-from checkers.explicit.symmetry import Symmetry, changes, renaming
+from checkers.explicit.symmetry import Exchange, renaming
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
 
@@ -53,9 +53,9 @@ class _Plan:
 
 @dataclass(frozen=True)
 class Options:
-    """What the loop does besides: interchangeable sorts, failure rules, edges of these actions."""
+    """What the loop does besides: renaming, failure rules, edges of these actions."""
 
-    symmetries: tuple[Symmetry, ...] = ()
+    symmetries: tuple[Exchange, ...] = ()
     failures: bool = False
     edges: frozenset[str] = frozenset()
 
@@ -270,7 +270,7 @@ class _Action:
             with out.block("if r and not failure_holds(s, c)"):
                 out.line(f"broken(i, {self._code()}, s, k)")
         for symmetry in self.options.symmetries:
-            if changes(self.tree, symmetry.sort, self.lowering.program.layout):
+            if symmetry.changed_by(self.tree):
                 symmetry.write(out)
         if self.rule.name in self.options.edges:
             out.line("d = keep(k, k)")

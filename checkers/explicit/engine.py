@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from checkers.columns.found import Explored
+from checkers.explicit.alike import Alike, default
 from checkers.explicit.paths import violation
 from checkers.explicit.search import explore, wanted
-from checkers.result import ACTIONS, WITNESSES, Explorer, Finding, Limits, Verdict
+from checkers.explicit.symmetry import symmetries
+from checkers.result import ACTIONS, WITNESSES, Explorer, Finding, Limits, Renaming, Verdict
 from spec.language.program import Program
 
 ENGINE: Final = "explicit"
@@ -33,7 +35,8 @@ def check(
     rows = [_rule_row(found, name) for name in rules]
     if program.variant is None:
         rows += _coverage(found, names)
-    return rows
+    declined = default(program)[1] if limits.renaming is None else ""
+    return [replace(row, detail=_joined([row.detail, declined])) for row in rows]
 
 
 def explored(
@@ -118,8 +121,16 @@ def _row(found: Explored, name: str, missing: Iterable[str], word: str) -> Findi
 def _figures(found: Explored, name: str) -> Finding:
     return Finding(
         ENGINE, name, Verdict.BOUNDED, states=found.states, transitions=found.transitions,
-        depth=found.depth, seconds=found.seconds,
+        depth=found.depth, seconds=found.seconds, renaming=_renaming(found),
     )
+
+
+def _renaming(found: Explored) -> Renaming:
+    """Up to what states were counted."""
+    if any(isinstance(item, Alike) for item in found.symmetric):
+        return Renaming.IDS
+    least = not found.symmetric and bool(symmetries(found.program))
+    return Renaming.NONE if least else Renaming.SORTS
 
 
 def _detail(found: Explored, first: str) -> str:

@@ -46,7 +46,7 @@ def _run(found: Exploration, number: int) -> tuple[bytes, list[Step], bytes]:
         numbers.append(found.parents[numbers[-1]])
     numbers.reverse()
     expected = _states(found, numbers)
-    canonical = canonicaliser(list(found.symmetric))
+    canonical = canonicaliser(found.symmetric)
     initial = state = found.initial[numbers[0]]
     steps: list[Step] = []
     for one in numbers[1:]:

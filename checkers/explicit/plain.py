@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from checkers.columns.found import Explored
 from checkers.columns.telling import told
+from checkers.explicit.alike import exchanges
 from checkers.explicit.judge import broken_in
 from checkers.explicit.search import memory_mib, wanted
-from checkers.explicit.symmetry import canonicaliser, symmetries
+from checkers.explicit.symmetry import canonicaliser
 from checkers.result import CRASH, TEARDOWN, Limits, Step
 from spec.language.program import Kind, Outcome, Program
 
@@ -43,8 +44,9 @@ class _Plain:
     def run(self) -> Explored:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
         started = time.monotonic()
-        found = Explored(self.program, tuple(symmetries(self.program) if self.symmetry else ()))
-        self.canonical = canonicaliser(list(found.symmetric))
+        symmetric = exchanges(self.program, self.limits.renaming) if self.symmetry else ()
+        found = Explored(self.program, symmetric)
+        self.canonical = canonicaliser(symmetric)
         self.wanted = wanted(self.program, self.names)
         self.fired, self.crashed = Counter[str](), Counter[str]()
         try:

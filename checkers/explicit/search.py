@@ -10,12 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
+from checkers.explicit.alike import exchanges
 from checkers.explicit.driver import Options, expander
 from checkers.explicit.instances import FAULTS, Instances
 from checkers.explicit.judge import Judges
 from checkers.explicit.lower import Lowering
 from checkers.explicit.pieces import Hit, Notes, Piece, merge, packed
-from checkers.explicit.symmetry import Symmetry, canonicaliser, symmetries
+from checkers.explicit.symmetry import Exchange, canonicaliser
 from checkers.explicit.teardown import stuck
 from checkers.explicit.workers import able, divided
 from checkers.result import CRASH, TEARDOWN, Limits, Progress
@@ -55,7 +56,7 @@ class Exploration:
     parents: array[int] = field(default_factory=lambda: array("I"))
     codes: array[int] = field(default_factory=lambda: array("Q"))
     initial: list[bytes] = field(default_factory=list)
-    symmetric: tuple[Symmetry, ...] = ()
+    symmetric: tuple[Exchange, ...] = ()
     depth: int = 0
     fired: dict[str, int] = field(default_factory=dict)
     crashed: dict[str, int] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class _Search:
         self.bad: list[tuple[int, int, bytes]] = []
         self.own: dict[int, int] = {}
         if symmetry:
-            self.found.symmetric = tuple(symmetries(program))
+            self.found.symmetric = exchanges(program, limits.renaming)
         edges = frozenset(program.teardown_actions) if self.teardown else frozenset[str]()
         options = Options(self.found.symmetric, bool(self.judges.failures), edges)
         self.expand = expander(lowering, self.found.instances, options)
@@ -144,7 +145,7 @@ class _Search:
         return found
 
     def _initial(self) -> list[bytes]:
-        found, canonical = self.found, canonicaliser(list(self.found.symmetric))
+        found, canonical = self.found, canonicaliser(self.found.symmetric)
         level: list[bytes] = []
         for state in self.program.initial():
             representative = canonical(state)

@@ -7,14 +7,32 @@ The representative numbers the values of a sort in the order in which they first
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from checkers.explicit.scope import parts
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
-from spec.language.layout import Layout, SortT
+from spec.language.layout import SortT
 from spec.language.program import Program
+
+
+class Exchange(Protocol):
+    """What may be renamed in a state; `sort` names it."""
+
+    @property
+    def sort(self) -> str:
+        """The data sort, or the record whose ids it is."""
+
+    def canonical(self, state: bytes) -> bytes:
+        """The representative of a state."""
+
+    def write(self, out: Writer) -> None:
+        """Lines that replace the state `c`, frozen as `k`, by its representative."""
+
+    def changed_by(self, function: t.Function) -> bool:
+        """Whether a function, or one it calls, may make a state that is no representative."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,10 @@ class Symmetry:
                 out.line(f"c[{lo}:{hi}] = k[{lo}:{hi}].translate(table)")
             out.line("k = bytes(c)")
 
+    def changed_by(self, function: t.Function) -> bool:
+        """Whether a function, or one it calls, may write a value of this sort."""
+        return any(_writes(statement, self.sort) for statement in function.body)
+
     def _ordered(self) -> Iterator[bytes]:
         for count in range(self.carrier + 1):
             yield bytes(range(1, count + 1))
@@ -76,7 +98,7 @@ def symmetries(program: Program) -> list[Symmetry]:
     ]
 
 
-def canonicaliser(found: list[Symmetry]) -> Callable[[bytes], bytes]:
+def canonicaliser(found: Sequence[Exchange]) -> Callable[[bytes], bytes]:
     """The function from states to representatives."""
 
     def canonical(state: bytes) -> bytes:
@@ -85,11 +107,6 @@ def canonicaliser(found: list[Symmetry]) -> Callable[[bytes], bytes]:
         return state
 
     return canonical
-
-
-def changes(function: t.Function, sort: str, layout: Layout) -> bool:
-    """Whether a function, or one it calls, may write a value of this sort."""
-    return any(_writes(statement, sort) for statement in function.body)
 
 
 def _writes(node: object, sort: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from checkers.result import Finding, Verdict
-from spec.language import Program, Variant
+from checkers.result import Finding, Renaming, Verdict
+from spec.language import Bounds, Program, Variant
 
 MANIFEST = "manifest"
 """The rule of the row that says whether the figures are those declared."""
@@ -24,19 +24,15 @@ def manifest(
     """The row that compares findings with the manifest; None where it says nothing of them.
 
     For the reference these are the figures of its named bounds, which only a complete exploration
-    has; for a variant the rules it is declared to break, with the bounds it names. What it breaks
-    besides is seen in the results.
+    has (of states up to the names of data, or of ids too); for a variant the rules it is declared
+    to break, with the bounds it names. What it breaks besides is seen in the results.
     """
     if program.variant is not None:
         return _of_variant(program.variant, program.bounds_name, findings, selected)
     exact = [item for item in findings if item.engine == EXACT]
     if selected or not exact or not all(item.verdict in GOOD for item in exact):
         return None
-    declared = {
-        "states": program.bounds.states,
-        "transitions": program.bounds.transitions,
-        "depth": program.bounds.depth,
-    }
+    declared = _declared(program.bounds, exact[0].renaming)
     wanted = {key: value for key, value in declared.items() if value is not None}
     if not wanted:
         return None
@@ -48,6 +44,16 @@ def manifest(
     ]
     figures = ", ".join(f"{value} {key}" for key, value in wanted.items())
     return _row(EXACT, "; ".join(differ), f"{figures}, as declared")
+
+
+def _declared(bounds: Bounds, renaming: Renaming) -> dict[str, int | None]:
+    """The figures that an exploration must find that takes states for one up to this renaming."""
+    if renaming is Renaming.SORTS:
+        return {
+            "states": bounds.states, "transitions": bounds.transitions, "depth": bounds.depth,
+        }  # fmt: skip
+    orbits = bounds.orbits if renaming is Renaming.IDS else None
+    return {"states": orbits, "depth": bounds.depth}
 
 
 def _of_variant(

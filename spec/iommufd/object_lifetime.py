@@ -200,14 +200,17 @@ def no_id_left(s: Host) -> bool:
 
 def _bounds(
     why: str, slots: int, devices: int, figures: tuple[int, int, int] | None = None,
-    iommufds: int = 1, on_second_fd: int = 0,
+    iommufds: int = 1, on_second_fd: int = 0, orbits: int | None = None,
 ) -> Bounds:
-    """Bounds of so many slots on each iommufd; `figures` are states, transitions, depth."""
+    """Bounds of so many slots on each iommufd; `figures` are states, transitions, depth.
+
+    `orbits` are the states up to which device is which.
+    """
     values = {
         "iommufds": iommufds, "slots": slots, "devices": devices, "on_second_fd": on_second_fd,
     }  # fmt: skip
     states, transitions, depth = figures or (None, None, None)
-    return Bounds(values, why, states, transitions, depth)
+    return Bounds(values, why, states, transitions, depth, orbits=orbits)
 
 
 OBJECT_LIFETIME = Machine(
@@ -228,30 +231,31 @@ OBJECT_LIFETIME = Machine(
     actions=(alloc_ioas, alloc_s2, alloc_nested, attach, detach, destroy),
     shape=shape,
     teardown=Teardown(actions=(detach, destroy), empty=empty_host, rank=things_left),
+    symmetric=(Device,),
     sometimes=(no_id_left,),
     bounds={
         "small": _bounds(
             "One chain of three objects, or two of each kind side by side; two devices share an "
             "HWPT or not.",
-            slots=3, devices=2, figures=(137, 496, 9),
+            slots=3, devices=2, figures=(137, 496, 9), orbits=98,
         ),
         "S": _bounds(
             "Two chains that share their IOAS, and every use of them by three devices.",
-            slots=5, devices=3, figures=(77_017, 538_446, 16),
+            slots=5, devices=3, figures=(77_017, 538_446, 16), orbits=24_247,
         ),
         "A": _bounds(
             "Two chains that share nothing.",
-            slots=6, devices=3, figures=(1_174_510, 9_414_441, 19),
+            slots=6, devices=3, figures=(1_174_510, 9_414_441, 19), orbits=339_490,
         ),
         "B": _bounds(
             "Two iommufds, with ids that are the same numbers: two devices on the first, one on "
             "the second.",
             iommufds=2, slots=4, devices=3, on_second_fd=0b100,
-            figures=(840_496, 7_481_232, 23),
+            figures=(840_496, 7_481_232, 23), orbits=557_536,
         ),
         "L2": _bounds(
             "As A with an object more and a device less: the largest that is measured.",
-            slots=7, devices=2, figures=(3_476_419, 27_651_156, 21),
+            slots=7, devices=2, figures=(3_476_419, 27_651_156, 21), orbits=2_069_986,
         ),
     },
 )  # fmt: skip

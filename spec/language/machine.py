@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from spec.language.errors import refuse
 from spec.language.layout import Shape
-from spec.language.types import State
+from spec.language.types import Record, State
 
 F = TypeVar("F", bound=Callable[..., Any])
 Function = Callable[..., Any]
@@ -114,8 +114,9 @@ class Bounds:
     """Named numbers of a machine, why they suffice, and the exact figures expected with them.
 
     `states`, `transitions`, `depth`: distinct states, enabled transitions, longest shortest path;
-    None where a run is not part of the manifest. `without` names the witnesses that these bounds
-    are too narrow for, and that must not be reached with them.
+    None where a run is not part of the manifest. `orbits`: states up to the ids of symmetric
+    records; so counted, the depth is the same, and there are fewer transitions. `without` names the
+    witnesses that these bounds are too narrow for, and that must not be reached with them.
     """
 
     values: Mapping[str, int]
@@ -124,6 +125,7 @@ class Bounds:
     transitions: int | None = None
     depth: int | None = None
     without: tuple[str, ...] = ()
+    orbits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ class Machine:
 
     `init` writes an initial state into a cleared one; its further parameters are enumerated like an
     action's, one initial state for each combination that passes its guards. `shape` turns the
-    bounds' numbers into table sizes and constants; without it they are the sizes. `title` and
-    `about` are for the book.
+    bounds' numbers into table sizes and constants; without it they are the sizes. `symmetric` are
+    records whose rows, if they have the same constants, nothing tells apart: exploring may take
+    states for one that differ in their ids only. `title` and `about` are for the book.
     """
 
     name: str
@@ -145,6 +148,7 @@ class Machine:
     invariants: tuple[Invariant, ...] = ()
     sometimes: tuple[Witness, ...] = ()
     teardown: Teardown | None = None
+    symmetric: tuple[type[Record], ...] = ()
     title: str = ""
     about: str = ""
 

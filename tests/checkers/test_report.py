@@ -23,7 +23,7 @@ from checkers.report import (
     verdicts,
     verdicts_of_variants,
 )
-from checkers.result import Finding, Limits, Step, Verdict, Violation
+from checkers.result import Finding, Limits, Renaming, Step, Verdict, Violation
 from checkers.trace import record
 from spec.language import Bounds, build
 from tests.checkers.stub import explore
@@ -123,6 +123,19 @@ def test_manifest_of_the_reference() -> None:
     assert wrong is not None
     assert wrong.verdict is Verdict.VIOLATED
     assert wrong.detail == "states: expected 4, found 3"
+
+
+def test_manifest_has_figures_of_its_own_up_to_ids() -> None:
+    bounds = Bounds({"processes": 2}, states=3, transitions=4, depth=1, orbits=2)
+    program = replace(build(MUTEX, "small"), bounds=bounds)
+    found = [replace(x, states=2, transitions=2, renaming=Renaming.IDS)
+             for x in explore(program, frozenset(), Limits())]
+    row = manifest(program, found)
+    assert row is not None
+    assert (row.verdict, row.detail) == (Verdict.HOLDS, "2 states, 1 depth, as declared")
+    other = manifest(program, [replace(item, states=5, renaming=Renaming.NONE) for item in found])
+    assert other is not None
+    assert other.detail == "1 depth, as declared"
 
 
 def test_manifest_says_nothing_of_a_part() -> None:
