@@ -140,9 +140,12 @@ class WordSet(Visited):
         # Most of a batch is known, and in its first place.
         keep = true_at(self._table.take(places) != words)
         words, places = words.take(keep), places.take(keep)
+        before = self._table
         if self._grown(len(words)):
-            for start in range(0, self.size, BATCH):
-                known = self._rows[start : min(start + BATCH, self.size), 0]
+            # In the order of the old table, so that the new one is written from end to end.
+            for start in range(0, len(before), BATCH):
+                held = before[start : start + BATCH]
+                known = held.take(true_at(held != FREE))
                 self._insert(known, self._home(_mixed(known)))
             places = self._home(_mixed(words))
         self._room(len(words))
