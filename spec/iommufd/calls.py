@@ -15,6 +15,7 @@ from spec.iommufd.objects import (
     PgTable,
     free_object,
     new_object,
+    object_over,
     stage2_of,
 )
 from spec.language import NONE, Fault, Id, check, host_call, mirrors
@@ -47,7 +48,7 @@ def iommufd_backend_alloc_hwpt(
     if s.objects[pt].kind == Kind.IOAS:
         return hwpt_paging_alloc(s, dev, pt, nest_parent)
     if s.objects[pt].kind == Kind.HWPT_PAGING:
-        return hwpt_nested_alloc(s, dev, pt, table)
+        return hwpt_nested_alloc(s, pt, table)
     return Errno.EINVAL, NONE
 
 
@@ -60,12 +61,10 @@ def hwpt_paging_alloc(
     writeable_only = nest_parent and device.erratum
     if writeable_only and has_read_only(s, ioas):
         return Errno.EINVAL, NONE
-    hwpt = new_object(s, device.fd, Kind.HWPT_PAGING)
-    s.objects[hwpt].parent = ioas
+    hwpt = object_over(s, ioas, Kind.HWPT_PAGING)
     s.objects[hwpt].nest_parent = nest_parent
     s.objects[hwpt].enforced = device.coherent
     s.objects[hwpt].writeable_only = writeable_only
-    s.objects[ioas].refs += 1
     return Errno.OK, hwpt
 
 
@@ -77,22 +76,32 @@ def has_read_only(s: Kernel, ioas: Id[Object]) -> bool:
 
 @mirrors("kernel R2.4", "kernel R2.8")
 def hwpt_nested_alloc(
-    s: Kernel, dev: Id[Device], parent: Id[Object], table: PgTable
+    s: Kernel, parent: Id[Object], table: PgTable
 ) -> tuple[Errno, Id[Object]]:
     """A stage-1 table of the guest over a nesting parent; the table's address is not validated."""
     if not s.objects[parent].nest_parent:
         return Errno.EINVAL, NONE
-    hwpt = new_object(s, s.devices[dev].fd, Kind.HWPT_NESTED)
-    s.objects[hwpt].parent = parent
+    return Errno.OK, hwpt_nested_over(s, parent, table)
+
+
+@mirrors("kernel R2.4", "kernel R2.5")
+def hwpt_nested_over(s: Kernel, parent: Id[Object], table: PgTable) -> Id[Object]:
+    """A new nested HWPT with a table of the guest."""
+    hwpt = object_over(s, parent, Kind.HWPT_NESTED)
     s.objects[hwpt].table = table
-    s.objects[parent].refs += 1
-    return Errno.OK, hwpt
+    return hwpt
 
 
 @mirrors("kernel R0.6", "kernel R0.7")
 @host_call("iommufd_backend_free_id id={obj} ({ret})", fails=Errno.EBUSY)
 def iommufd_backend_free_id(s: Kernel, obj: Id[Object], fault: Fault) -> Errno:
     """IOMMU_DESTROY: refused while anything holds the object, an ioctl under way among it."""
+    return iommufd_destroy(s, obj)
+
+
+@mirrors("kernel R0.6")
+def iommufd_destroy(s: Kernel, obj: Id[Object]) -> Errno:
+    """An object that nobody holds goes, and lets go of what it was made on."""
     if obj == NONE:
         return Errno.ENOENT
     if s.objects[obj].kind == Kind.FREE:
@@ -205,7 +214,7 @@ def iommufd_cdev_attach_ioas_hwpt(
     if s.objects[pt].kind == Kind.FREE:
         return Errno.ENOENT
     check(s.objects[pt].kind != Kind.IOAS, "attach to an IOAS (auto domains) is not modelled")
-    if s.objects[pt].kind == Kind.DEVICE:
+    if s.objects[pt].kind not in (Kind.HWPT_PAGING, Kind.HWPT_NESTED):
         return Errno.EINVAL
     if not suits(s, dev, pt):
         return Errno.EINVAL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from spec.language import (
     CONST,
@@ -27,6 +27,7 @@ class Errno(IntEnum):
 
     OK = 0
     ENOENT = 2
+    EIO = 5
     ENOMEM = 12
     EBUSY = 16
     EEXIST = 17
@@ -42,6 +43,9 @@ class Kind(IntEnum):
     IOAS = 2
     HWPT_PAGING = 3
     HWPT_NESTED = 4
+    VIOMMU = 5
+    VDEVICE = 6
+    EVENTQ = 7
 
 
 class PgTable(Sort):
@@ -74,6 +78,13 @@ class Object(Record):
     table: PgTable
     areas: IdSet[Section]
 
+    if TYPE_CHECKING:
+
+        @property
+        def id(self) -> Id[Object]:
+            """The id of this row, by which derived states know it too."""
+            raise NotImplementedError
+
     def label(self) -> str:
         """The id as the kernel gave it."""
         return str(self.number)
@@ -96,6 +107,13 @@ class Device(Record):
     object: Id[Object]
     attached: Id[Object]
 
+    if TYPE_CHECKING:
+
+        @property
+        def id(self) -> Id[Device]:
+            """The id of this row, by which derived states know it too."""
+            raise NotImplementedError
+
     def label(self) -> str:
         """A name such as QEMU gives to a device."""
         return f"dev{int(self.id)}"
@@ -117,6 +135,15 @@ def new_object(s: Kernel, fd: Id[Iommufd], kind: Kind) -> Id[Object]:
     s.objects[free].kind = kind
     s.objects[free].refs = 1
     return free
+
+
+@mirrors("kernel R0.7")
+def object_over(s: Kernel, parent: Id[Object], kind: Kind) -> Id[Object]:
+    """A new object that is made on another one, and holds it."""
+    obj = new_object(s, s.objects[parent].fd, kind)
+    s.objects[obj].parent = parent
+    s.objects[parent].refs += 1
+    return obj
 
 
 @mirrors("kernel R0.2")

@@ -182,8 +182,8 @@ def _answer(s: Any, result: tuple[Any, ...], returned: Any) -> dict[str, str]:
 
 @functools.cache
 def _table_name(state: type, record: Any) -> str:
-    """The attribute of a state type that is the table of `record`; empty if there is none."""
+    """The table of `record` in a state type, or of one derived from it; empty if there is none."""
     for name, hint in get_type_hints(state).items():
-        if get_origin(hint) is Table and get_args(hint)[0] is record:
+        if get_origin(hint) is Table and issubclass(get_args(hint)[0], record):
             return name
     return ""

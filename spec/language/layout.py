@@ -124,13 +124,16 @@ class Layout:
         self.scalars: dict[str, Column] = {}
         self.size = 0
         self._of_record: dict[type[Record], str] = {}
+        self._records: dict[str, type[Record]] = {}
         hints = _hints(state)
         for name, hint in hints.items():
             if get_origin(hint) is Table:
-                record = get_args(hint)[0]
-                if record in self._of_record:
-                    raise refuse(state, f"two tables of {record.__name__}; a record has one table")
-                self._of_record[record] = name
+                self._records[name] = record = get_args(hint)[0]
+                for base in _with_bases(record):
+                    if base in self._of_record:
+                        what = f"two tables of {base.__name__}"
+                        raise refuse(state, f"{what}; a record has one table")
+                    self._of_record[base] = name
         for name, hint in hints.items():
             if get_origin(hint) is Table:
                 self.tables[name] = self._table(name, get_args(hint)[0])
@@ -138,7 +141,7 @@ class Layout:
                 self.scalars[name] = self._column(state, "", name, hint, 1)
 
     def table_of(self, record: type[Record]) -> TableLayout:
-        """The table whose rows are of this record type."""
+        """The table whose rows are of this record type, or of one derived from it."""
         return self.tables[self._of_record[record]]
 
     def columns(self) -> Iterator[Column]:
@@ -175,6 +178,7 @@ class Layout:
             record = get_args(base)[0]
             if record not in self._of_record:
                 raise refuse(owner, f"`{name}` refers to {record}, of which the state has no table")
+            record = self._records[self._of_record[record]]
             return IdT(record) if get_origin(base) is Id else SetT(record)
         raise refuse(
             owner,
@@ -241,6 +245,14 @@ class Layout:
                 return range(1, self.shape.sizes[self._of_record[record]] + 1)
             case SortT(cls, nullable):
                 return range(0 if nullable else 1, self.carrier(cls) + 1)
+
+
+def _with_bases(record: type[Record]) -> Iterator[type[Record]]:
+    """A record type and those that it is derived from, of which a state has its rows instead."""
+    for cls in record.__mro__:
+        if cls is Record:
+            return
+        yield cls
 
 
 def _hints(owner: type) -> dict[str, Any]:

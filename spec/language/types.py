@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
 R = TypeVar("R", bound="Record")
+Row = TypeVar("Row", bound="Record", covariant=True)
+Named = TypeVar("Named", bound="Record", contravariant=True)
 
 
-class Id(int, Generic[R]):
-    """A reference to a row of the table of R: 1 is the first row, 0 is none."""
+class Id(int, Generic[Named]):
+    """A reference to a row of the table of a record: 1 is the first row, 0 is none.
+
+    A state that derives a record has its rows in place of the base's: what names the one names the
+    other.
+    """
 
     __slots__ = ()
 
@@ -98,13 +104,13 @@ class Record:
         return f"{type(self).__name__.lower()} {int(self.id)}"
 
 
-class Table(Generic[R]):
+class Table(Generic[Row]):
     """All rows of one record type. ``table[id]`` of none is a null dereference: a failed check."""
 
-    def __getitem__(self, index: Id[R]) -> R:
+    def __getitem__(self, index: Id[Row]) -> Row:
         raise NotImplementedError
 
-    def __iter__(self) -> Iterator[R]:
+    def __iter__(self) -> Iterator[Row]:
         raise NotImplementedError
 
     def __len__(self) -> int:

@@ -191,3 +191,22 @@ def test_a_constant_with_too_few_values_is_refused() -> None:
     with pytest.raises(LanguageError, match="each of 3 rows") as caught:
         graph(nodes=3)
     assert_place(caught, __file__, "class Node(Record)")
+
+
+class Base(Record):
+    on: bool
+
+
+class Derived(Base):
+    more: bool
+
+
+class Rows(State):
+    rows: Table[Derived]
+
+
+def test_an_id_of_a_base_record_names_the_rows_of_a_derived_one() -> None:
+    layout = Layout(Rows, Shape({"rows": 2}), {})
+    assert layout.table_of(Base) is layout.table_of(Derived)
+    assert list(layout.table_of(Base).columns) == ["on", "more"]
+    assert layout.value_type(Rows, "x", Id[Base]) == IdT(Derived)

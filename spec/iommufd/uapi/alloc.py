@@ -1,0 +1,296 @@
+"""The calls that make objects. What may be refused is asked first, so a refusal leaves nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from spec.iommufd.calls import has_read_only, hwpt_nested_over, hwpt_paging_alloc
+from spec.iommufd.objects import Device, Errno, Kind, Object, PgTable, new_object, object_over
+from spec.iommufd.uapi.state import (
+    Driver,
+    Uapi,
+    VirtId,
+    absent,
+    device_of,
+    ioctl,
+    names,
+    room,
+)
+from spec.language import NONE, NULL, NULLABLE, Id, first, fresh, mirrors, require
+
+
+@mirrors("kernel R1.1")
+def ioas_alloc(s: Uapi) -> None:
+    """IOMMU_IOAS_ALLOC: a new, empty IOAS."""
+    ioctl(s)
+    room(s)
+    new_object(s, first(x.id for x in s.iommufds), Kind.IOAS)
+
+
+@mirrors("kernel R2.1", "kernel R2.6")
+def iommufd_hwpt_alloc(
+    s: Uapi,
+    dev_id: Id[Object],
+    pt_id: Id[Object],
+    nest_parent: bool,
+    dirty: bool,
+    pasid: bool,
+    fault_id: Id[Object],
+    table: PgTable,
+) -> tuple[Errno, Id[Object]]:
+    """A new HWPT over what `pt_id` names. No table: of an HWPT under a vIOMMU, abort or bypass."""
+    if not names(s, dev_id, Kind.DEVICE):
+        return Errno.ENOENT, NONE
+    dev = device_of(s, dev_id)
+    err = hwpt_alloc_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, table)
+    if err != Errno.OK:
+        return err, NONE
+    if fault_id != NONE and not names_fault_queue(s, fault_id):
+        return Errno.ENOENT, NONE
+    room(s)
+    if s.objects[pt_id].kind == Kind.IOAS:
+        hwpt = hwpt_alloc_paging(s, dev, pt_id, nest_parent)
+        s.objects[hwpt].dirty = dirty
+    else:
+        hwpt = hwpt_nested_over(s, pt_id, table)
+    s.objects[hwpt].pasid = pasid
+    if fault_id != NONE:
+        s.objects[hwpt].fault = fault_id
+        s.objects[fault_id].refs += 1
+    return Errno.OK, hwpt
+
+
+@mirrors("kernel R2.1", "kernel R2.5")
+def hwpt_alloc_refusal(
+    s: Uapi,
+    dev: Id[Device],
+    pt: Id[Object],
+    nest_parent: bool,
+    dirty: bool,
+    pasid: bool,
+    fault_id: Id[Object],
+    table: PgTable,
+) -> Errno:
+    """Why an HWPT cannot be made on an object, if it cannot; an absent one is EINVAL here."""
+    if absent(s, pt):
+        return Errno.EINVAL
+    if s.objects[pt].kind == Kind.IOAS:
+        return paging_refusal(s, dev, pt, nest_parent, dirty, pasid, fault_id, table)
+    if s.objects[pt].kind == Kind.HWPT_PAGING:
+        return nested_refusal(s, pt, nest_parent, dirty, table)
+    if s.objects[pt].kind != Kind.VIOMMU or s.objects[pt].second != s.devices[dev].on_second_iommu:
+        return Errno.EINVAL
+    if nest_parent or dirty or (pasid and s.driver == Driver.ARM):
+        return Errno.EOPNOTSUPP
+    return Errno.OK
+
+
+@mirrors("kernel R2.2", "kernel R2.7", "kernel R2.9")
+def paging_refusal(
+    s: Uapi,
+    dev: Id[Device],
+    ioas: Id[Object],
+    nest_parent: bool,
+    dirty: bool,
+    pasid: bool,
+    fault_id: Id[Object],
+    table: PgTable,
+) -> Errno:
+    """Why a paging HWPT cannot be made with these flags; it takes no table of a guest."""
+    if table != NULL or (dirty and not s.devices[dev].can_dirty):
+        return Errno.EOPNOTSUPP
+    if nest_parent and fault_id != NONE:
+        return Errno.EOPNOTSUPP
+    if s.driver == Driver.ARM and nest_parent and (dirty or pasid):
+        return Errno.EOPNOTSUPP
+    if nest_parent and s.devices[dev].erratum and has_read_only(s, ioas):
+        return Errno.EINVAL
+    return Errno.OK
+
+
+@mirrors("kernel R2.4", "kernel R2.8")
+def nested_refusal(
+    s: Uapi, parent: Id[Object], nest_parent: bool, dirty: bool, table: PgTable
+) -> Errno:
+    """Why a nested HWPT cannot be made on a paging one: an SMMU nests under a vIOMMU only."""
+    if nest_parent or dirty or table == NULL or s.driver == Driver.ARM:
+        return Errno.EOPNOTSUPP
+    return Errno.OK if s.objects[parent].nest_parent else Errno.EINVAL
+
+
+@mirrors("kernel R2.2", "kernel R2.3")
+def hwpt_alloc_paging(
+    s: Uapi, dev: Id[Device], ioas: Id[Object], nest_parent: bool
+) -> Id[Object]:
+    """A new paging HWPT of the device's IOMMU."""
+    _, hwpt = hwpt_paging_alloc(s, dev, ioas, nest_parent)
+    s.objects[hwpt].second = s.devices[dev].on_second_iommu
+    return hwpt
+
+
+@mirrors("kernel R0.5", "kernel R2.6")
+def names_fault_queue(s: Uapi, obj: Id[Object]) -> bool:
+    """Whether an id names a fault queue."""
+    return names(s, obj, Kind.EVENTQ) and s.objects[obj].parent == NONE
+
+
+@mirrors("kernel R2.1", "kernel R2.2")
+def hwpt_alloc_on_ioas(
+    s: Uapi, dev: Id[Device], pt: Id[Object], nest_parent: bool, dirty: bool, pasid: bool
+) -> Errno:
+    """IOMMU_HWPT_ALLOC without data, with any flags that some device is capable of."""
+    ioctl(s)
+    require(not dirty or any(d.can_dirty for d in s.devices))
+    require(not pasid or any(d.can_pasid for d in s.devices))
+    err, _ = iommufd_hwpt_alloc(
+        s, s.devices[dev].object, pt, nest_parent, dirty, pasid, NONE, NULL
+    )
+    return err
+
+
+@mirrors("kernel R2.4", "kernel R2.5")
+def hwpt_alloc_nested(
+    s: Uapi,
+    dev: Id[Device],
+    pt: Id[Object],
+    pasid: bool,
+    table: Annotated[PgTable, NULLABLE],
+) -> Errno:
+    """IOMMU_HWPT_ALLOC with data: a table of the guest, or that there is none."""
+    ioctl(s)
+    require(not pasid or any(d.can_pasid for d in s.devices))
+    require(not absent(s, pt) and s.objects[pt].kind != Kind.IOAS)
+    err, _ = iommufd_hwpt_alloc(s, s.devices[dev].object, pt, False, False, pasid, NONE, table)
+    return err
+
+
+@mirrors("kernel R2.6")
+def hwpt_alloc_with_fault(
+    s: Uapi, dev: Id[Device], pt: Id[Object], fault_id: Id[Object], nest_parent: bool
+) -> Errno:
+    """IOMMU_HWPT_ALLOC of an HWPT whose faults go to a queue."""
+    ioctl(s)
+    require(s.queues)
+    err, _ = iommufd_hwpt_alloc(
+        s, s.devices[dev].object, pt, nest_parent, False, False, fault_id, NULL
+    )
+    return err
+
+
+@mirrors("kernel R3.1")
+def iommufd_viommu_alloc(
+    s: Uapi, dev_id: Id[Object], hwpt: Id[Object]
+) -> tuple[Errno, Id[Object]]:
+    """A new vIOMMU on a nesting parent, for the devices of one IOMMU."""
+    if not names(s, dev_id, Kind.DEVICE):
+        return Errno.ENOENT, NONE
+    if s.driver == Driver.INTEL:
+        return Errno.EOPNOTSUPP, NONE
+    if not names(s, hwpt, Kind.HWPT_PAGING):
+        return Errno.ENOENT, NONE
+    second = s.devices[device_of(s, dev_id)].on_second_iommu
+    if not s.objects[hwpt].nest_parent or s.objects[hwpt].second != second:
+        return Errno.EINVAL, NONE
+    room(s)
+    viommu = object_over(s, hwpt, Kind.VIOMMU)
+    s.objects[viommu].second = second
+    return Errno.OK, viommu
+
+
+@mirrors("kernel R3.1")
+def viommu_alloc(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> Errno:
+    """IOMMU_VIOMMU_ALLOC."""
+    ioctl(s)
+    err, _ = iommufd_viommu_alloc(s, s.devices[dev].object, hwpt)
+    return err
+
+
+@mirrors("kernel R3.2")
+def iommufd_vdevice_alloc(
+    s: Uapi, viommu: Id[Object], dev_id: Id[Object], virt_id: VirtId
+) -> tuple[Errno, Id[Object]]:
+    """A new vDEVICE: a vIOMMU knows a device by the guest's id; one for each device."""
+    if not names(s, viommu, Kind.VIOMMU) or not names(s, dev_id, Kind.DEVICE):
+        return Errno.ENOENT, NONE
+    dev = device_of(s, dev_id)
+    if s.objects[viommu].second != s.devices[dev].on_second_iommu:
+        return Errno.EINVAL, NONE
+    if vdevice_of(s, dev) != NONE or virt_id_taken(s, viommu, virt_id):
+        return Errno.EEXIST, NONE
+    room(s)
+    vdevice = object_over(s, viommu, Kind.VDEVICE)
+    s.objects[vdevice].device = dev
+    s.objects[vdevice].virt_id = virt_id
+    return Errno.OK, vdevice
+
+
+@mirrors("kernel R3.2")
+def vdevice_of(s: Uapi, dev: Id[Device]) -> Id[Object]:
+    """The vDEVICE of a device, in whichever vIOMMU."""
+    return fresh(o.id for o in s.objects if o.device == dev)
+
+
+@mirrors("kernel R3.2")
+def virt_id_taken(s: Uapi, viommu: Id[Object], virt_id: VirtId) -> bool:
+    """Whether a vIOMMU has a vDEVICE of this id."""
+    return any(
+        o.kind == Kind.VDEVICE and o.parent == viommu and o.virt_id == virt_id for o in s.objects
+    )
+
+
+@mirrors("kernel R3.2")
+def vdevice_alloc(
+    s: Uapi, viommu: Id[Object], dev: Id[Device], virt_id: VirtId
+) -> Errno:
+    """IOMMU_VDEVICE_ALLOC."""
+    ioctl(s)
+    err, _ = iommufd_vdevice_alloc(s, viommu, s.devices[dev].object, virt_id)
+    return err
+
+
+@mirrors("kernel R3.3")
+def iommufd_veventq_alloc(s: Uapi, viommu: Id[Object]) -> tuple[Errno, Id[Object]]:
+    """A new queue for the events of a vIOMMU, which has one of a type."""
+    if not names(s, viommu, Kind.VIOMMU):
+        return Errno.ENOENT, NONE
+    if any(o.kind == Kind.EVENTQ and o.parent == viommu for o in s.objects):
+        return Errno.EEXIST, NONE
+    room(s)
+    queue = object_over(s, viommu, Kind.EVENTQ)
+    open_file(s, queue)
+    return Errno.OK, queue
+
+
+@mirrors("kernel R3.3")
+def veventq_alloc(s: Uapi, viommu: Id[Object]) -> Errno:
+    """IOMMU_VEVENTQ_ALLOC of a type that the driver knows, of some depth."""
+    ioctl(s)
+    require(s.queues)
+    err, _ = iommufd_veventq_alloc(s, viommu)
+    return err
+
+
+@mirrors("kernel R3.4")
+def fault_queue_alloc(s: Uapi) -> None:
+    """IOMMU_FAULT_QUEUE_ALLOC: a new queue and its file."""
+    ioctl(s)
+    require(s.queues)
+    room(s)
+    open_file(s, new_object(s, first(x.id for x in s.iommufds), Kind.EVENTQ))
+
+
+@mirrors("kernel R0.7")
+def open_file(s: Uapi, queue: Id[Object]) -> None:
+    """The file of a queue holds it."""
+    s.objects[queue].open = True
+    s.objects[queue].refs += 1
+
+
+@mirrors("kernel R0.7", "kernel R0.8")
+def close_file(s: Uapi, queue: Id[Object]) -> None:
+    """The file of a queue is closed."""
+    require(s.objects[queue].open)
+    s.objects[queue].open = False
+    s.objects[queue].refs -= 1
+
+

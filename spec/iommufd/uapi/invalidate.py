@@ -1,0 +1,75 @@
+"""IOMMU_HWPT_INVALIDATE: entries are done in order, and how many were done is always said."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from spec.iommufd.objects import Errno, Kind, Object
+from spec.iommufd.uapi.state import Driver, Uapi, absent, ioctl
+from spec.language import Id, check, mirrors
+
+
+class Entry(IntEnum):
+    """One entry of an array of invalidations; NONE where the array has ended."""
+
+    NONE = 0
+    GOOD = 1
+    BAD_FLAG = 2
+    BAD_TARGET = 3
+
+
+@mirrors("kernel R4.1", "kernel R4.3")
+def invalidate_refusal(s: Uapi, target: Id[Object], its_type: bool) -> Errno:
+    """Why nothing at all is invalidated: a nested HWPT's entries are taken, or a vIOMMU's."""
+    if absent(s, target):
+        return Errno.ENOENT
+    nested = s.objects[target].kind == Kind.HWPT_NESTED
+    if not nested and s.objects[target].kind != Kind.VIOMMU:
+        return Errno.EINVAL
+    if nested and s.driver == Driver.ARM:
+        return Errno.EOPNOTSUPP
+    return Errno.OK if its_type else Errno.EINVAL
+
+
+@mirrors("kernel R4.4", "kernel R4.5")
+def entry_refusal(s: Uapi, entry: Entry) -> Errno:
+    """Why one entry cannot be done."""
+    if s.driver == Driver.ARM and entry in (Entry.BAD_FLAG, Entry.BAD_TARGET):
+        return Errno.EIO
+    if entry == Entry.BAD_FLAG:
+        return Errno.EOPNOTSUPP
+    return Errno.EINVAL if entry == Entry.BAD_TARGET else Errno.OK
+
+
+@mirrors("kernel R4.2", "kernel R4.4")
+def iommufd_hwpt_invalidate(
+    s: Uapi, target: Id[Object], its_type: bool, one: Entry, two: Entry
+) -> tuple[Errno, int, int]:
+    """Do entries up to the first bad one; how many are said to be done, and how many are."""
+    err = invalidate_refusal(s, target, its_type)
+    if err != Errno.OK or one == Entry.NONE:
+        return err, 0, 0
+    err = entry_refusal(s, one)
+    if err != Errno.OK:
+        return err, 0, 0
+    if two == Entry.NONE:
+        return Errno.OK, 1, 1
+    err = entry_refusal(s, two)
+    if err != Errno.OK:
+        return err, entries_said(1), 1
+    return Errno.OK, 2, 2
+
+
+@mirrors("kernel R4.2")
+def entries_said(done: int) -> int:
+    """How many entries are said to be done, if a later one is bad: those that are."""
+    return done
+
+
+@mirrors("kernel R4.1", "kernel R4.2")
+def hwpt_invalidate(s: Uapi, target: Id[Object], last: Entry) -> Errno:
+    """IOMMU_HWPT_INVALIDATE of a good entry and, if it is not NONE, another."""
+    ioctl(s)
+    err, said, done = iommufd_hwpt_invalidate(s, target, True, Entry.GOOD, last)
+    check(said == done, "entry_num counts an entry that was not done")
+    return err

@@ -1,0 +1,157 @@
+"""What the kernel holds beside what QEMU's calls need: groups, PASIDs, vIOMMUs, event queues."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated
+
+from spec.iommufd.objects import Device, Kernel, Kind, Object
+from spec.language import CONST, NONE, Id, Record, Sort, Table, first, mirrors, require
+
+
+class Version(IntEnum):
+    """Kernels that differ: before 6.15, 6.15 to 6.18, since 6.19."""
+
+    V6_14 = 0
+    V6_15 = 1
+    V6_19 = 2
+
+
+class Driver(IntEnum):
+    """The IOMMU's driver: where it makes nested HWPTs, and what it asks of them."""
+
+    INTEL = 0
+    ARM = 1
+    MOCK = 2
+
+
+class VirtId(Sort):
+    """The id that a guest knows a device by, as the Stream ID of an SMMU."""
+
+
+class Group(Record):
+    """A group of devices that the host cannot tell apart, and what its hardware translates with.
+
+    `bridge`: it has a device that nobody binds. `hwpt` is what requests without PASID go through,
+    none if they are blocked, `pasid_hwpt` what those with the PASID go through.
+    """
+
+    bridge: Annotated[bool, CONST]
+    hwpt: Id[Object]
+    pasid_hwpt: Id[Object]
+
+
+class UapiObject(Object):
+    """An object with what the rest of the uAPI knows of it.
+
+    `parent` is a vIOMMU for a vDEVICE, a vEVENTQ and a nested HWPT made under it, and the nesting
+    parent of a vIOMMU. An EVENTQ without a parent is a fault queue. `second`: it is of the second
+    IOMMU of the host.
+
+    `auto`: made by an attach to an IOAS. `pasid`, `dirty`: the flags it was made with. `fault`: the
+    queue of an HWPT. `device` and `virt_id`: a vDEVICE's; one without a device is a tombstone.
+    `open`: the file of an event queue, which holds it.
+    """
+
+    second: bool
+    auto: bool
+    pasid: bool
+    dirty: bool
+    fault: Id[Object]
+    device: Id[Device]
+    virt_id: VirtId
+    open: bool
+
+
+class UapiDevice(Device):
+    """A device with its group and what it can do, and what its PASID is attached to."""
+
+    group: Annotated[Id[Group], CONST]
+    on_second_iommu: Annotated[bool, CONST]
+    can_pasid: Annotated[bool, CONST]
+    can_dirty: Annotated[bool, CONST]
+    pasid_attached: Id[Object]
+
+
+class Uapi(Kernel):
+    """One open /dev/iommu and the devices of a host.
+
+    `closing`: its last file is closed, and what is left is being destroyed. `queues`: the user
+    makes event queues.
+    """
+
+    version: Annotated[Version, CONST]
+    driver: Annotated[Driver, CONST]
+    queues: Annotated[bool, CONST]
+    closing: bool
+    objects: Table[UapiObject]
+    devices: Table[UapiDevice]
+    groups: Table[Group]
+
+
+@mirrors("kernel R0.9")
+def ioctl(s: Uapi) -> None:
+    """A call needs the file to be open."""
+    require(not s.closing)
+
+
+@mirrors("kernel R0.1")
+def room(s: Uapi) -> None:
+    """The user makes no more objects than the bounds have ids."""
+    require(any(o.kind == Kind.FREE for o in s.objects))
+
+
+@mirrors("kernel R0.1", "kernel R0.3", "kernel R0.5")
+def names(s: Uapi, obj: Id[Object], kind: Kind) -> bool:
+    """Whether an id names an object of a kind; a tombstone names nothing."""
+    return obj != NONE and s.objects[obj].kind == kind and not tombstone(s, obj)
+
+
+@mirrors("kernel R0.3")
+def tombstone(s: Uapi, obj: Id[Object]) -> bool:
+    """What a vDEVICE leaves when its device is unbound: an id that is not used again."""
+    return s.objects[obj].kind == Kind.VDEVICE and s.objects[obj].device == NONE
+
+
+@mirrors("kernel R0.3", "kernel R0.6")
+def absent(s: Uapi, obj: Id[Object]) -> bool:
+    """Whether an id names nothing."""
+    return obj == NONE or s.objects[obj].kind == Kind.FREE or tombstone(s, obj)
+
+
+@mirrors("kernel R6.1")
+def device_of(s: Uapi, obj: Id[Object]) -> Id[Device]:
+    """The device that a device object is for."""
+    return first(d.id for d in s.devices if d.object == obj)
+
+
+@mirrors("kernel R2.5")
+def second_stage(s: Uapi, hwpt: Id[Object]) -> Id[Object]:
+    """The paging HWPT that an HWPT is, or is made on, or is made on by way of a vIOMMU."""
+    parent = s.objects[hwpt].parent
+    if s.objects[hwpt].kind == Kind.HWPT_PAGING:
+        return hwpt
+    return s.objects[parent].parent if s.objects[parent].kind == Kind.VIOMMU else parent
+
+
+@mirrors("kernel R7.4")
+def attached_to(s: Uapi, dev: Id[Device], pasid: bool) -> Id[Object]:
+    """What a device, or its PASID, is attached to."""
+    return s.devices[dev].pasid_attached if pasid else s.devices[dev].attached
+
+
+@mirrors("kernel R7.4")
+def group_hwpt(s: Uapi, dev: Id[Device], pasid: bool) -> Id[Object]:
+    """The HWPT of a device's group."""
+    group = s.devices[dev].group
+    return s.groups[group].pasid_hwpt if pasid else s.groups[group].hwpt
+
+
+@mirrors("kernel R7.4")
+def set_group_hwpt(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
+    """The hardware of a whole group goes over to an HWPT, or is blocked."""
+    group = s.devices[dev].group
+    if pasid:
+        s.groups[group].pasid_hwpt = hwpt
+    else:
+        s.groups[group].hwpt = hwpt

@@ -1,0 +1,141 @@
+"""The kernel's own selftest, row by row: what is there, what is asked, which errno answers."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
+from spec.iommufd.objects import Errno, Kind
+from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime
+from spec.iommufd.uapi.state import Driver
+from spec.language import NONE, Fault, Id, build
+from tests.seeds import document
+
+TABLE = tomllib.loads(Path(__file__).with_name("selftest.toml").read_text(encoding="utf-8"))
+ROWS: dict[str, list[str]] = TABLE["rows"]
+MOCK = {
+    "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b001,
+    "can_dirty": 0b001, "queues": 1, "virt_ids": 2,
+}  # fmt: skip
+
+
+class User:
+    """A user of the mock driver; `named` has the ids that calls have answered."""
+
+    def __init__(self) -> None:
+        program = build(IOMMUFD_OBJECTS, "small", None, MOCK)
+        store = program.store()
+        store.load(program.initial()[0])
+        self.s: Any = store.state
+        self.named = {f"dev{number}": Id[Any](number) for number in (1, 2, 3)}
+        self.named |= {"free": Id(12), "0": NONE}
+
+    def step(self, text: str) -> None:
+        """Take one step and look at its answer."""
+        call, _, wanted = text.partition(" : ")
+        name, _, call = call.rpartition(" = ")
+        word, *arguments = call.split()
+        err, *answer = getattr(self, word)(*arguments)
+        expected = wanted.split() or ["OK"]
+        assert err.name == expected[0], text
+        assert [str(number) for number in answer[: len(expected) - 1]] == expected[1:], text
+        if name:
+            self.named[name] = Id(answer[0])
+
+    def bind(self, dev: str) -> tuple[Errno, ...]:
+        err = device.bind(self.s, self.named[dev], Fault())
+        return err, self.s.devices[self.named[dev]].object
+
+    def unbind(self, dev: str) -> tuple[Errno, ...]:
+        device.unbind(self.s, self.named[dev])
+        return (Errno.OK,)
+
+    def hw_info(self, dev: str, *words: str) -> tuple[Errno, ...]:
+        return (
+            device.get_hw_info(self.s, self.named[dev], "other_type" not in words, Fault()),
+        )
+
+    def made(self, function: Any) -> tuple[Any, ...]:
+        """The id of what a call makes that answers nothing: the lowest that is free."""
+        new = next(o.id for o in self.s.objects if o.kind == Kind.FREE)
+        function(self.s)
+        return Errno.OK, new
+
+    def ioas(self) -> tuple[Any, ...]:
+        return self.made(alloc.ioas_alloc)
+
+    def fault(self) -> tuple[Any, ...]:
+        return self.made(alloc.fault_queue_alloc)
+
+    def hwpt(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
+        queue = [word.removeprefix("fault=") for word in words if word.startswith("fault=")]
+        flags = ["nest_parent" in words, "dirty" in words, "pasid" in words]
+        return alloc.iommufd_hwpt_alloc(
+            self.s, self.named[dev], self.named[pt], *flags,
+            self.named[queue[0]] if queue else NONE, 1 if "table" in words else 0,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def viommu(self, dev: str, hwpt: str) -> tuple[Any, ...]:
+        return alloc.iommufd_viommu_alloc(self.s, self.named[dev], self.named[hwpt])
+
+    def vdevice(self, viommu: str, dev: str, virt_id: str) -> tuple[Any, ...]:
+        return alloc.iommufd_vdevice_alloc(
+            self.s, self.named[viommu], self.named[dev], int(virt_id)  # type: ignore[arg-type]
+        )
+
+    def veventq(self, viommu: str) -> tuple[Any, ...]:
+        return alloc.iommufd_veventq_alloc(self.s, self.named[viommu])
+
+    def close(self, queue: str) -> tuple[Errno, ...]:
+        alloc.close_file(self.s, self.named[queue])
+        return (Errno.OK,)
+
+    def invalidate(self, target: str, one: str, two: str, *words: str) -> tuple[Any, ...]:
+        return invalidate.iommufd_hwpt_invalidate(
+            self.s, self.named[target], "other_type" not in words,
+            invalidate.Entry[one], invalidate.Entry[two],
+        )  # fmt: skip
+
+    def attach(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
+        return self.change(dev, pt, words, False)
+
+    def replace(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
+        return self.change(dev, pt, words, True)
+
+    def change(self, dev: str, pt: str, words: tuple[str, ...], replace: bool) -> tuple[Any, ...]:
+        return attach.iommufd_device_change_pt(
+            self.s, self.named[dev], "pasid" in words, self.named[pt], replace,
+            Fault(1 if "host_refuses" in words else 0),
+        )  # fmt: skip
+
+    def detach(self, dev: str, *words: str) -> tuple[Errno, ...]:
+        attach.detach(self.s, self.named[dev], "pasid" in words)
+        return (Errno.OK,)
+
+    def destroy(self, obj: str) -> tuple[Errno, ...]:
+        if self.named[obj] == NONE:
+            return (Errno.ENOENT,)
+        return (lifetime.iommufd_ioctl_destroy(self.s, self.named[obj]),)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_row(row: str) -> None:
+    user = User()
+    for text in ROWS[row]:
+        user.step(text)
+
+
+def test_every_row_of_the_rules_is_run_or_has_a_reason_why_not() -> None:
+    reasons = [row for rows in TABLE["inexpressible"].values() for row in rows]
+    rows = re.findall(r"^\| (\d+) \|", document("kernel"), re.MULTILINE)
+    assert sorted([*map(int, ROWS), *reasons]) == list(map(int, rows))
+
+
+def test_a_row_that_expects_another_errno_fails() -> None:
+    with pytest.raises(AssertionError):
+        User().step("destroy 0 : EBUSY")

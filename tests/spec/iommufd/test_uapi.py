@@ -1,0 +1,187 @@
+"""Orders of events on the uAPI: groups, versions of the kernel, and what a close leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
+from spec.iommufd.objects import Errno, Kind
+from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime, state
+from spec.iommufd.uapi.state import Driver, Version
+from spec.language import NONE, NULL, Fault, Id, build
+from spec.language.machine import Function, sources_of
+from tests.spec import test_provenance as provenance
+
+OK, EINVAL, ENOENT, EBUSY = Errno.OK, Errno.EINVAL, Errno.ENOENT, Errno.EBUSY
+A, B = Id[Any](1), Id[Any](2)
+TABLE: Any = 1
+
+
+class User:
+    """A user of an SMMU, with two devices of one group."""
+
+    def __init__(self, **changed: int) -> None:
+        values = {"slots": 12, "driver": Driver.ARM, **changed}
+        program = build(IOMMUFD_OBJECTS, "small", None, values)
+        store = program.store()
+        store.load(program.initial()[0])
+        self.s: Any = store.state
+
+    def bind(self, dev: Id[Any]) -> int:
+        assert device.bind(self.s, dev, Fault()) == OK
+        return int(self.s.devices[dev].object)
+
+    def ioas(self) -> Id[Any]:
+        new = next(o.id for o in self.s.objects if o.kind == Kind.FREE)
+        alloc.ioas_alloc(self.s)
+        return Id(new)
+
+    def hwpt(self, dev: Id[Any], pt: Id[Any], nest_parent: bool = False, table: Any = NULL) -> Any:
+        err, hwpt = alloc.iommufd_hwpt_alloc(
+            self.s, self.s.devices[dev].object, pt, nest_parent, False, False, NONE, table
+        )
+        assert err == OK
+        return hwpt
+
+    def viommu(self, dev: Id[Any], hwpt: Id[Any]) -> Id[Any]:
+        err, viommu = alloc.iommufd_viommu_alloc(self.s, self.s.devices[dev].object, hwpt)
+        assert err == OK
+        return viommu
+
+    def attach(self, dev: Id[Any], pt: Id[Any]) -> Errno:
+        return attach.attach(self.s, dev, False, pt, Fault())
+
+    def replace(self, dev: Id[Any], pt: Id[Any]) -> Errno:
+        return attach.replace(self.s, dev, False, pt, Fault())
+
+    def destroy(self, obj: Id[Any]) -> Errno:
+        return lifetime.destroy(self.s, obj)
+
+    def nested(self, table: Any) -> tuple[Id[Any], Id[Any]]:
+        """The first device bound and attached to a nesting parent, which has a vIOMMU."""
+        self.bind(A)
+        s2 = self.hwpt(A, self.ioas(), True)
+        assert self.attach(A, s2) == OK
+        viommu = self.viommu(A, s2)
+        return viommu, self.hwpt(A, viommu, table=table)
+
+
+def test_the_second_device_of_a_group_cannot_attach_once_the_first_is_on_another_hwpt() -> None:
+    """001 from line 1896: the last attach that fails is to id 9."""
+    user = User()
+    assert user.bind(A) == 1
+    ioas = user.ioas()
+    s2 = user.hwpt(A, ioas, True)
+    assert user.attach(A, s2) == OK
+    viommu = user.viommu(A, s2)
+    abort, bypass = user.hwpt(A, viommu), user.hwpt(A, viommu)
+    assert (ioas, s2, viommu, abort, bypass) == (2, 3, 4, 5, 6)
+    assert user.replace(A, abort) == OK
+    assert user.bind(B) == 7
+    assert user.attach(B, s2) == EINVAL
+    other = user.hwpt(B, ioas, True)
+    assert (other, user.attach(B, other)) == (8, EINVAL)
+    assert user.destroy(other) == OK
+    new = user.ioas()
+    last = user.hwpt(B, new, True)
+    assert (new, last, user.attach(B, last)) == (8, 9, EINVAL)
+
+
+def test_the_second_device_of_a_group_attaches_before_the_first_one_is_moved() -> None:
+    user = User()
+    user.bind(A)
+    user.bind(B)
+    s2 = user.hwpt(A, user.ioas(), True)
+    abort = user.hwpt(A, user.viommu(A, s2))
+    assert [user.attach(dev, s2) for dev in (A, B)] == [OK, OK]
+    assert user.replace(A, abort) == OK
+    assert [user.s.devices[dev].attached for dev in (A, B)] == [abort, abort]
+    assert user.destroy(s2) == EBUSY  # the vIOMMU holds it, no device
+
+
+@pytest.mark.parametrize(
+    ("version", "table", "answer"),
+    [
+        (Version.V6_14, NULL, OK),
+        (Version.V6_14, TABLE, OK),
+        (Version.V6_15, NULL, ENOENT),
+        (Version.V6_15, TABLE, ENOENT),
+        (Version.V6_19, NULL, OK),
+        (Version.V6_19, TABLE, ENOENT),
+    ],
+)
+def test_what_a_nested_hwpt_needs_a_vdevice_for_depends_on_the_kernel(
+    version: Version, table: Any, answer: Errno
+) -> None:
+    user = User(version=version, devices=1)
+    viommu, nested = user.nested(table)
+    assert user.replace(A, nested) == answer
+    assert alloc.vdevice_alloc(user.s, viommu, A, TABLE) == OK
+    assert user.replace(A, nested) == OK
+
+
+@pytest.mark.parametrize(("bridges", "answer"), [(0, OK), (1, ENOENT)])
+def test_a_bridge_in_the_group_has_no_vdevice(bridges: int, answer: Errno) -> None:
+    user = User(devices=1, bridges=bridges)
+    viommu, nested = user.nested(TABLE)
+    assert alloc.vdevice_alloc(user.s, viommu, A, TABLE) == OK
+    assert user.replace(A, nested) == answer
+
+
+def test_a_group_is_moved_as_one_and_its_hwpt_goes_when_the_last_has_left() -> None:
+    user = User()
+    user.bind(A)
+    user.bind(B)
+    one, other = user.ioas(), user.ioas()
+    assert [user.attach(dev, one) for dev in (A, B)] == [OK, OK]
+    first = user.s.devices[A].attached
+    assert user.replace(B, other) == OK
+    assert user.s.objects[first].kind == Kind.FREE
+    assert user.destroy(one) == OK
+    attach.detach(user.s, A, False)
+    assert user.destroy(other) == EBUSY
+    attach.detach(user.s, B, False)
+    assert user.s.groups[Id(1)].hwpt == NONE
+    assert user.destroy(other) == OK
+
+
+def test_a_device_that_is_not_attached_does_not_replace() -> None:
+    user = User()
+    user.bind(A)
+    user.bind(B)
+    ioas = user.ioas()
+    assert user.attach(A, ioas) == OK
+    assert user.replace(B, ioas) == EINVAL
+
+
+def test_a_tombstone_keeps_its_id_until_the_close() -> None:
+    user = User(devices=1)
+    viommu, _ = user.nested(NULL)
+    err, vdevice = alloc.iommufd_vdevice_alloc(user.s, viommu, user.s.devices[A].object, TABLE)
+    assert err == OK
+    device.unbind(user.s, A)
+    assert user.destroy(vdevice) == ENOENT
+    assert user.bind(A) == 1
+    assert vdevice not in (user.ioas(), user.ioas())
+    device.unbind(user.s, A)
+    lifetime.close(user.s)
+    for _ in range(4):
+        for o in user.s.objects:
+            if o.kind != Kind.FREE and o.refs <= 1:
+                lifetime.release(user.s, o.id)
+    assert lifetime.empty_host(user.s)
+
+
+HELPERS = [
+    function
+    for module in (alloc, attach, device, invalidate, lifetime, state)
+    for function in vars(module).values()
+    if callable(function) and sources_of(function) and function.__module__ == module.__name__
+]
+
+
+@pytest.mark.parametrize("function", HELPERS, ids=lambda f: f.__name__)
+def test_the_sources_of_every_function_resolve(function: Function) -> None:
+    provenance.test_an_action_has_a_docstring_and_sources_that_resolve(function)
