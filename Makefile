@@ -14,6 +14,7 @@ check: $(STAMP)
 	$(BIN)/viommu-spec check --engine all --jobs 2
 	$(BIN)/viommu-spec check hwpt-sharing --bounds errata --bounds fds
 	$(BIN)/viommu-spec check object-lifetime --bounds S
+	$(BIN)/viommu-spec check pasid-capability --engine symbolic --bounds every-offset
 	$(BIN)/viommu-spec check --variant all
 
 test: $(STAMP)

@@ -7,6 +7,19 @@ from invariants.address_space import (
     containers_follow_the_map,
     sharers_see_one_map,
 )
+from invariants.capability import (
+    a_refusal_leaves_the_space,
+    capabilities_are_inside,
+    every_capability_is_reached,
+    no_header_overwritten,
+    no_register_shared,
+    nothing_is_left_of_a_device,
+    one_pasid_capability,
+    pasid_as_promised,
+    pasid_is_emulated,
+    pasid_needs_support,
+    the_list_ends,
+)
 from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
 from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
 from invariants.lifetimes import (
@@ -62,6 +75,22 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         (two_stage2_in_a_container,),
     ),
     "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
+    "pasid-capability": (
+        (
+            no_header_overwritten,
+            no_register_shared,
+            capabilities_are_inside,
+            the_list_ends,
+            every_capability_is_reached,
+            one_pasid_capability,
+            pasid_needs_support,
+            pasid_as_promised,
+            pasid_is_emulated,
+            nothing_is_left_of_a_device,
+            a_refusal_leaves_the_space,
+        ),
+        (),
+    ),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from spec.language import Variant
 from spec.variants.lifetimes import VARIANTS as LIFETIMES
 from spec.variants.mutants import VARIANTS as MUTANTS
+from spec.variants.pasid_capability import VARIANTS as PASID_CAPABILITY
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
 VARIANTS: dict[str, Variant] = {
-    variant.name: variant for variant in (*VTD_RFCV3, *MUTANTS, *LIFETIMES)
+    variant.name: variant
+    for variant in (*VTD_RFCV3, *MUTANTS, *LIFETIMES, *PASID_CAPABILITY)
 }

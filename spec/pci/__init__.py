@@ -1,0 +1,1 @@
+"""The PCI layer of QEMU: configuration space and what is put into it."""

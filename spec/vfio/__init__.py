@@ -1,0 +1,1 @@
+"""QEMU's VFIO: what it shows the guest of a host device."""
