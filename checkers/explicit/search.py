@@ -93,9 +93,15 @@ def explore(
     names: frozenset[str] = frozenset(),
     limits: Limits | None = None,
     symmetry: bool = True,
+    since: float | None = None,
 ) -> Exploration:
-    """Explore all reachable states, checking the named rules (empty: all)."""
-    return _Search(program, names, limits or Limits(), symmetry).run()
+    """Explore all reachable states, checking the named rules (empty: all).
+
+    `since` is when the work began of which this is the rest: the time limit counts from then.
+    """
+    search = _Search(program, names, limits or Limits(), symmetry)
+    search.started = search.started if since is None else since
+    return search.run()
 
 
 class _Search:

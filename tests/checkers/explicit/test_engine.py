@@ -9,6 +9,7 @@ import pytest
 from checkers.explicit import check, explore
 from checkers.explicit.search import _Search
 from checkers.explicit.symmetry import Symmetry, renaming
+from checkers.packed import search as packed
 from checkers.result import (
     ACTIONS,
     CRASH,
@@ -197,6 +198,7 @@ def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(self: object) -> bool:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(packed, "explore", lambda *_: None)
     monkeypatch.setattr(_Search, "_limited", interrupt)
     limits = Limits()
     found = rows(build(MUTEX, "small"), limits)

@@ -11,6 +11,7 @@ import pytest
 
 from checkers.explicit import Exploration, check, explore, search
 from checkers.explicit.workers import divided
+from checkers.packed import search as packed
 from checkers.result import TEARDOWN, Limits, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
@@ -79,6 +80,7 @@ def test_an_interrupt_ends_the_processes(monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupt(*_: object) -> bool:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(packed, "explore", lambda *_: None)
     monkeypatch.setattr(search, "merge", interrupt)
     limits = Limits(jobs=2)
     found = {row.rule: row for row in check(build(OBJECT_LIFETIME, "small"), frozenset(), limits)}

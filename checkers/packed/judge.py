@@ -1,0 +1,120 @@
+"""What the tallies of states say: rules, witnesses, steps, the way down."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from checkers.explicit.workers import able
+from checkers.packed.aside import Aside
+from checkers.packed.packing import Packing
+from checkers.packed.source import Group, tallies
+from checkers.packed.tally import Lanes
+from checkers.packed.texts import Unusual
+
+V = TypeVar("V")
+
+WIDE = 4000
+"""From the first level with so many states on, another process judges them."""
+
+
+class Memo(dict[int, V]):
+    """What a function gives, kept."""
+
+    def __init__(self, function: Callable[[int], V]) -> None:
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, key: int) -> V:
+        self[key] = value = self.function(key)
+        return value
+
+
+@dataclass
+class Judged:
+    """What is true of the states of a level: `fired` are the steps from them, by action.
+
+    `usual`: all rules hold, and each state is empty or has a step of the teardown that lowers it.
+    """
+
+    fired: list[int]
+    usual: bool = True
+    witnessed: set[str] = field(default_factory=set)
+
+
+class Judge:
+    """Judges levels; with several jobs in a process of its own."""
+
+    def __init__(
+        self, packing: Packing, lanes: Lanes, groups: Sequence[Group], jobs: int
+    ) -> None:
+        self.lanes, self.jobs = lanes, jobs
+        self.levels: list[Judged] = []
+        self.aside: Aside[Judged] | None = None
+        ones = [1 << lane.shift for lane in lanes.actions]
+        lower = 1 << lanes.lower.shift if lanes.lower.width else 0
+        starts = [lanes.start] + [0] * (len(groups) - 1)
+        self.tally = _sums(packing, groups, [
+            Memo(tallies(packing, group, start, ones, lower))
+            for group, start in zip(groups, starts, strict=True)
+        ])
+
+    def add(self, level: Iterable[int]) -> None:
+        """Judge a level, sooner or later."""
+        try:
+            batch = array("Q", level)
+        except OverflowError:
+            # A step from a state that was not judged yet, and out of some range, makes no state.
+            raise Unusual from None
+        if self.aside is None and self.jobs > 1 and len(batch) >= WIDE and able():
+            self.aside = Aside(self.look)
+        if self.aside is None:
+            self.levels.append(self.look(batch))
+        else:
+            self.aside.give(batch)
+
+    def usual(self, every: bool = False) -> bool:
+        """Whether all is as it should be in the levels judged until now, or in all."""
+        if self.aside is not None:
+            self.levels += self.aside.answers(every)
+        return all(level.usual for level in self.levels)
+
+    def close(self) -> None:
+        """No level more."""
+        if self.aside is not None:
+            self.aside.close()
+            self.aside = None
+
+    def look(self, level: Iterable[int]) -> Judged:
+        """Judge a level."""
+        found = Judged([0] * len(self.lanes.actions))
+        for tally, count in Counter(self.tally(level)).items():
+            self._one(found, tally, count)
+        return found
+
+    def _one(self, found: Judged, tally: int, count: int) -> None:
+        """Take so many states of one tally into account."""
+        lanes = self.lanes
+        found.usual &= not lanes.broken.of(tally) and tally & lanes.equal == lanes.expected
+        if lanes.left.of(tally) and not lanes.lower.of(tally):
+            found.usual = False
+        for name, lane in lanes.witnesses.items():
+            if not lane.of(tally):
+                found.witnessed.add(name)
+        for action, lane in enumerate(lanes.actions):
+            found.fired[action] += lane.of(tally) * count
+
+
+def _sums(
+    packing: Packing, groups: Sequence[Group], memos: Sequence[Memo[int]]
+) -> Callable[[Iterable[int]], list[int]]:
+    """The function that gives the tallies of states."""
+    masks = [packing.mask(group.needs) for group in groups]
+    parts = [f"g{place}[s & {mask}]" for place, mask in enumerate(masks)]
+    names = ", ".join(f"g{place}" for place in range(len(memos)))
+    text = f"lambda {names}: lambda level: [{' + '.join(parts)} for s in level]"
+    made: Callable[[Iterable[int]], list[int]] = eval(text)(*memos)
+    return made

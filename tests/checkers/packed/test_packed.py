@@ -1,0 +1,151 @@
+"""The search by memory of slices: when it answers, that it answers as the others, and when not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from checkers.explicit import check, search
+from checkers.explicit.engine import explored
+from checkers.packed.judge import Judge
+from checkers.packed.search import explore
+from checkers.result import CRASH, Explorer, Limits, Verdict
+from invariants import complete
+from spec.iommufd.object_lifetime import Device, Host, Kind, Slot, attach, detach, held
+from spec.language import NONE, Id, Machine, Program, Teardown, Variant, build, overrides, require
+from spec.language.machine import Function
+from spec.machines import MACHINES
+from tests.toys.mutex import MUTEX
+from tests.toys.queue import QUEUE
+from tests.toys.refcount import REFCOUNT
+
+LIFETIMES = complete(MACHINES["object-lifetime"])
+
+
+@overrides(held)
+def never_held(s: Host, slot: Id[Slot]) -> bool:
+    """Objects go while others hold them."""
+    return False
+
+
+@overrides(attach)
+def not_counted(s: Host, device: Id[Device], hwpt: Id[Slot]) -> None:
+    """The attached device is not counted, so to detach it takes the count below 0."""
+    require(s.devices[device].hwpt == NONE)
+    s.devices[device].hwpt = hwpt
+
+
+@overrides(detach)
+def never_uncounted(s: Host, device: Id[Device]) -> None:
+    """The device that left is still counted, at last more often than there is room."""
+    require(s.devices[device].hwpt != NONE)
+    s.devices[device].hwpt = NONE
+
+
+@overrides(detach)
+def uncounted_twice(s: Host, device: Id[Device]) -> None:
+    """The device that left is taken off the count twice."""
+    require(s.devices[device].hwpt != NONE)
+    s.slots[s.devices[device].hwpt].refs -= 1
+    s.slots[s.devices[device].hwpt].refs -= 1
+    s.devices[device].hwpt = NONE
+
+
+@overrides(attach)
+def below_and_back(s: Host, device: Id[Device], hwpt: Id[Slot]) -> None:
+    """The count is for a moment one less than it was: below 0, as the state after does not show."""
+    require(s.devices[device].hwpt == NONE and s.slots[hwpt].kind != Kind.FREE)
+    s.slots[hwpt].refs -= 1
+    s.slots[hwpt].refs += 1
+
+
+WRONG = [never_held, not_counted, never_uncounted, uncounted_twice, below_and_back]
+
+
+def variant(function: Function) -> Program:
+    name = function.__name__
+    given = Variant(
+        name=name, machine="object-lifetime", overrides={function.__overrides__: function},
+        expects={}, about=name,
+    )  # fmt: skip
+    return build(LIFETIMES, "small", given)
+
+
+@pytest.mark.parametrize("bounds", ["small", "S"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_it_answers_as_the_ordinary_search(bounds: str, jobs: int) -> None:
+    program = build(LIFETIMES, bounds)
+    fast, slow = explore(program, limits=Limits(jobs=jobs)), search.explore(program)
+    assert fast is not None
+    assert fast.fired == slow.fired
+    assert fast.witnessed == set(slow.witnessed)
+    assert (fast.states, fast.depth, fast.stopped) == (slow.states, slow.depth, "")
+
+
+def test_two_iommufds_too() -> None:
+    values = {"iommufds": 2, "slots": 2, "devices": 2, "on_second_fd": 2}
+    program = build(LIFETIMES, "small", values=values)
+    fast, slow = explore(program), search.explore(program)
+    assert fast is not None
+    assert (fast.fired, fast.states) == (slow.fired, slow.states)
+
+
+@pytest.mark.parametrize("machine", [MUTEX, QUEUE, REFCOUNT], ids=lambda machine: machine.name)
+def test_what_it_answers_of_toys_is_right(machine: Machine) -> None:
+    program = build(machine, "small")
+    fast = explore(program)
+    if fast is not None:
+        slow = search.explore(program, symmetry=False)
+        assert (fast.fired, fast.states) == (slow.fired, slow.states)
+
+
+@pytest.mark.parametrize("function", WRONG, ids=lambda function: function.__name__)
+def test_what_is_wrong_is_left_to_the_ordinary_search(function: Function) -> None:
+    program = variant(function)
+    assert explore(program) is None
+    rows = [
+        [
+            (row.rule, row.verdict, row.states, row.transitions, row.depth)
+            for row in check(program, frozenset(), Limits(explorer=explorer))
+        ]
+        for explorer in (Explorer.SPECIALISED, Explorer.PLAIN)
+    ]
+    assert rows[0] == rows[1]
+    assert any(row[1] is Verdict.VIOLATED for row in rows[0])
+
+
+def test_a_rank_that_does_not_show_the_way_down_is_no_answer() -> None:
+    assert LIFETIMES.teardown is not None
+    machine = replace(
+        LIFETIMES, teardown=Teardown((detach,), LIFETIMES.teardown.empty, LIFETIMES.teardown.rank)
+    )
+    assert explore(build(machine, "small")) is None
+
+
+def test_calls_that_fail_are_left_to_the_ordinary_search() -> None:
+    assert explore(build(complete(MACHINES["hwpt-sharing"]), "fds")) is None
+
+
+def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Judge, "usual", interrupt)
+    limits = Limits(jobs=2)
+    found = explore(build(LIFETIMES, "S"), limits=limits)
+    assert limits.interrupted
+    assert found is not None
+    assert found.stopped.startswith("interrupted at depth")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_limit_is_met_at_a_level() -> None:
+    program = build(LIFETIMES, "S")
+    found = explored(program, frozenset(), Limits(seconds=1e-9, explorer=Explorer.SPECIALISED))
+    assert found.stopped == "time limit of 1e-09 s met at depth 0"
+    assert (found.states, found.transitions) == (1, 0)
+    rows = check(program, frozenset(), Limits(seconds=1e-9, explorer=Explorer.SPECIALISED))
+    assert {row.verdict for row in rows if row.rule == CRASH} == {Verdict.BOUNDED}
