@@ -48,7 +48,7 @@ def iommufd_backend_alloc_hwpt(
     if s.objects[pt].kind == Kind.IOAS:
         return hwpt_paging_alloc(s, dev, pt, nest_parent)
     if s.objects[pt].kind == Kind.HWPT_PAGING:
-        return hwpt_nested_alloc(s, pt, table)
+        return hwpt_nested_alloc(s, dev, pt, table)
     return Errno.EINVAL, NONE
 
 
@@ -61,7 +61,7 @@ def hwpt_paging_alloc(
     writeable_only = nest_parent and device.erratum
     if writeable_only and has_read_only(s, ioas):
         return Errno.EINVAL, NONE
-    hwpt = object_over(s, ioas, Kind.HWPT_PAGING)
+    hwpt = object_over(s, device.fd, ioas, Kind.HWPT_PAGING)
     s.objects[hwpt].nest_parent = nest_parent
     s.objects[hwpt].enforced = device.coherent
     s.objects[hwpt].writeable_only = writeable_only
@@ -76,18 +76,20 @@ def has_read_only(s: Kernel, ioas: Id[Object]) -> bool:
 
 @mirrors("kernel R2.4", "kernel R2.8")
 def hwpt_nested_alloc(
-    s: Kernel, parent: Id[Object], table: PgTable
+    s: Kernel, dev: Id[Device], parent: Id[Object], table: PgTable
 ) -> tuple[Errno, Id[Object]]:
     """A stage-1 table of the guest over a nesting parent; the table's address is not validated."""
     if not s.objects[parent].nest_parent:
         return Errno.EINVAL, NONE
-    return Errno.OK, hwpt_nested_over(s, parent, table)
+    return Errno.OK, hwpt_nested_over(s, s.devices[dev].fd, parent, table)
 
 
 @mirrors("kernel R2.4", "kernel R2.5")
-def hwpt_nested_over(s: Kernel, parent: Id[Object], table: PgTable) -> Id[Object]:
+def hwpt_nested_over(
+    s: Kernel, fd: Id[Iommufd], parent: Id[Object], table: PgTable
+) -> Id[Object]:
     """A new nested HWPT with a table of the guest."""
-    hwpt = object_over(s, parent, Kind.HWPT_NESTED)
+    hwpt = object_over(s, fd, parent, Kind.HWPT_NESTED)
     s.objects[hwpt].table = table
     return hwpt
 

@@ -138,9 +138,9 @@ def new_object(s: Kernel, fd: Id[Iommufd], kind: Kind) -> Id[Object]:
 
 
 @mirrors("kernel R0.7")
-def object_over(s: Kernel, parent: Id[Object], kind: Kind) -> Id[Object]:
-    """A new object that is made on another one, and holds it."""
-    obj = new_object(s, s.objects[parent].fd, kind)
+def object_over(s: Kernel, fd: Id[Iommufd], parent: Id[Object], kind: Kind) -> Id[Object]:
+    """A new object of a file descriptor that is made on another one, and holds it."""
+    obj = new_object(s, fd, kind)
     s.objects[obj].parent = parent
     s.objects[parent].refs += 1
     return obj

@@ -52,7 +52,7 @@ def iommufd_hwpt_alloc(
         hwpt = hwpt_alloc_paging(s, dev, pt_id, nest_parent)
         s.objects[hwpt].dirty = dirty
     else:
-        hwpt = hwpt_nested_over(s, pt_id, table)
+        hwpt = hwpt_nested_over(s, s.objects[pt_id].fd, pt_id, table)
     s.objects[hwpt].pasid = pasid
     if fault_id != NONE:
         s.objects[hwpt].fault = fault_id
@@ -192,7 +192,7 @@ def iommufd_viommu_alloc(
     if not s.objects[hwpt].nest_parent or s.objects[hwpt].second != second:
         return Errno.EINVAL, NONE
     room(s)
-    viommu = object_over(s, hwpt, Kind.VIOMMU)
+    viommu = object_over(s, s.objects[hwpt].fd, hwpt, Kind.VIOMMU)
     s.objects[viommu].second = second
     return Errno.OK, viommu
 
@@ -218,7 +218,7 @@ def iommufd_vdevice_alloc(
     if vdevice_of(s, dev) != NONE or virt_id_taken(s, viommu, virt_id):
         return Errno.EEXIST, NONE
     room(s)
-    vdevice = object_over(s, viommu, Kind.VDEVICE)
+    vdevice = object_over(s, s.objects[viommu].fd, viommu, Kind.VDEVICE)
     s.objects[vdevice].device = dev
     s.objects[vdevice].virt_id = virt_id
     return Errno.OK, vdevice
@@ -256,7 +256,7 @@ def iommufd_veventq_alloc(s: Uapi, viommu: Id[Object]) -> tuple[Errno, Id[Object
     if any(o.kind == Kind.EVENTQ and o.parent == viommu for o in s.objects):
         return Errno.EEXIST, NONE
     room(s)
-    queue = object_over(s, viommu, Kind.EVENTQ)
+    queue = object_over(s, s.objects[viommu].fd, viommu, Kind.EVENTQ)
     open_file(s, queue)
     return Errno.OK, queue
 
