@@ -21,6 +21,21 @@ from invariants.capability import (
     the_list_ends,
 )
 from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
+from invariants.hotplug import (
+    a_bus_finds_its_devices,
+    a_group_has_one_address_space,
+    a_nesting_parent_where_wanted,
+    a_refused_device_leaves_nothing,
+    accelerated_with_a_doorbell,
+    address_space_of_its_place,
+    doorbell_walked,
+    every_host_iommu_device_is_set,
+    no_emulated_device_behind_an_accelerated_viommu,
+    no_walk_where_the_host_walks,
+    one_iommu_on_a_bus,
+    set_for_host_iommu_devices_only,
+    vfio_maps_what_the_device_reaches,
+)
 from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
 from invariants.lifetimes import (
     attached_to_an_hwpt,
@@ -90,6 +105,23 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
             a_refusal_leaves_the_space,
         ),
         (),
+    ),
+    "pci-hotplug": (
+        (
+            address_space_of_its_place,
+            a_group_has_one_address_space,
+            vfio_maps_what_the_device_reaches,
+            a_nesting_parent_where_wanted,
+            no_emulated_device_behind_an_accelerated_viommu,
+            a_bus_finds_its_devices,
+            one_iommu_on_a_bus,
+            set_for_host_iommu_devices_only,
+            every_host_iommu_device_is_set,
+            no_walk_where_the_host_walks,
+            accelerated_with_a_doorbell,
+            a_refused_device_leaves_nothing,
+        ),
+        (doorbell_walked,),
     ),
 }
 
