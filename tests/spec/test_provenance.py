@@ -11,7 +11,7 @@ from spec.iommufd import calls, object_lifetime, objects
 from spec.language import Source
 from spec.language.machine import Function, sources_of, summary
 from spec.machines import MACHINES
-from spec.pci import config_space, pcie
+from spec.pci import bus, config_space, hotplug, iommu_ops, passthrough, pcie
 from spec.variants import VARIANTS
 from spec.vfio import ext_cap
 from spec.vtd import address_space, ioas_container, iommu_device, pasid_cache
@@ -30,8 +30,9 @@ def patch_text(source: Source) -> str:
     """The text of the patch that a source names, or of its whole document."""
     text = document(source.document)
     number, _, _ = source.patch.partition("/")
-    pattern = rf"^\* \[PATCH [^\]]*\b{re.escape(source.patch)}\] .*$"
-    heads = list(re.finditer(r"^\* \[PATCH [^\]]*\] .*$", text, re.MULTILINE))
+    start = r"^(?:\^ permalink .* thread)?\* \[PATCH "
+    pattern = rf"{start}[^\]]*\b{re.escape(source.patch)}\] .*$"
+    heads = list(re.finditer(rf"{start}[^\]]*\] .*$", text, re.MULTILINE))
     if not heads:
         assert source.patch in text, f"{source.document} does not speak of {source.patch}"
         return text
@@ -57,7 +58,7 @@ def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) 
 
 MODULES = (
     calls, objects, object_lifetime, address_space, ioas_container, iommu_device, pasid_cache,
-    config_space, pcie, ext_cap,
+    config_space, pcie, ext_cap, bus, iommu_ops, hotplug, passthrough,
 )  # fmt: skip
 HELPERS = [
     function
