@@ -1,4 +1,4 @@
-"""Each device has the address space of its place, and its vIOMMU knows of it exactly if it wants to.
+"""Each device has the address space of its place, and its vIOMMU has been given it if it is to be.
 
 What stands before a place is said here without a walk: the vIOMMU of the bus's own root bus, or one
 of the first root bus that is for all.
@@ -13,6 +13,7 @@ from spec.pci.bus import (
     DeviceType,
     Doorbell,
     IOMMUType,
+    PCIBus,
     PCIHost,
     PCISlot,
 )
@@ -133,7 +134,7 @@ def doorbell_walked(s: PCIHost) -> bool:
 
 
 @sometimes
-def an_emulated_vtd_guest(s: PCIHost) -> bool:
+def plugged_before_its_viommu(s: PCIHost) -> bool:
     """An emulated device was plugged before the vIOMMU that is before it now."""
     return not s.machine_ready and any(
         x.dev == DeviceType.EMULATED and before(s, x.id) != NONE for x in s.slots
@@ -154,7 +155,7 @@ def a_group_has_one_address_space(s: PCIHost, slot: Id[PCISlot], other: Id[PCISl
     """Devices with one requester id have one address space."""
     x = s.slots[slot].bus_master_as
     y = s.slots[other].bus_master_as
-    return not one_group(s, slot, other) or x == NONE or y == NONE or x == y
+    return not one_group(s, slot, other) or x in (NONE, y) or y == NONE
 
 
 @invariant(witness=attached_before_ready)
@@ -187,10 +188,26 @@ def no_emulated_device_behind_an_accelerated_viommu(s: PCIHost, slot: Id[PCISlot
 def a_bus_finds_its_devices(s: PCIHost, slot: Id[PCISlot]) -> bool:
     """A device is found on its bus, and nothing is where no device is."""
     x = s.slots[slot]
-    return x.on_bus == (x.dev != DeviceType.NONE) and (x.on_bus or x.doorbell == Doorbell.UNKNOWN)
+    used = x.bus_master_as != NONE or x.doorbell == Doorbell.UNKNOWN
+    return x.on_bus == (x.dev != DeviceType.NONE) and used
 
 
-@invariant(witness=an_emulated_vtd_guest)
+@invariant(witness=a_group_of_two)
+def the_bridges_stay(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """The bridge to a bus is in its slot; bridges and root ports are on PCI Express."""
+    if any(x.parent_dev == slot for x in s.buses):
+        return s.slots[slot].dev == DeviceType.BRIDGE
+    return s.slots[slot].dev != DeviceType.BRIDGE or s.buses[s.slots[slot].bus].express
+
+
+@invariant(witness=plugged_before_its_viommu)
+def an_iommu_is_on_a_root_bus(s: PCIHost, bus: Id[PCIBus]) -> bool:
+    """A root bus has a vIOMMU or none; a bus that has none keeps it from no other."""
+    x = s.buses[bus]
+    return (x.iommu == NONE or x.root) and (x.iommu != NONE or not x.iommu_per_bus)
+
+
+@invariant(witness=plugged_before_its_viommu)
 def one_iommu_on_a_bus(s: PCIHost, viommu: Id[VIOMMU]) -> bool:
     """A vIOMMU is found on the bus that it was made for, and no other is."""
     x = s.viommus[viommu]

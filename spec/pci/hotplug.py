@@ -91,7 +91,7 @@ def pci_setup_iommu_too_late(s: PCIHost, viommu: Id[VIOMMU]) -> bool:
     )
 
 
-@mirrors("001 07/37 pci_device_iommu_address_space", "001 16/37 pci_device_iommu_address_space")
+@mirrors("001 08/37 pci_device_iommu_address_space", "001 16/37 pci_device_iommu_address_space")
 def pci_device_iommu_address_space(s: PCIHost, slot: Id[PCISlot]) -> Id[AddressSpace]:
     """The address space of a device, which its vIOMMU has; without a vIOMMU that is memory."""
     viommu = pci_device_iommu(s, slot)

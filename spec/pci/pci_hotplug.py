@@ -114,17 +114,21 @@ PCI_HOTPLUG = Machine(
     bounds={
         "small": Bounds(
             {"viommus": 1, "conventional": 2, "roots": 1},
-            "A PCIe-to-PCI bridge with two devices behind it, which is a group, and a device beside "
-            "it; one vIOMMU.",
+            "A PCIe-to-PCI bridge with two devices behind it, which are a group, and a device "
+            "beside it; one vIOMMU.",
+            3276, 25174, 8,
         ),
         "roots": Bounds(
             {"viommus": 2, "conventional": 0, "roots": 2},
             "Two root buses with a device each, and two vIOMMUs: on one bus each, or one for both, "
             "or both on one.",
+            4919, 28016, 7,
+            ("a-group-of-two",),
         ),
         "standard": Bounds(
             {"viommus": 2, "conventional": 2, "roots": 2},
             "Two root buses, and a bridge with two devices below the first.",
+            248232, 2499154, 11,
         ),
     },
 )  # fmt: skip
