@@ -45,6 +45,18 @@ from invariants.lifetimes import (
     parents_are_there,
 )
 from invariants.locks import no_lock_held
+from invariants.migration import (
+    a_guest_is_in_a_qemu,
+    a_notifier_has_its_viommu,
+    a_refusal_changes_nothing,
+    blocked_exactly_if_it_must_be,
+    capabilities_are_frozen,
+    no_promise_beyond_a_host,
+    no_promise_beyond_the_users,
+    nothing_without_a_viommu,
+    only_migratable_is_kept,
+    the_guest_keeps_what_it_saw,
+)
 from invariants.read_only import read_only_exclusion, writeable_only_holds
 from invariants.references import (
     bindings_are_attached,
@@ -90,6 +102,21 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
             no_lock_held,
         ),
         (two_stage2_in_a_container,),
+    ),
+    "migration-blocker": (
+        (
+            capabilities_are_frozen,
+            no_promise_beyond_a_host,
+            no_promise_beyond_the_users,
+            the_guest_keeps_what_it_saw,
+            blocked_exactly_if_it_must_be,
+            only_migratable_is_kept,
+            a_notifier_has_its_viommu,
+            nothing_without_a_viommu,
+            a_guest_is_in_a_qemu,
+            a_refusal_changes_nothing,
+        ),
+        (),
     ),
     "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
     "pasid-capability": (

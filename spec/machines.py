@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine
+from spec.migration.migration_blocker import MIGRATION_BLOCKER
 from spec.pci.pasid_capability import PASID_CAPABILITY
 from spec.pci.pci_hotplug import PCI_HOTPLUG
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 
 MACHINES: dict[str, Machine] = {
     machine.name: machine
-    for machine in (HWPT_SHARING, OBJECT_LIFETIME, PASID_CAPABILITY, PCI_HOTPLUG)
+    for machine in (
+        HWPT_SHARING,
+        OBJECT_LIFETIME,
+        PASID_CAPABILITY,
+        PCI_HOTPLUG,
+        MIGRATION_BLOCKER,
+    )
 }
