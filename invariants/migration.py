@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from spec.language import NONE, Id, invariant, on_failure, sometimes
 from spec.migration.migration_blocker import nothing_runs
-from spec.migration.state import (
-    Capabilities,
-    Device,
-    Migration,
-    Qemu,
-)
+from spec.migration.state import Capabilities, Device, Migration, Qemu
 
 
 def alike(s: Migration, cap: Id[Capabilities], other: Id[Capabilities]) -> bool:
@@ -44,7 +39,7 @@ def synced(s: Migration) -> bool:
 
 
 @sometimes
-def hot_plugged_beside_a_blocker(s: Migration) -> bool:
+def blocked_for_devices_that_are_gone(s: Migration) -> bool:
     """A guest that may not leave has no device left that it is for."""
     return (
         s.guest != NONE
@@ -114,7 +109,7 @@ def the_guest_keeps_what_it_saw(s: Migration) -> bool:
     return s.guest == NONE or alike(s, s.seen, s.qemus[s.guest].cap)
 
 
-@invariant(witness=hot_plugged_beside_a_blocker)
+@invariant(witness=blocked_for_devices_that_are_gone)
 def blocked_exactly_if_it_must_be(s: Migration, qemu: Id[Qemu]) -> bool:
     """There is one blocker if the vIOMMU is accelerated or not as the user asked; else none."""
     q = s.qemus[qemu]
@@ -138,11 +133,8 @@ def a_notifier_has_its_viommu(s: Migration, qemu: Id[Qemu]) -> bool:
 @invariant(witness=ready_without_a_viommu)
 def nothing_without_a_viommu(s: Migration, qemu: Id[Qemu]) -> bool:
     """Where no vIOMMU is there are no capabilities, and no devices that it knows of."""
-    q = s.qemus[qemu]
-    cap = s.capabilities[q.cap]
-    if q.realized:
-        return cap.aw_bits > 0
-    return (
+    cap = s.capabilities[s.qemus[qemu].cap]
+    return s.qemus[qemu].realized or (
         cap.aw_bits == 0
         and all(f.id not in cap.features for f in s.feature_bits)
         and all(x.host == NONE or x.qemu != qemu for x in s.devices)
@@ -159,7 +151,7 @@ def a_guest_is_in_a_qemu(s: Migration) -> bool:
     )
 
 
-@on_failure(witness=hot_plugged_beside_a_blocker)
+@on_failure(witness=blocked_for_devices_that_are_gone)
 def a_refusal_changes_nothing(before: Migration, s: Migration) -> bool:
     """What is refused leaves both QEMUs, what they promise, and the guest as they were."""
     return (

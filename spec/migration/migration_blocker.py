@@ -93,8 +93,8 @@ MIGRATION_BLOCKER = Machine(
     do, and a migration blocker may be refused.
 
     Not here: the moving of memory and of the devices' own state, with what VFIO has against it; a
-    migration that is under way when a device comes, which QEMU refuses; capabilities that the vIOMMU
-    has no say in.
+    device that comes while the guest is on its way, which QEMU refuses; what vIOMMUs beside these
+    two do; registers that migrate, which the guest reads before QEMU has made them its own.
     """,
     state=Migration,
     init=init,
@@ -119,6 +119,7 @@ MIGRATION_BLOCKER = Machine(
             },
             "Two devices at the source and one at the destination. Each host has an IOMMU that can "
             "do all and one that has neither the greater width nor the first feature.",
+            2939, 23518, 13,
         ),
         "standard": Bounds(
             {
@@ -129,6 +130,7 @@ MIGRATION_BLOCKER = Machine(
                 "destination_devices": 2,
             },
             "Two devices each, and a third IOMMU in each host, which lacks another feature.",
+            24863, 284951, 16,
         ),
     },
 )  # fmt: skip

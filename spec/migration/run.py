@@ -16,7 +16,7 @@ from spec.migration.viommu import viommu_unrealize
 
 @mirrors("003 v1 frozen", "defects S-40")
 def machine_ready(s: Migration, qemu: Id[Qemu]) -> None:
-    """The command line has been read: capabilities are frozen, and on the source the guest boots."""
+    """The command line has been read: capabilities are frozen; at the source the guest boots."""
     q = s.qemus[qemu]
     require(not q.ready and (q.incoming or s.guest == NONE))
     check(q.realized or not q.notifier, "the notifier of a vIOMMU that was freed is called")
@@ -29,7 +29,7 @@ def machine_ready(s: Migration, qemu: Id[Qemu]) -> None:
 
 @mirrors("003 v1 migration", "001 27/37 migrate_add_blocker")
 def migrate(s: Migration) -> Errno:
-    """The guest is to move, to a QEMU that waits for it: nothing blocks it, and there all is alike."""
+    """The guest is to move to a QEMU that waits for it, and does if nothing is against it."""
     dest = first(x.id for x in s.qemus if x.incoming and x.ready)
     require(s.guest != NONE and dest != NONE and s.guest != dest)
     if s.qemus[s.guest].blockers > 0:

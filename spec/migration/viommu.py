@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spec.language import NONE, Fault, Id, host_call, mirrors, require
+from spec.language import NONE, Fault, Id, host_call, limit, mirrors, require
 from spec.migration.state import (
     Capabilities,
     Device,
@@ -22,6 +22,7 @@ def migrate_add_blocker(s: Migration, qemu: Id[Qemu], fault: Fault) -> Errno:
     """The guest may not leave any more: refused under -only-migratable, and while it leaves."""
     if s.only_migratable:
         return Errno.EACCES
+    limit(s.qemus[qemu].blockers < 3, "blockers")
     s.qemus[qemu].blockers += 1
     return Errno.OK
 
@@ -71,7 +72,7 @@ def iommufd_backend_get_device_info(s: Migration, host: Id[HostIOMMU], fault: Fa
     return Errno.OK
 
 
-@mirrors("003 v1 set_iommu_device", "002 10/21 vtd_dev_set_iommu_device")
+@mirrors("003 v1 unset_iommu_device", "002 10/21 vtd_dev_set_iommu_device")
 def vtd_dev_set_iommu_device(
     s: Migration, dev: Id[Device], host: Id[HostIOMMU], fault: Fault
 ) -> Errno:

@@ -11,6 +11,8 @@ from spec.iommufd import calls, object_lifetime, objects
 from spec.language import Source
 from spec.language.machine import Function, sources_of, summary
 from spec.machines import MACHINES
+from spec.migration import run, viommu
+from spec.migration import state as migration_state
 from spec.pci import bus, config_space, hotplug, iommu_ops, passthrough, pcie
 from spec.variants import VARIANTS
 from spec.vfio import ext_cap
@@ -59,6 +61,7 @@ def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) 
 MODULES = (
     calls, objects, object_lifetime, address_space, ioas_container, iommu_device, pasid_cache,
     config_space, pcie, ext_cap, bus, iommu_ops, hotplug, passthrough,
+    migration_state, viommu, run,
 )  # fmt: skip
 HELPERS = [
     function
