@@ -93,8 +93,8 @@ MIGRATION_BLOCKER = Machine(
     do, and a migration blocker may be refused.
 
     Not here: the moving of memory and of the devices' own state, with what VFIO has against it; a
-    device that comes while the guest is on its way, which QEMU refuses; what vIOMMUs beside these
-    two do; registers that migrate, which the guest reads before QEMU has made them its own.
+    device that comes while the guest is on its way, which QEMU refuses; the copy of the registers
+    that moves with the guest, which goes by what it has read before.
     """,
     state=Migration,
     init=init,

@@ -32,11 +32,11 @@ from spec.pci.iommu_ops import (
 )
 
 
-@mirrors("001 04/37 pci_setup_iommu_per_bus", "001 18/37 virt_machine_device_pre_plug_cb")
-def smmu_base_realize(
+@mirrors("001 04/37 smmu_base_realize", "001 18/37 virt_machine_device_pre_plug_cb")
+def viommu_realize(
     s: PCIHost, bus: Id[PCIBus], type: IOMMUType, iommu_per_bus: bool, msi_gpa: bool
 ) -> Errno:
-    """A vIOMMU is made for a root bus: of the command line only.
+    """A vIOMMU is made for a root bus: of the command line only, and of one architecture.
 
     An accelerated one without an MSI doorbell is refused, and so is one on a bus that has one
     already, or that finds devices which it would not have let in.
@@ -45,6 +45,7 @@ def smmu_base_realize(
     require(not s.machine_ready and viommu != NONE and s.buses[bus].root)
     require(type != IOMMUType.NONE and (msi_gpa or type == IOMMUType.SMMUV3_ACCEL))
     require(not iommu_per_bus or type != IOMMUType.INTEL_IOMMU)
+    require(all(x.type == IOMMUType.NONE or is_smmu(x.type) == is_smmu(type) for x in s.viommus))
     if not msi_doorbell_known(type, msi_gpa):
         return Errno.EINVAL
     s.viommus[viommu].type = type
@@ -56,6 +57,11 @@ def smmu_base_realize(
         s.viommus[viommu].bus = NONE
         s.viommus[viommu].msi_gpa = False
     return err
+
+
+def is_smmu(type: IOMMUType) -> bool:
+    """Whether a vIOMMU is one of an Arm machine."""
+    return type in (IOMMUType.SMMUV3, IOMMUType.SMMUV3_ACCEL)
 
 
 @mirrors("001 18/37 virt_machine_device_pre_plug_cb", "defects S-36")
@@ -184,10 +190,11 @@ def pci_device_iommu_msi_direct_gpa(s: PCIHost, slot: Id[PCISlot]) -> bool:
 
 @mirrors("001 16/37 kvm_arch_fixup_msi_route")
 def kvm_arch_fixup_msi_route(s: PCIHost, slot: Id[PCISlot]) -> None:
-    """A device uses an MSI: QEMU needs the doorbell, and walks the guest's tables if it must."""
+    """An MSI of an Arm device: QEMU needs the doorbell, and walks the guest's tables if it must."""
     x = s.slots[slot]
     require(x.on_bus and x.dev != DeviceType.BRIDGE and x.doorbell == Doorbell.UNKNOWN)
     require(x.bus_master_as != NONE and x.bus_master_as != memory_space(s))
+    require(any(is_smmu(y.type) for y in s.viommus))
     if pci_device_iommu_msi_direct_gpa(s, slot):
         x.doorbell = Doorbell.DIRECT
     else:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from spec.language import NONE, Bounds, Machine, Shape, Teardown, count
 from spec.pci.bus import DeviceType, PCIHost
-from spec.pci.hotplug import kvm_arch_fixup_msi_route, pcibus_machine_done, smmu_base_realize
+from spec.pci.hotplug import kvm_arch_fixup_msi_route, pcibus_machine_done, viommu_realize
 from spec.pci.passthrough import pci_qdev_realize, pci_qdev_unrealize
 
 
@@ -101,7 +101,7 @@ PCI_HOTPLUG = Machine(
     state=PCIHost,
     init=init,
     actions=(
-        smmu_base_realize,
+        viommu_realize,
         pci_qdev_realize,
         pcibus_machine_done,
         kvm_arch_fixup_msi_route,
@@ -116,19 +116,19 @@ PCI_HOTPLUG = Machine(
             {"viommus": 1, "conventional": 2, "roots": 1},
             "A PCIe-to-PCI bridge with two devices behind it, which are a group, and a device "
             "beside it; one vIOMMU.",
-            3276, 25174, 8,
+            2616, 20270, 8,
         ),
         "roots": Bounds(
             {"viommus": 2, "conventional": 0, "roots": 2},
             "Two root buses with a device each, and two vIOMMUs: on one bus each, or one for both, "
             "or both on one.",
-            4919, 28016, 7,
+            3151, 18242, 7,
             ("a-group-of-two",),
         ),
         "standard": Bounds(
             {"viommus": 2, "conventional": 2, "roots": 2},
             "Two root buses, and a bridge with two devices below the first.",
-            248232, 2499154, 11,
+            137544, 1378742, 11,
         ),
     },
 )  # fmt: skip

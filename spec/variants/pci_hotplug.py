@@ -503,7 +503,7 @@ VARIANTS = (
     ),
     _one(
         "mark-stays",
-        "Another bus loses its vIOMMU by it.",
+        "It is for a vIOMMU that is not there.",
         "no series",
         {"an-iommu-is-on-a-root-bus": 2, "a-refused-device-leaves-nothing": 2},
         bus_is_left_to_itself,

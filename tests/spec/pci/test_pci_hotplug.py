@@ -23,7 +23,7 @@ READY: Step = ("pcibus_machine_done",)
 
 
 def viommu(kind: IOMMUType, bus: int = 1, per_bus: int = 0, msi: int = 1) -> Step:
-    return ("smmu_base_realize", bus, kind, per_bus, msi)
+    return ("viommu_realize", bus, kind, per_bus, msi)
 
 
 def plug(slot: int, dev: DeviceType, fault: int = 0) -> Step:
@@ -175,7 +175,7 @@ def test_an_unplugged_device_is_taken_back_and_may_come_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "found"), [(ACCEL, Doorbell.DIRECT), (VTD, Doorbell.WALKED)]
+    ("kind", "found"), [(ACCEL, Doorbell.DIRECT), (SMMU, Doorbell.WALKED)]
 )
 def test_who_knows_the_doorbell(kind: Step, found: Doorbell) -> None:
     steps = (kind, READY, plug(BESIDE, DeviceType.VFIO_IOMMUFD))
