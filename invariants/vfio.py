@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spec.iommufd.objects import Errno, Kind, Object
+from spec.iommufd.objects import Kind, Object
 from spec.iommufd.uapi.state import Driver, second_stage
-from spec.language import NONE, Id, invariant, on_failure, sometimes
+from spec.language import NONE, NULL, Id, invariant, on_failure, sometimes
 from spec.memory.section import Section
 from spec.vfio.iommufd import has_host_iommu, vfio_bypasses_ro
 from spec.vfio.listener import present, vfio_listener_skips
@@ -85,7 +85,9 @@ def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
         and x.hiod == has_host_iommu(s, vdev)
         and (x.kind == VFIOKind.MDEV) == (x.hwpt == NONE)
         and (x.kind == VFIOKind.MDEV) == (x.attached == NONE)
-        and (x.kind == VFIOKind.MDEV) == (s.objects[device.object].parent == container.ioas_id)
+        and s.objects[device.object].parent == (
+            container.ioas_id if x.kind == VFIOKind.MDEV else NONE
+        )
         and (x.hwpt == NONE or s.hwpts[x.hwpt].container == x.container)
     )
 
@@ -142,7 +144,7 @@ def hwpts_are_as_remembered(s: VFIOState, row: Id[VFIOIOASHwpt]) -> bool:
 
 @invariant(witness=destroy_was_refused_to_vfio)
 def vfio_leaks_nothing(s: VFIOState, obj: Id[Object]) -> bool:
-    """Each live object is a device, a container's, an HWPT's, the vIOMMU's, or is destroyed soon."""
+    """A live object is a device, a container's, an HWPT's, the vIOMMU's, or destroyed soon."""
     return (
         s.objects[obj].kind == Kind.FREE
         or obj in s.deferred
@@ -158,6 +160,19 @@ def what_waits_is_live(s: VFIOState, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, and no device."""
     return obj not in s.deferred or s.objects[obj].kind not in (
         Kind.FREE, Kind.DEVICE, Kind.VDEVICE, Kind.EVENTQ
+    )
+
+
+@invariant()
+def vfio_asks_for_no_more(s: VFIOState, obj: Id[Object]) -> bool:
+    """No HWPT is made with a flag, a queue or a table, or by an attach to an IOAS; no PASIDs."""
+    o = s.objects[obj]
+    return (
+        not o.auto and not o.pasid and not o.dirty and not o.open
+        and o.fault == NONE and o.device == NONE and o.table == NULL and o.virt_id == NULL
+        and not s.closing
+        and all(d.pasid_attached == NONE for d in s.devices)
+        and all(g.pasid_hwpt == NONE for g in s.groups)
     )
 
 
@@ -206,7 +221,8 @@ def gbpa_is_in_force(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     x = s.vdevs[vdev]
     if x.container == NONE or not x.nesting or s.driver != Driver.ARM:
         return not x.hiod_set
-    return x.hiod_set and x.attached == (s.abort_hwpt if s.gbpa_abort else s.bypass_hwpt)
+    asked = s.abort_hwpt if s.gbpa_abort else s.bypass_hwpt
+    return x.hiod_set and s.devices[x.dev].attached == asked
 
 
 @invariant(witness=guest_memory_is_mapped)
@@ -254,7 +270,7 @@ def one_container_is_enough(
 @invariant(witness=two_in_a_container)
 def a_device_that_fits_is_not_refused(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     """No device is found incompatible or unknown: what is made for it, or its group, takes it."""
-    return s.vdevs[vdev].refused not in (Errno.EINVAL, Errno.ENOENT)
+    return not s.vdevs[vdev].incompatible
 
 
 @on_failure(witness=two_in_a_container)
@@ -285,6 +301,7 @@ RULES = (
     hwpts_are_as_remembered,
     vfio_leaks_nothing,
     what_waits_is_live,
+    vfio_asks_for_no_more,
     nesting_needs_a_nesting_parent,
     the_viommu_is_for_its_devices,
     the_viommus_parent_stays,

@@ -12,12 +12,11 @@ from spec.iommufd.uapi.alloc import iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
     iommufd_device_detach,
     refusal,
-    set_group_hwpt,
     take_over,
     vfio_detach,
 )
 from spec.iommufd.uapi.lifetime import iommufd_ioctl_destroy
-from spec.iommufd.uapi.state import Uapi, absent, group_hwpt
+from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, set_group_hwpt
 from spec.language import NONE, NULL, Fault, Id, host_call, limit, mirrors
 
 
@@ -127,7 +126,7 @@ def vfio_unbind(s: Uapi, dev: Id[Device]) -> None:
     s.devices[dev].object = NONE
 
 
-@mirrors("001 01/37 vfio_device_get_info")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
 @host_call("vfio_device_get_info {dev} ({ret})", fails=Errno.EIO)
 def vfio_device_get_info(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
     """VFIO_DEVICE_GET_INFO: how many regions and interrupts a device has."""

@@ -79,7 +79,7 @@ def vfio_exitfn(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
         iommufd_cdev_detach(s, vdev, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_container_destroy")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_container_destroy")
 def vfio_legacy_detach_device(s: VFIOState, vdev: Id[VFIODevice]) -> None:
     """A device leaves its container, which goes with the last one."""
     container = s.vdevs[vdev].container
@@ -88,7 +88,7 @@ def vfio_legacy_detach_device(s: VFIOState, vdev: Id[VFIODevice]) -> None:
         vfio_container_forget(s, container)
 
 
-@mirrors("001 10/37 vfio_iommu_map_notify")
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def guest_maps(
     s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> None:
@@ -99,7 +99,7 @@ def guest_maps(
     vfio_iommu_map_notify(s, space, section, fault)
 
 
-@mirrors("001 10/37 vfio_iommu_map_notify")
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def guest_unmaps(
     s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> Errno:

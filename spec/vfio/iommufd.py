@@ -83,13 +83,13 @@ def group_mate(
     )
 
 
-@mirrors("002 04/21 iommufd_cdev_autodomains_get")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get")
 def suits_hwpt(s: VFIOState, vdev: Id[VFIODevice], hwpt: Id[VFIOIOASHwpt]) -> bool:
     """Whether an HWPT is worth trying: it is a nesting parent if the vIOMMU wants one."""
     return s.hwpts[hwpt].nest_parent or not vfio_device_get_viommu_flags_want_nesting(s, vdev)
 
 
-@mirrors("002 04/21 iommufd_cdev_autodomains_get", "kernel R7.5", "defects S-01")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get", "kernel R7.5", "defects S-01")
 def iommufd_cdev_autodomains_get(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
@@ -107,7 +107,7 @@ def iommufd_cdev_autodomains_get(
     return iommufd_cdev_new_hwpt(s, vdev, container, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_autodomains_get", "defects C-01")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get", "defects C-01")
 def tries_on(err: Errno) -> bool:
     """Whether an answer to an attach says no more than that the HWPT is not for the device."""
     return err == Errno.EINVAL
@@ -124,7 +124,7 @@ def join_group(
     return err
 
 
-@mirrors("002 04/21 iommufd_cdev_autodomains_get")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get")
 def iommufd_cdev_new_hwpt(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
@@ -150,7 +150,7 @@ def iommufd_cdev_new_hwpt(
     return Errno.OK
 
 
-@mirrors("002 04/21 iommufd_cdev_autodomains_put")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_put")
 def iommufd_cdev_autodomains_put(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """A device leaves its HWPT, which goes with the last one."""
     hwpt = s.vdevs[vdev].hwpt
@@ -162,7 +162,7 @@ def iommufd_cdev_autodomains_put(s: VFIOState, vdev: Id[VFIODevice], fault: Faul
         s.hwpts[hwpt].nest_parent = False
 
 
-@mirrors("002 04/21 iommufd_cdev_attach_container")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach_container")
 def iommufd_cdev_attach_container(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
@@ -173,7 +173,7 @@ def iommufd_cdev_attach_container(
     return iommufd_cdev_autodomains_get(s, vdev, container, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_detach_container")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_detach_container")
 def iommufd_cdev_detach_container(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """Detach a device and leave its HWPT. If the kernel refuses, the close of its file does it."""
     if s.vdevs[vdev].kind == VFIOKind.MDEV:
@@ -184,7 +184,7 @@ def iommufd_cdev_detach_container(s: VFIOState, vdev: Id[VFIODevice], fault: Fau
         iommufd_cdev_autodomains_put(s, vdev, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_container_destroy")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_container_destroy")
 def iommufd_cdev_container_destroy(
     s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> None:
@@ -207,7 +207,7 @@ def vfio_container_forget(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> 
     s.containers[container].incomplete = False
 
 
-@mirrors("001 10/37 vfio_address_space_insert")
+@mirrors("qemu hw/vfio/container.c vfio_address_space_insert")
 def vfio_container_new(
     s: VFIOState, vdev: Id[VFIODevice], ioas: Id[Object]
 ) -> Id[VFIOIOMMUFDContainer]:
@@ -222,7 +222,7 @@ def vfio_container_new(
     return row
 
 
-@mirrors("002 04/21 iommufd_cdev_attach", "defects V-34")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach", "defects V-34")
 def takes_device(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer]
 ) -> bool:
@@ -235,7 +235,7 @@ def takes_device(
     )
 
 
-@mirrors("002 04/21 iommufd_cdev_attach", "000 02/20 pci_device_get_viommu_cap")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach", "000 02/20 pci_device_get_viommu_cap")
 def iommufd_cdev_attach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Errno:
     """A device is bound, attached in a container of its address space, then handed to QEMU."""
     err = iommufd_cdev_connect_and_bind(s, s.vdevs[vdev].dev, fault)
@@ -251,7 +251,7 @@ def iommufd_cdev_attach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Err
     return iommufd_cdev_attach_new(s, vdev, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_attach")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
 def iommufd_cdev_attach_new(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Errno:
     """Make a container for a device; its listener comes last, when there is something to map."""
     err, ioas = iommufd_backend_alloc_ioas(s, s.devices[s.vdevs[vdev].dev].fd, fault)
@@ -268,7 +268,7 @@ def iommufd_cdev_attach_new(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) ->
     return iommufd_cdev_found_container(s, vdev, container, fault)
 
 
-@mirrors("002 04/21 iommufd_cdev_attach", "000 02/20 pci_device_get_viommu_cap")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach", "000 02/20 pci_device_get_viommu_cap")
 def iommufd_cdev_found_container(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
@@ -279,11 +279,11 @@ def iommufd_cdev_found_container(
     if err != Errno.OK:
         return iommufd_cdev_undo(s, vdev, container, err, fault)
     s.vdevs[vdev].container = container
-    s.vdevs[vdev].refused = Errno.OK
+    s.vdevs[vdev].incompatible = False
     return Errno.OK
 
 
-@mirrors("004 31/33 vfio_pci_synthesize_pasid_cap", "defects C-04")
+@mirrors("004 32/33 vfio_pci_synthesize_pasid_cap", "defects C-04")
 def has_host_iommu(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     """Whether a device is behind an IOMMU of the host, which an mdev is not."""
     return s.vdevs[vdev].kind != VFIOKind.MDEV
@@ -299,7 +299,7 @@ def hiod_iommufd_vfio_realize(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) 
     return err
 
 
-@mirrors("002 04/21 iommufd_cdev_attach")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
 def iommufd_cdev_undo(
     s: VFIOState,
     vdev: Id[VFIODevice],
@@ -313,15 +313,15 @@ def iommufd_cdev_undo(
     return iommufd_cdev_refused(s, vdev, err)
 
 
-@mirrors("002 04/21 iommufd_cdev_unbind_and_disconnect")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_unbind_and_disconnect")
 def iommufd_cdev_refused(s: VFIOState, vdev: Id[VFIODevice], err: Errno) -> Errno:
     """The file of a device that cannot be attached is closed."""
     vfio_unbind(s, s.vdevs[vdev].dev)
-    s.vdevs[vdev].refused = err
+    s.vdevs[vdev].incompatible = err in (Errno.EINVAL, Errno.ENOENT)
     return err
 
 
-@mirrors("002 04/21 iommufd_cdev_detach", "defects C-11")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_detach", "defects C-11")
 def iommufd_cdev_detach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """A device leaves its container, and what it was the last to use goes; its file is closed."""
     container = s.vdevs[vdev].container

@@ -17,7 +17,7 @@ def present(s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section]) -> 
     return s.sections[section].ram
 
 
-@mirrors("002 16/21 vfio_listener_skipped_section", "defects V-33")
+@mirrors("002 16/21 iommufd_listener_skipped_section", "defects V-33")
 def vfio_listener_skips(
     s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> bool:
@@ -45,7 +45,7 @@ def vfio_container_region_del(
     return iommufd_backend_unmap_dma(s, s.containers[container].ioas_id, section, fault)
 
 
-@mirrors("001 10/37 vfio_listener_register")
+@mirrors("qemu hw/vfio/listener.c vfio_listener_register")
 def vfio_listener_register(
     s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
@@ -59,7 +59,7 @@ def vfio_listener_register(
     return error
 
 
-@mirrors("001 10/37 vfio_listener_unregister")
+@mirrors("qemu hw/vfio/listener.c vfio_listener_unregister")
 def vfio_listener_unregister(
     s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> None:
@@ -70,7 +70,7 @@ def vfio_listener_unregister(
             vfio_container_region_del(s, container, section.id, fault)
 
 
-@mirrors("001 10/37 vfio_iommu_map_notify")
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_iommu_map_notify(
     s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> None:
@@ -86,7 +86,7 @@ def vfio_iommu_map_notify(
                 x.incomplete = True
 
 
-@mirrors("001 10/37 vfio_iommu_map_notify")
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_iommu_unmap_notify(
     s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> Errno:
@@ -111,7 +111,7 @@ def mapped(s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Sectio
     return x.be != NONE and section in s.objects[x.ioas_id].areas
 
 
-@mirrors("001 10/37 vfio_iommu_map_notify")
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_complete(s: VFIOState, space: Id[VFIOAddressSpace]) -> None:
     """A container that lacks nothing any more has caught up with the guest."""
     for x in s.containers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from spec.iommufd.objects import Device, Errno, Iommufd, Object
+from spec.iommufd.objects import Device, Iommufd, Object
 from spec.iommufd.uapi.state import Uapi
 from spec.language import CONST, Id, IdSet, Record, Table
 from spec.memory.section import Section
@@ -57,7 +57,7 @@ class VFIODevice(Record):
 
     `nesting`: the vIOMMU before it wants nesting parents. `container` and `hwpt` are where it is,
     `attached` is what QEMU has attached it to, `hiod` its host IOMMU device, which the vIOMMU knows
-    while `hiod_set`. `refused` is the answer of the kernel to the last attempt to attach it.
+    while `hiod_set`. `incompatible`: the kernel's last answer was that nothing there is for it.
     """
 
     kind: Annotated[VFIOKind, CONST]
@@ -69,7 +69,7 @@ class VFIODevice(Record):
     attached: Id[Object]
     hiod: bool
     hiod_set: bool
-    refused: Errno
+    incompatible: bool
 
     def label(self) -> str:
         """A name such as QEMU gives to a device."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spec.iommufd.objects import Kind, Object
+from spec.iommufd.objects import Kind
 from spec.iommufd.uapi.state import Driver, Version
-from spec.language import NONE, Bounds, Id, Machine, Shape, Teardown, count, first, require
+from spec.language import NONE, Bounds, Machine, Shape, Teardown, count, first, require
 from spec.memory.section import memory_shape
 from spec.vfio.device import (
     destroy_deferred,
@@ -16,10 +16,14 @@ from spec.vfio.device import (
     vfio_exitfn,
     vfio_pci_realize,
 )
-from spec.vfio.state import VFIODevice, VFIOKind, VFIOState
+from spec.vfio.state import VFIOKind, VFIOState
 
 BOOTED = 0b10000
 """The memory map of the guest once it has booted: RAM, read-only memory, and what is no RAM."""
+
+
+NO_GROUP = ("group-behind-the-viommu", "group-shares-an-hwpt")
+"""What needs two devices of one group behind an accelerated SMMUv3."""
 
 
 def shape(values: Mapping[str, int]) -> Shape:
@@ -132,8 +136,8 @@ VFIO_ATTACH = Machine(
     space are constants of the bounds.
 
     Not here: changes of the guest's memory map, first-stage tables (hwpt-sharing); PASIDs and what
-    other users of the uAPI may do (iommufd-objects); dirty tracking; the guest's stream tables; live
-    update; open and close of the iommufd, which management passes in.
+    other users of the uAPI may do (iommufd-objects); dirty tracking; the guest's stream tables;
+    live update; open and close of the iommufd, which management passes in.
     """,
     state=VFIOState,
     init=init,
@@ -145,47 +149,64 @@ VFIO_ATTACH = Machine(
     bounds={
         "small": _bounds(
             "Two devices of one group behind an accelerated SMMUv3.",
+            (96, 1136, 5),
         ),
         "roomy": _bounds(
             "As small, with rows and ids to spare for what a variant makes in vain or leaks.",
+            (96, 1136, 5),
             slots=10, containers=3, hwpts=3,
         ),
         "apart": _bounds(
             "Two devices with groups of their own behind one accelerated SMMUv3.",
+            (96, 1168, 5),
+            NO_GROUP,
             groups=2,
         ),
         "iommus": _bounds(
             "Two devices behind one accelerated SMMUv3, each behind its own SMMU of the host.",
+            (112, 1072, 4),
+            ("two-in-a-container", *NO_GROUP),
             groups=2, on_second_iommu=0b10, hwpts=2, slots=8,
         ),
         "translated": _bounds(
             "Two devices, of which one is not coherent, behind an emulated vIOMMU.",
+            (128, 1219, 9),
+            ("behind-the-viommu", *NO_GROUP),
             groups=2, incoherent=0b10, translated=0b11, nesting=0, hwpts=2, slots=5,
             driver=Driver.INTEL,
         ),
         "errata": _bounds(
-            "Three devices in system memory: with the erratum behind a vIOMMU that nests and behind "
-            "none, and one without the erratum behind one that nests.",
+            "Three devices in system memory: with the erratum behind a vIOMMU that nests, with it "
+            "behind none, and one without the erratum behind a vIOMMU that nests.",
+            (45500, 401668, 39),
+            ("behind-the-viommu", *NO_GROUP),
             devices=3, groups=3, errata=0b011, nesting=0b101, containers=2, hwpts=3, slots=8,
             driver=Driver.INTEL,
         ),
         "mixed": _bounds(
             "A PCI device, an mdev and a legacy device in system memory, no vIOMMU.",
+            (352, 3152, 7),
+            ("behind-the-viommu", *NO_GROUP),
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0, containers=2, slots=4,
         ),
         "nested-mixed": _bounds(
             "The same behind an accelerated SMMUv3, which takes the PCI device only.",
+            (56, 592, 4),
+            ("two-in-a-container", *NO_GROUP),
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0b111,
         ),
         "standard": _bounds(
             "Three devices behind an accelerated SMMUv3: two of one group, and one behind another "
             "SMMU of the host.",
+            (7784, 82352, 35),
             devices=3, groups=2, on_second_iommu=0b100, hwpts=2, slots=9,
         ),
         "v6-15": _bounds(
-            "As small, with a kernel of 6.15 to 6.18, which attaches no nested HWPT before there is "
-            "a vDEVICE (S-04): no device behind an accelerated SMMUv3 can be plugged.",
-            version=Version.V6_15,
+            "A kernel of 6.15 to 6.18 attaches no nested HWPT before there is a vDEVICE (S-04): no "
+            "device behind an accelerated SMMUv3 can be plugged. One with no vIOMMU can.",
+            (96, 864, 4),
+            ("two-in-a-container", "behind-the-viommu", *NO_GROUP),
+            groups=2, nesting=0b01, hwpts=2, slots=8, version=Version.V6_15,
         ),
     },
 )  # fmt: skip
