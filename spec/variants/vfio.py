@@ -32,6 +32,9 @@ from spec.vfio.iommufd import (
     group_mate,
     has_host_iommu,
     iommufd_cdev_autodomains_put,
+    iommufd_cdev_container_destroy,
+    iommufd_cdev_detach,
+    iommufd_cdev_detach_container,
     iommufd_cdev_refused,
     iommufd_cdev_undo,
     join_group,
@@ -84,6 +87,17 @@ def no_hiod_is_success(s: VFIOState) -> Errno:
 def free_forgets(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
     """A refused DESTROY is reported, and the id forgotten."""
     vfio_free_id(s, obj, fault)
+
+
+@overrides(iommufd_cdev_detach)
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_detach", "defects C-11")
+def hiod_is_pointed_to(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
+    """A device that is detached keeps the pointer to its host IOMMU device, which is freed."""
+    container = s.vdevs[vdev].container
+    s.vdevs[vdev].container = NONE
+    iommufd_cdev_detach_container(s, vdev, fault)
+    iommufd_cdev_container_destroy(s, container, fault)
+    vfio_unbind(s, s.vdevs[vdev].dev)
 
 
 @overrides(suits_hwpt)
@@ -286,6 +300,8 @@ VARIANTS: tuple[Variant, ...] = (
     _variant("smmuv3-v9-mdev", no_hiod_is_success, "nested-mixed", V9,
              nesting_needs_a_nesting_parent=1),
     _variant("smmuv3-v9-free", free_forgets, "roomy", V9, vfio_leaks_nothing=2),
+    _variant("vfio-hiod-dangles", hiod_is_pointed_to, "small", "qemu hw/vfio/iommufd.c",
+             vfio_devices_are_in_place=1),
     _variant("vfio-any-hwpt", any_hwpt, "errata", "qemu hw/vfio/iommufd.c",
              nesting_needs_a_nesting_parent=2),
     _variant("vfio-late-bypass-ro", bypass_ro_comes_late, "errata", "002 16/21",
