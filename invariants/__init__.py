@@ -72,6 +72,8 @@ from invariants.references import (
     vfio_owns_its_objects,
 )
 from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
+from invariants.uapi import SHARED as UAPI_SHARED
+from invariants.vfio import RULES as VFIO
 from spec.language import Invariant, Machine, Witness
 
 _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
@@ -154,6 +156,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (doorbell_walked,),
     ),
+    "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
 }
 
 

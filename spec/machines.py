@@ -7,6 +7,7 @@ from spec.language import Machine
 from spec.migration.migration_blocker import MIGRATION_BLOCKER
 from spec.pci.pasid_capability import PASID_CAPABILITY
 from spec.pci.pci_hotplug import PCI_HOTPLUG
+from spec.vfio.vfio_attach import VFIO_ATTACH
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 
 MACHINES: dict[str, Machine] = {
@@ -17,5 +18,6 @@ MACHINES: dict[str, Machine] = {
         PASID_CAPABILITY,
         PCI_HOTPLUG,
         MIGRATION_BLOCKER,
+        VFIO_ATTACH,
     )
 }
