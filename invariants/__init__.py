@@ -43,6 +43,7 @@ from invariants.references import (
     vfio_owns_its_objects,
 )
 from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
+from invariants.uapi import RULES as UAPI
 from spec.language import Invariant, Machine, Witness
 
 _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
@@ -74,6 +75,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (two_stage2_in_a_container,),
     ),
+    "iommufd-objects": (UAPI, ()),
     "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
     "pasid-capability": (
         (

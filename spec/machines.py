@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine
 from spec.pci.pasid_capability import PASID_CAPABILITY
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 
 MACHINES: dict[str, Machine] = {
-    machine.name: machine for machine in (HWPT_SHARING, OBJECT_LIFETIME, PASID_CAPABILITY)
+    machine.name: machine
+    for machine in (HWPT_SHARING, IOMMUFD_OBJECTS, OBJECT_LIFETIME, PASID_CAPABILITY)
 }

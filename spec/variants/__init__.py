@@ -6,9 +6,10 @@ from spec.language import Variant
 from spec.variants.lifetimes import VARIANTS as LIFETIMES
 from spec.variants.mutants import VARIANTS as MUTANTS
 from spec.variants.pasid_capability import VARIANTS as PASID_CAPABILITY
+from spec.variants.uapi import VARIANTS as UAPI
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
-    for variant in (*VTD_RFCV3, *MUTANTS, *LIFETIMES, *PASID_CAPABILITY)
+    for variant in (*VTD_RFCV3, *MUTANTS, *LIFETIMES, *PASID_CAPABILITY, *UAPI)
 }

@@ -213,12 +213,20 @@ def iommufd_device_do(
         err = attach_group(s, dev, pasid, hwpt, fault)
         if err != Errno.OK:
             return err
+    take_over(s, dev, pasid, old, hwpt, replace)
+    return Errno.OK
+
+
+@mirrors("kernel R7.5", "kernel R7.6")
+def take_over(
+    s: Uapi, dev: Id[Device], pasid: bool, old: Id[Object], hwpt: Id[Object], replace: bool
+) -> None:
+    """The hardware goes through an HWPT; now those attached hold it, and what they had is free."""
     if replace:
         move_members(s, dev, pasid, old, hwpt)
         put_auto(s, old)
     else:
         join(s, dev, pasid, hwpt)
-    return Errno.OK
 
 
 @mirrors("kernel R7.5")

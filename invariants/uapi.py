@@ -1,0 +1,303 @@
+"""The uAPI's own rules: counts, what is made on what, groups, and who may destroy."""
+
+from __future__ import annotations
+
+from spec.iommufd.calls import held
+from spec.iommufd.objects import Device, Kind, Object
+from spec.iommufd.uapi.attach import fits
+from spec.iommufd.uapi.state import Group, Uapi, tombstone
+from spec.language import NONE, NULL, Id, count, invariant, on_failure, sometimes
+
+
+@sometimes
+def group_shares_an_hwpt(s: Uapi) -> bool:
+    """Two devices of one group are attached to the HWPT of the group."""
+    return any(
+        a.id != b.id
+        and a.group == b.group
+        and a.attached != NONE
+        and b.attached != NONE
+        for a in s.devices
+        for b in s.devices
+    )
+
+
+@sometimes
+def an_hwpt_is_used(s: Uapi) -> bool:
+    """A device is attached to an HWPT."""
+    return any(d.attached != NONE for d in s.devices)
+
+
+@sometimes
+def a_tombstone(s: Uapi) -> bool:
+    """A device was unbound while it had a vDEVICE."""
+    return any(tombstone(s, o.id) for o in s.objects)
+
+
+@sometimes
+def a_vdevice(s: Uapi) -> bool:
+    """A device is known to a vIOMMU."""
+    return any(o.device != NONE for o in s.objects)
+
+
+@sometimes
+def an_automatic_hwpt(s: Uapi) -> bool:
+    """An HWPT was made by an attach to an IOAS."""
+    return any(o.auto for o in s.objects)
+
+
+@sometimes
+def pasid_beside_its_device(s: Uapi) -> bool:
+    """A device and its PASID are attached to different HWPTs."""
+    return any(
+        d.attached != NONE and d.pasid_attached != NONE and d.attached != d.pasid_attached
+        for d in s.devices
+    )
+
+
+@sometimes
+def hwpt_with_a_queue(s: Uapi) -> bool:
+    """An HWPT's faults go to a queue whose file is closed."""
+    return any(o.fault != NONE and not s.objects[o.fault].open for o in s.objects)
+
+
+@invariant(witness=an_hwpt_is_used)
+def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
+    """A count is 1 and the objects made on this one, attachments, faulting HWPTs and open files.
+
+    Of a device object it is VFIO and what is attached; of a free id and a tombstone it is 0.
+    """
+    o = s.objects[obj]
+    if o.kind == Kind.FREE or tombstone(s, obj):
+        return o.refs == 0
+    if o.kind == Kind.DEVICE:
+        return o.refs == 2 + count(d.object == obj and d.attached != NONE for d in s.devices) + (
+            count(d.object == obj and d.pasid_attached != NONE for d in s.devices)
+        )
+    return o.refs == 1 + count(x.parent == obj for x in s.objects) + count(
+        x.fault == obj for x in s.objects
+    ) + count(d.attached == obj for d in s.devices) + count(
+        d.pasid_attached == obj for d in s.devices
+    ) + (1 if o.open else 0)
+
+
+@invariant(witness=an_hwpt_is_used)
+def destroy_is_ebusy_while_held(s: Uapi, obj: Id[Object]) -> bool:
+    """DESTROY is refused exactly if something is made on the object, uses it or has it open."""
+    o = s.objects[obj]
+    if o.kind in (Kind.FREE, Kind.DEVICE) or tombstone(s, obj):
+        return True
+    return held(s, obj) == (
+        o.open
+        or any(x.parent == obj or x.fault == obj for x in s.objects)
+        or any(obj in (d.attached, d.pasid_attached) for d in s.devices)
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
+def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
+    """What an object is made on is there, of the right kind, and not yet gone.
+
+    A device object that is on an IOAS is an mdev's access.
+    """
+    o = s.objects[obj]
+    if o.parent == NONE:
+        return o.kind in (Kind.FREE, Kind.DEVICE, Kind.IOAS, Kind.EVENTQ) or tombstone(s, obj)
+    parent = s.objects[o.parent]
+    if o.kind in (Kind.HWPT_PAGING, Kind.DEVICE):
+        return parent.kind == Kind.IOAS
+    if o.kind == Kind.HWPT_NESTED and parent.kind == Kind.HWPT_PAGING:
+        return parent.nest_parent and o.table != NULL
+    if o.kind == Kind.VIOMMU:
+        return parent.kind == Kind.HWPT_PAGING and parent.nest_parent and (
+            parent.second == o.second
+        )
+    return o.kind in (Kind.HWPT_NESTED, Kind.VDEVICE, Kind.EVENTQ) and (
+        parent.kind == Kind.VIOMMU
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
+def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
+    """An object has only what its kind has, nothing of what had its id before."""
+    o = s.objects[obj]
+    paging = o.kind == Kind.HWPT_PAGING
+    hwpt = paging or o.kind == Kind.HWPT_NESTED
+    return (
+        (paging or not (o.nest_parent or o.enforced or o.auto or o.dirty or o.writeable_only))
+        and (hwpt or (not o.pasid and o.fault == NONE))
+        and (o.kind == Kind.HWPT_NESTED or o.table == NULL)
+        and (paging or o.kind == Kind.VIOMMU or not o.second)
+        and (o.kind == Kind.VDEVICE or (o.device == NONE and o.virt_id == NULL))
+        and (o.kind == Kind.EVENTQ or not o.open)
+        and not (o.auto and (o.nest_parent or o.pasid or o.dirty or o.fault != NONE))
+    )
+
+
+@invariant(witness=hwpt_with_a_queue)
+def faults_go_to_a_queue(s: Uapi, obj: Id[Object]) -> bool:
+    """The queue of an HWPT is a fault queue that is there."""
+    fault = s.objects[obj].fault
+    return fault == NONE or (
+        s.objects[fault].kind == Kind.EVENTQ and s.objects[fault].parent == NONE
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
+def bound_devices_have_their_object(s: Uapi, dev: Id[Device]) -> bool:
+    """A bound device has a device object of its own; one that is not is attached to nothing."""
+    d = s.devices[dev]
+    if d.object == NONE:
+        return d.attached == NONE and d.pasid_attached == NONE
+    return s.objects[d.object].kind == Kind.DEVICE and not any(
+        x.id != dev and x.object == d.object for x in s.devices
+    )
+
+
+@invariant()
+def device_objects_have_their_device(s: Uapi, obj: Id[Object]) -> bool:
+    """A device object is that of a bound device."""
+    return s.objects[obj].kind != Kind.DEVICE or any(d.object == obj for d in s.devices)
+
+
+@invariant(witness=group_shares_an_hwpt)
+def groups_agree(s: Uapi, group: Id[Group]) -> bool:
+    """The members of a group are all attached to what its hardware uses; without any, to nothing.
+
+    So too for the PASID.
+    """
+    rid, pasid = s.groups[group].hwpt, s.groups[group].pasid_hwpt
+    return (
+        all(d.group != group or d.attached in (NONE, rid) for d in s.devices)
+        and all(d.group != group or d.pasid_attached in (NONE, pasid) for d in s.devices)
+        and (rid == NONE or any(d.group == group and d.attached == rid for d in s.devices))
+        and (
+            pasid == NONE
+            or any(d.group == group and d.pasid_attached == pasid for d in s.devices)
+        )
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
+def hardware_uses_a_live_hwpt(s: Uapi, group: Id[Group]) -> bool:
+    """What the hardware of a group goes through is an HWPT that is there."""
+    rid, pasid = s.groups[group].hwpt, s.groups[group].pasid_hwpt
+    return (
+        rid == NONE or s.objects[rid].kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED)
+    ) and (pasid == NONE or s.objects[pasid].kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED))
+
+
+@invariant(witness=an_hwpt_is_used)
+def attached_hwpts_fit(s: Uapi, dev: Id[Device]) -> bool:
+    """A device's hardware uses only an HWPT that it can: coherency, dirty tracking, its IOMMU."""
+    d = s.devices[dev]
+    rid, pasid = s.groups[d.group].hwpt, s.groups[d.group].pasid_hwpt
+    return (rid == NONE or fits(s, dev, rid)) and (
+        pasid == NONE or not d.can_pasid or fits(s, dev, pasid)
+    )
+
+
+@invariant(witness=pasid_beside_its_device)
+def pasids_need_their_flag(s: Uapi, group: Id[Group]) -> bool:
+    """While a PASID of a group is attached, its HWPT and the devices' own, if any, allow PASIDs."""
+    rid, pasid = s.groups[group].hwpt, s.groups[group].pasid_hwpt
+    return pasid == NONE or (s.objects[pasid].pasid and (rid == NONE or s.objects[rid].pasid))
+
+
+@invariant(witness=a_vdevice)
+def one_vdevice_each(s: Uapi, a: Id[Object], b: Id[Object]) -> bool:
+    """A device has one vDEVICE at most, and a vIOMMU one for each guest's id."""
+    one, other = s.objects[a], s.objects[b]
+    return a == b or one.device == NONE or other.device == NONE or (
+        one.device != other.device
+        and (one.parent != other.parent or one.virt_id != other.virt_id)
+    )
+
+
+@invariant(witness=a_tombstone)
+def vdevices_have_a_bound_device(s: Uapi, obj: Id[Object]) -> bool:
+    """The device of a vDEVICE is bound, and behind the IOMMU of its vIOMMU."""
+    o = s.objects[obj]
+    return o.device == NONE or (
+        s.devices[o.device].object != NONE
+        and s.objects[o.parent].second == s.devices[o.device].on_second_iommu
+    )
+
+
+@invariant(witness=an_automatic_hwpt)
+def automatic_hwpts_are_in_use(s: Uapi, obj: Id[Object]) -> bool:
+    """An automatic HWPT has a device, and its IOAS no other of the same coherency."""
+    o = s.objects[obj]
+    return not o.auto or (
+        any(d.attached == obj for d in s.devices)
+        and not any(
+            x.id != obj and x.auto and x.parent == o.parent and x.enforced == o.enforced
+            for x in s.objects
+        )
+    )
+
+
+@invariant()
+def closed_after_everybody_left(s: Uapi) -> bool:
+    """The objects go with the last file only: no device is bound then and no queue is open."""
+    return not s.closing or (
+        all(d.object == NONE for d in s.devices)
+        and not any(o.open for o in s.objects)
+        and any(o.kind != Kind.FREE for o in s.objects)
+    )
+
+
+@on_failure(witness=an_hwpt_is_used)
+def a_refused_call_changes_nothing(before: Uapi, s: Uapi) -> bool:
+    """No object came or went, no count moved, and what was attached is attached."""
+    return (
+        all(
+            o.kind == before.objects[o.id].kind
+            and o.refs == before.objects[o.id].refs
+            and o.parent == before.objects[o.id].parent
+            for o in s.objects
+        )
+        and all(
+            d.object == before.devices[d.id].object
+            and d.attached == before.devices[d.id].attached
+            and d.pasid_attached == before.devices[d.id].pasid_attached
+            for d in s.devices
+        )
+        and all(
+            g.hwpt == before.groups[g.id].hwpt and g.pasid_hwpt == before.groups[g.id].pasid_hwpt
+            for g in s.groups
+        )
+    )
+
+
+RULES = (
+    uapi_refs_equal_referrers,
+    destroy_is_ebusy_while_held,
+    made_on_what_is_there,
+    nothing_is_left_in_a_reused_id,
+    faults_go_to_a_queue,
+    bound_devices_have_their_object,
+    device_objects_have_their_device,
+    groups_agree,
+    hardware_uses_a_live_hwpt,
+    attached_hwpts_fit,
+    pasids_need_their_flag,
+    one_vdevice_each,
+    vdevices_have_a_bound_device,
+    automatic_hwpts_are_in_use,
+    closed_after_everybody_left,
+    a_refused_call_changes_nothing,
+)
+
+SHARED = (
+    uapi_refs_equal_referrers,
+    destroy_is_ebusy_while_held,
+    made_on_what_is_there,
+    nothing_is_left_in_a_reused_id,
+    bound_devices_have_their_object,
+    device_objects_have_their_device,
+    groups_agree,
+    hardware_uses_a_live_hwpt,
+    attached_hwpts_fit,
+)
+"""What holds too where QEMU is the only user, and makes neither vDEVICEs nor event queues."""
