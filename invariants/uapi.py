@@ -118,6 +118,18 @@ def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
 
 
 @invariant(witness=an_hwpt_is_used)
+def some_are_made_on_nothing(s: Uapi, obj: Id[Object]) -> bool:
+    """A device object, where there are no mdevs, and a tombstone are made on nothing.
+
+    Nor does a tombstone keep the guest's id.
+    """
+    o = s.objects[obj]
+    return (o.kind != Kind.DEVICE or o.parent == NONE) and (
+        not tombstone(s, obj) or (o.parent == NONE and o.virt_id == NULL)
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
 def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
     """An object has only what its kind has, nothing of what had its id before."""
     o = s.objects[obj]
@@ -274,6 +286,7 @@ RULES = (
     uapi_refs_equal_referrers,
     destroy_is_ebusy_while_held,
     made_on_what_is_there,
+    some_are_made_on_nothing,
     nothing_is_left_in_a_reused_id,
     faults_go_to_a_queue,
     bound_devices_have_their_object,
