@@ -157,7 +157,7 @@ IOMMUFD_OBJECTS = Machine(
             "and three: whatever one of the group does to the other, and every replacement. The "
             "driver of the selftest, which makes nested HWPTs in both ways.",
             (10832, 1842730, 12),
-            NO_VDEVICES,
+            (*NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, can_pasid=0b01, queues=1, driver=Driver.MOCK,
         ),
         "intel": _bounds(
@@ -168,27 +168,33 @@ IOMMUFD_OBJECTS = Machine(
             slots=4, devices=2, groups=2, incoherent=0b10, can_pasid=0b01, can_dirty=0b01,
             driver=Driver.INTEL,
         ),
+        "groups": _bounds(
+            "Two devices of one group and three more objects: two HWPTs that they could be on.",
+            None,
+            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            devices=2, driver=Driver.INTEL,
+        ),
         "queues": _bounds(
             "One device, with event queues of HWPTs and of a vIOMMU.",
-            None,
-            (*NO_PASIDS, *NO_GROUPS),
+            (67071, 7187590, 21),
+            (*NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             queues=1, driver=Driver.MOCK,
         ),
         "arm": _bounds(
             "One device behind an SMMU: a vIOMMU, and a nested HWPT or a vDEVICE under it. The "
             "kernel lets the device attach to an abort or bypass HWPT, to no other.",
-            None,
+            (18343, 1109966, 20),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
         ),
         "arm-6.15": _bounds(
             "The same on kernels 6.15 to 6.18: it attaches to none.",
-            None,
+            (18223, 1100846, 20),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             version=Version.V6_15,
         ),
         "arm-6.14": _bounds(
             "The same on kernels up to 6.14: it attaches to each.",
-            None,
+            (18463, 1119086, 20),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             version=Version.V6_14,
         ),
@@ -196,11 +202,11 @@ IOMMUFD_OBJECTS = Machine(
             "As arm, with a nested HWPT and a vDEVICE at a time.",
             None,
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
-            slots=6,
+            slots=6, virt_ids=2,
         ),
         "smmus": _bounds(
             "Two devices behind an SMMU each, and a vIOMMU of one.",
-            None,
+            (81343, 8820895, 20),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             devices=2, groups=2, on_second_iommu=0b10,
         ),
