@@ -170,7 +170,7 @@ IOMMUFD_OBJECTS = Machine(
         ),
         "groups": _bounds(
             "Two devices of one group and three more objects: two HWPTs that they could be on.",
-            None,
+            (25143, 3003520, 14),
             (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, driver=Driver.INTEL,
         ),
@@ -200,7 +200,7 @@ IOMMUFD_OBJECTS = Machine(
         ),
         "vdevices": _bounds(
             "As arm, with a nested HWPT and a vDEVICE at a time.",
-            None,
+            (311503, 24472815, 24),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             slots=6, virt_ids=2,
         ),
