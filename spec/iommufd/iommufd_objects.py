@@ -210,16 +210,28 @@ IOMMUFD_OBJECTS = Machine(
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             devices=2, groups=2, on_second_iommu=0b10,
         ),
+        "arm-groups": _bounds(
+            "Three devices in two groups behind an SMMU, and six objects; cut as standard is. With "
+            "seven it has not been exhausted.",
+            (419599, 82028688, 22),
+            (*NO_QUEUES, *NO_PASIDS),
+            slots=6, devices=3, groups=2, bound_first=1,
+        ),
         "standard": _bounds(
-            "Three devices in two groups, and seven objects with their device objects.",
-            None,
+            "Three devices in two groups and seven objects, the device objects among them. Cut for "
+            "size: devices are bound before anything else is made, so their ids are the low ones, "
+            "and none comes back to what was left when it was unbound; no PASIDs, no dirty "
+            "tracking and no queues; a driver that makes no vIOMMU. In small and the others all of "
+            "that is, with fewer objects. Bound at any time, three devices with 4, 5 and 6 objects "
+            "have 3,103, 49,703 and 854,023 states.",
+            (3531443, 840609363, 19),
             (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
         ),
         "large": _bounds(
-            "Four devices in two groups, all that there is, and twelve ids: for random runs.",
-            slots=12, devices=4, groups=2, incoherent=0b0100, on_second_iommu=0b0000,
-            can_pasid=0b0101, can_dirty=0b0001, queues=1, tables=2, virt_ids=2,
+            "Three devices in two groups, all that there is, and eight ids: for random runs.",
+            slots=8, devices=3, groups=2, incoherent=0b100, can_pasid=0b101, can_dirty=0b001,
+            queues=1, virt_ids=2,
             driver=Driver.MOCK,
         ),
     },
