@@ -14,6 +14,8 @@ check: $(STAMP)
 	$(BIN)/viommu-spec check --engine all --jobs 2
 	$(BIN)/viommu-spec check hwpt-sharing --bounds errata --bounds fds
 	$(BIN)/viommu-spec check object-lifetime --bounds S
+	$(BIN)/viommu-spec check iommufd-objects --bounds intel --bounds groups --bounds queues \
+	    --bounds arm --bounds arm-6.15 --bounds arm-6.14 --bounds smmus
 	$(BIN)/viommu-spec check pasid-capability --engine symbolic --bounds every-offset
 	$(BIN)/viommu-spec check --variant all
 

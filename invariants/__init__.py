@@ -72,6 +72,7 @@ from invariants.references import (
     vfio_owns_its_objects,
 )
 from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
+from invariants.uapi import RULES as UAPI
 from invariants.uapi import SHARED as UAPI_SHARED
 from invariants.vfio import RULES as VFIO
 from spec.language import Invariant, Machine, Witness
@@ -120,6 +121,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (),
     ),
+    "iommufd-objects": (UAPI, ()),
     "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
     "pasid-capability": (
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spec.iommufd.calls import held
 from spec.iommufd.objects import Device, Kind, Object
 from spec.iommufd.uapi.attach import fits
-from spec.iommufd.uapi.state import Group, Uapi, tombstone
+from spec.iommufd.uapi.state import Driver, Group, Uapi, tombstone
 from spec.language import NONE, NULL, Id, count, invariant, on_failure, sometimes
 
 
@@ -118,6 +118,18 @@ def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
 
 
 @invariant(witness=an_hwpt_is_used)
+def some_are_made_on_nothing(s: Uapi, obj: Id[Object]) -> bool:
+    """A device object, where there are no mdevs, and a tombstone are made on nothing.
+
+    Nor does a tombstone keep the guest's id.
+    """
+    o = s.objects[obj]
+    return (o.kind != Kind.DEVICE or o.parent == NONE) and (
+        not tombstone(s, obj) or (o.parent == NONE and o.virt_id == NULL)
+    )
+
+
+@invariant(witness=an_hwpt_is_used)
 def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
     """An object has only what its kind has, nothing of what had its id before."""
     o = s.objects[obj]
@@ -136,10 +148,12 @@ def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
 
 @invariant(witness=hwpt_with_a_queue)
 def faults_go_to_a_queue(s: Uapi, obj: Id[Object]) -> bool:
-    """The queue of an HWPT is a fault queue that is there."""
+    """The queue of an HWPT is a fault queue that is there; a nesting parent has none."""
     fault = s.objects[obj].fault
     return fault == NONE or (
-        s.objects[fault].kind == Kind.EVENTQ and s.objects[fault].parent == NONE
+        s.objects[fault].kind == Kind.EVENTQ
+        and s.objects[fault].parent == NONE
+        and not s.objects[obj].nest_parent
     )
 
 
@@ -226,12 +240,19 @@ def vdevices_have_a_bound_device(s: Uapi, obj: Id[Object]) -> bool:
 
 @invariant(witness=an_automatic_hwpt)
 def automatic_hwpts_are_in_use(s: Uapi, obj: Id[Object]) -> bool:
-    """An automatic HWPT has a device, and its IOAS no other of the same coherency."""
+    """An automatic HWPT has a device, and its IOAS no other that would do as well.
+
+    That is one of the same coherency, and of the same IOMMU where that matters.
+    """
     o = s.objects[obj]
     return not o.auto or (
         any(d.attached == obj for d in s.devices)
         and not any(
-            x.id != obj and x.auto and x.parent == o.parent and x.enforced == o.enforced
+            x.id != obj
+            and x.auto
+            and x.parent == o.parent
+            and x.enforced == o.enforced
+            and (s.driver == Driver.INTEL or x.second == o.second)
             for x in s.objects
         )
     )
@@ -274,6 +295,7 @@ RULES = (
     uapi_refs_equal_referrers,
     destroy_is_ebusy_while_held,
     made_on_what_is_there,
+    some_are_made_on_nothing,
     nothing_is_left_in_a_reused_id,
     faults_go_to_a_queue,
     bound_devices_have_their_object,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine
 from spec.migration.migration_blocker import MIGRATION_BLOCKER
@@ -14,6 +15,7 @@ MACHINES: dict[str, Machine] = {
     machine.name: machine
     for machine in (
         HWPT_SHARING,
+        IOMMUFD_OBJECTS,
         OBJECT_LIFETIME,
         PASID_CAPABILITY,
         PCI_HOTPLUG,

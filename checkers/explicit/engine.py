@@ -8,7 +8,7 @@ wrong and no call can fail, `specialised` goes by memory of what small parts of 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -88,17 +88,20 @@ def _specialised(
 
 def _coverage(found: Explored, names: frozenset[str]) -> list[Finding]:
     program = found.program
-    unseen = _unseen(found)
-    idle = [rule.name for rule in program.actions if not found.done(rule.name)]
+    unseen = _unlike(found, [item.name for item in program.witnesses], found.witnessed)
+    actions = [rule.name for rule in program.actions]
+    idle = _unlike(found, actions, {name for name in actions if found.done(name)})
     rows = [_row(found, WITNESSES, unseen, "never"), _row(found, ACTIONS, idle, "never enabled")]
     return [row for row in rows if not names or row.rule in names]
 
 
-def _unseen(found: Explored) -> list[str]:
-    """The witnesses that are not as the bounds have it: not reached, or reached in spite of it."""
+def _unlike(found: Explored, names: Iterable[str], seen: Collection[str]) -> list[str]:
+    """The witnesses or actions that are not as the bounds have it.
+
+    Not seen, or seen in spite of it.
+    """
     narrow = found.program.bounds.without
-    names = [item.name for item in found.program.witnesses]
-    return [name for name in names if (name in found.witnessed) == (name in narrow)]
+    return [name for name in names if (name in seen) == (name in narrow)]
 
 
 def _rule_row(found: Explored, name: str) -> Finding:

@@ -150,7 +150,10 @@ class Proof:
         seconds = time.monotonic() - self.begun
         found = [self._finding(rule, seconds) for rule in self.rules.values()]
         for verdict, status in ((Verdict.VIOLATED, "fails"), (Verdict.BOUNDED, "unknown")):
-            names = sorted(name for name, known in self.possible.items() if known == status)
+            names = sorted(
+                name for name, known in self.possible.items()
+                if known == status and name not in self.program.bounds.without
+            )
             if names and (self.complete or status == "unknown"):
                 detail = f"no state in which the invariants hold enables {', '.join(names)}"
                 if status == "unknown":

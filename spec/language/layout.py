@@ -196,6 +196,8 @@ class Layout:
         rows = self.shape.sizes.get(name)
         if rows is None:
             raise refuse(self.state, f"the bounds give no size for the table {name!r}")
+        if rows < 1:
+            raise refuse(self.state, f"the table {name!r} has {rows} rows; it needs one at least")
         columns = {
             field_name: self._column(record, name, field_name, hint, rows)
             for field_name, hint in _hints(record).items()

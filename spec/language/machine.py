@@ -117,7 +117,8 @@ class Bounds:
     `states`, `transitions`, `depth`: distinct states, enabled transitions, longest shortest path;
     None where a run is not part of the manifest. `orbits`: states up to the ids of symmetric
     records; so counted, the depth is the same, and there are fewer transitions. `without` names the
-    witnesses that these bounds are too narrow for, and that must not be reached with them.
+    witnesses and the actions that these bounds are too narrow for, and that must not be reached
+    and must not fire with them.
     """
 
     values: Mapping[str, int]

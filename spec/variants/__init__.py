@@ -8,6 +8,7 @@ from spec.variants.migration_blocker import VARIANTS as MIGRATION_BLOCKER
 from spec.variants.mutants import VARIANTS as MUTANTS
 from spec.variants.pasid_capability import VARIANTS as PASID_CAPABILITY
 from spec.variants.pci_hotplug import VARIANTS as PCI_HOTPLUG
+from spec.variants.uapi import VARIANTS as UAPI
 from spec.variants.vfio import VARIANTS as VFIO
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
@@ -20,6 +21,7 @@ VARIANTS: dict[str, Variant] = {
         *PASID_CAPABILITY,
         *PCI_HOTPLUG,
         *MIGRATION_BLOCKER,
+        *UAPI,
         *VFIO,
     )
 }

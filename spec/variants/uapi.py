@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from spec.iommufd.calls import held, put_parent, suits
-from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object
-from spec.iommufd.uapi.alloc import names_fault_queue, vdevice_of
+from spec.iommufd.calls import held, iommufd_cdev_unbind, put_parent
+from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object, PgTable
+from spec.iommufd.uapi.alloc import (
+    hwpt_alloc_paging,
+    names_fault_queue,
+    paging_refusal,
+    vdevice_of,
+)
 from spec.iommufd.uapi.attach import (
     attach_refusal,
+    domain_alloc,
+    driver_refusal,
+    first_auto,
+    iommufd_device_auto_get_domain,
     iommufd_device_detach,
+    iommufd_device_do,
     move_members,
     pasid_refusal,
     put_auto,
+    replace_refusal,
+    set_attached,
     vfio_detach,
 )
 from spec.iommufd.uapi.device import bury
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, forget, put_fault
-from spec.iommufd.uapi.state import (
-    Uapi,
-    attached_to,
-    group_hwpt,
-    ioctl,
-)
-from spec.language import NONE, Id, Variant, mirrors, overrides, overriding, require
+from spec.iommufd.uapi.state import Uapi, absent, attached_to, group_hwpt, ioctl, room
+from spec.language import NONE, Fault, Id, Variant, mirrors, overrides, overriding, require
 
 
 @overrides(bury)
@@ -40,6 +47,29 @@ def detach_of_a_stranger(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """A user of the core detaches a device that was never attached, while its group is."""
     if s.devices[dev].object != NONE and group_hwpt(s, dev, pasid) != NONE:
         iommufd_device_detach(s, dev, pasid)
+
+
+@overrides(replace_refusal)
+@mirrors("kernel R7.6", "defects K-01")
+def a_stranger_replaces(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
+    """A device that is not attached may replace what others of its group have (before 6.15)."""
+    return Errno.EINVAL if group_hwpt(s, dev, pasid) == NONE else Errno.OK
+
+
+@overrides(paging_refusal)
+@mirrors("kernel R2.2", "defects K-06")
+def parents_take_a_queue(
+    s: Uapi,
+    dev: Id[Device],
+    ioas: Id[Object],
+    nest_parent: bool,
+    dirty: bool,
+    pasid: bool,
+    fault_id: Id[Object],
+    table: PgTable,
+) -> Errno:
+    """A nesting parent is made with a queue for its faults, which nobody serves (before 6.15)."""
+    return paging_refusal(s, dev, ioas, nest_parent, dirty, pasid, NONE, table)
 
 
 @overrides(entries_said)
@@ -66,7 +96,7 @@ def only_the_caller_moves(
         if d.id == dev:
             s.objects[old].refs -= 1
             s.objects[hwpt].refs += 1
-            d.attached = hwpt
+            set_attached(s, dev, pasid, hwpt)
 
 
 @overrides(held)
@@ -94,11 +124,11 @@ def nothing_is_forgotten(s: Uapi, obj: Id[Object]) -> None:
     """What an object was is still there when its id names another."""
 
 
-@overrides(suits)
-@mirrors("kernel R7.10")
-def everything_suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
-    """A device that does not enforce coherency may use an HWPT that needs it."""
-    return True
+@overrides(driver_refusal)
+@mirrors("kernel R7.10", "kernel R7.15", "kernel R7.17")
+def everything_fits(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
+    """The driver attaches a device to any HWPT: not coherent, of another IOMMU, tracking or not."""
+    return Errno.OK
 
 
 @overrides(pasid_refusal)
@@ -122,10 +152,44 @@ def automatic_hwpts_stay(s: Uapi, hwpt: Id[Object]) -> None:
 
 
 @overrides(names_fault_queue)
-@mirrors("kernel R2.6")
-def any_queue_will_do(s: Uapi, obj: Id[Object]) -> bool:
-    """Faults of an HWPT may go to the queue of a vIOMMU's events."""
-    return s.objects[obj].kind == Kind.EVENTQ
+@mirrors("kernel R0.5", "kernel R2.6")
+def any_object_will_do(s: Uapi, obj: Id[Object]) -> bool:
+    """Faults of an HWPT may go to an object of any type."""
+    return not absent(s, obj)
+
+
+@overrides(iommufd_cdev_unbind)
+@mirrors("kernel R0.10", "kernel R6.3", "defects K-19")
+def half_dead_object(s: Kernel, dev: Id[Device]) -> None:
+    """An ioctl outlasts the wait of an unbind, which goes on: the object is never freed."""
+    s.objects[s.devices[dev].object].refs = 0
+    s.devices[dev].object = NONE
+
+
+@overrides(iommufd_device_auto_get_domain)
+@mirrors("kernel R7.8", "kernel R7.16")
+def automatic_hwpt_of_nobody(
+    s: Uapi, dev: Id[Device], pasid: bool, ioas: Id[Object], replace: bool, fault: Fault
+) -> tuple[Errno, Id[Object]]:
+    """An automatic HWPT stays when the attach that it was made for is refused."""
+    hwpt = first_auto(s, dev, pasid, ioas, replace)
+    if hwpt == NONE:
+        err = domain_alloc(s, dev, fault)
+        if err != Errno.OK:
+            return err, NONE
+        room(s)
+        hwpt = hwpt_alloc_paging(s, dev, ioas, False)
+        s.objects[hwpt].auto = True
+    return iommufd_device_do(s, dev, pasid, hwpt, replace, fault), hwpt
+
+
+@overrides(bury)
+@mirrors("kernel R0.3", "kernel R6.3")
+def tombstones_remember(s: Uapi, vdevice: Id[Object]) -> None:
+    """A tombstone keeps the guest's id, and what it was made on."""
+    put_parent(s, vdevice)
+    s.objects[vdevice].refs = 0
+    s.objects[vdevice].device = NONE
 
 
 @overrides(close)
@@ -152,19 +216,55 @@ def _variant(
 
 
 VARIANTS: tuple[Variant, ...] = (
-    _variant("stranger-detached", detach_of_a_stranger, "small", "defects K-29"),
-    _variant("vdevice-outlives", vdevice_outlives, "arm", "defects K-07"),
-    _variant("pending-said", pending_entries_are_said, "small", "defects K-11"),
-    _variant("groups-differ", groups_may_differ, "small"),
-    _variant("caller-moves", only_the_caller_moves, "small"),
-    _variant("destroy-while-held", nothing_is_held, "small"),
-    _variant("parent-kept", parent_is_kept, "small"),
-    _variant("nothing-forgotten", nothing_is_forgotten, "small"),
-    _variant("everything-suits", everything_suits, "incoherent"),
-    _variant("flags-ignored", flags_do_not_matter, "small"),
-    _variant("many-vdevices", nobody_has_a_vdevice, "arm"),
-    _variant("automatic-stay", automatic_hwpts_stay, "small"),
-    _variant("queue-kept", queue_is_kept, "queues"),
-    _variant("any-queue", any_queue_will_do, "queues"),
-    _variant("close-does-not-wait", close_does_not_wait, "small"),
+    _variant("stranger-replaces", a_stranger_replaces, "groups", "defects K-01", no_failed_check=5),
+    _variant(
+        "parent-takes-queue", parents_take_a_queue, "queues", "defects K-06",
+        faults_go_to_a_queue=4,
+    ),
+    _variant(
+        "vdevice-outlives", vdevice_outlives, "arm", "defects K-07",
+        vdevices_have_a_bound_device=6,
+    ),
+    _variant("pending-said", pending_entries_are_said, "arm", "defects K-11", no_failed_check=5),
+    _variant(
+        "half-dead", half_dead_object, "arm", "defects K-19",
+        device_objects_have_their_device=2, uapi_refs_equal_referrers=2, teardown_reachable=1,
+    ),
+    _variant(
+        "stranger-detached", detach_of_a_stranger, "groups", "defects K-29",
+        uapi_refs_equal_referrers=5, hardware_uses_a_live_hwpt=5,
+    ),
+    _variant(
+        "groups-differ", groups_may_differ, "groups",
+        groups_agree=6, uapi_refs_equal_referrers=7,
+    ),
+    _variant(
+        "caller-moves", only_the_caller_moves, "groups",
+        groups_agree=7, uapi_refs_equal_referrers=8,
+    ),
+    _variant(
+        "destroy-while-held", nothing_is_held, "arm",
+        destroy_is_ebusy_while_held=3, bound_devices_have_their_object=2,
+        made_on_what_is_there=4, hardware_uses_a_live_hwpt=4,
+    ),
+    _variant(
+        "parent-kept", parent_is_kept, "arm",
+        uapi_refs_equal_referrers=3, destroy_is_ebusy_while_held=3,
+    ),
+    _variant("queue-kept", queue_is_kept, "queues", uapi_refs_equal_referrers=5),
+    _variant("nothing-forgotten", nothing_is_forgotten, "arm", nothing_is_left_in_a_reused_id=3),
+    _variant(
+        "tombstones-remember", tombstones_remember, "arm",
+        some_are_made_on_nothing=6, uapi_refs_equal_referrers=6,
+    ),
+    _variant("everything-fits", everything_fits, "intel", attached_hwpts_fit=5),
+    _variant("flags-ignored", flags_do_not_matter, "small", pasids_need_their_flag=3),
+    _variant("many-vdevices", nobody_has_a_vdevice, "vdevices", one_vdevice_each=6),
+    _variant("automatic-stay", automatic_hwpts_stay, "arm", automatic_hwpts_are_in_use=4),
+    _variant(
+        "automatic-of-nobody", automatic_hwpt_of_nobody, "arm",
+        a_refused_call_changes_nothing=3, automatic_hwpts_are_in_use=3,
+    ),
+    _variant("any-object", any_object_will_do, "queues", faults_go_to_a_queue=3),
+    _variant("close-does-not-wait", close_does_not_wait, "arm", closed_after_everybody_left=2),
 )

@@ -54,6 +54,7 @@ def shape(values: Mapping[str, int]) -> Shape:
             "version": (Version(values["version"]),),
             "driver": (Driver(values["driver"]),),
             "queues": (False,),
+            "bound_first": (False,),
         },
         "iommufds": {"vfio_hwpt": (NONE,)},
         "objects": {"fd": (1,) * slots, "number": tuple(range(1, slots + 1))},

@@ -18,7 +18,7 @@ from spec.iommufd.uapi.state import (
     second_stage,
     set_group_hwpt,
 )
-from spec.language import NONE, NULL, Fault, Id, fresh, host_call, mirrors
+from spec.language import NONE, NULL, Fault, Id, check, fresh, host_call, mirrors
 
 
 @host_call("iommu_domain_alloc {dev} ({ret})", fails=Errno.ENOMEM)
@@ -290,7 +290,8 @@ def attach(
 ) -> Errno:
     """Attach a device, or its PASID, as VFIO asks the first time."""
     ioctl(s)
-    err, _ = iommufd_device_change_pt(s, dev, pasid, pt, False, fault)
+    err, hwpt = iommufd_device_change_pt(s, dev, pasid, pt, False, fault)
+    check(err != Errno.OK or attached_to(s, dev, pasid) == hwpt, "success, and not attached")
     return err
 
 
@@ -300,7 +301,8 @@ def replace(
 ) -> Errno:
     """Replace what a device, or its PASID, is attached to, as VFIO asks from then on."""
     ioctl(s)
-    err, _ = iommufd_device_change_pt(s, dev, pasid, pt, True, fault)
+    err, hwpt = iommufd_device_change_pt(s, dev, pasid, pt, True, fault)
+    check(err != Errno.OK or attached_to(s, dev, pasid) == hwpt, "success, and not attached")
     return err
 
 

@@ -8,7 +8,7 @@ from spec.iommufd.calls import (
     iommufd_cdev_unbind,
     put_parent,
 )
-from spec.iommufd.objects import Device, Errno, Object
+from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.alloc import vdevice_of
 from spec.iommufd.uapi.attach import vfio_detach
 from spec.iommufd.uapi.state import Uapi, ioctl, room
@@ -20,6 +20,7 @@ def bind(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
     """VFIO_DEVICE_BIND_IOMMUFD."""
     ioctl(s)
     room(s)
+    require(not s.bound_first or all(o.kind in (Kind.FREE, Kind.DEVICE) for o in s.objects))
     return iommufd_cdev_connect_and_bind(s, dev, fault)
 
 

@@ -77,12 +77,13 @@ class Uapi(Kernel):
     """One open /dev/iommu and the devices of a host.
 
     `closing`: its last file is closed, and what is left is being destroyed. `queues`: the user
-    makes event queues.
+    makes event queues. `bound_first`: it binds devices while there are no other objects.
     """
 
     version: Annotated[Version, CONST]
     driver: Annotated[Driver, CONST]
     queues: Annotated[bool, CONST]
+    bound_first: Annotated[bool, CONST]
     closing: bool
     objects: Table[UapiObject]
     devices: Table[UapiDevice]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from checkers.result import CRASH, TEARDOWN, Finding, Limits, Verdict
@@ -121,3 +123,9 @@ def test_a_contradiction_is_violated_at_once_and_proves_nothing() -> None:
     assert rows["contradiction"].depth == 0
     assert rows[POSSIBLE].verdict is Verdict.VIOLATED
     assert rows["one-at-a-time"].verdict is Verdict.BOUNDED
+
+
+def test_an_action_that_the_bounds_are_too_narrow_for_is_not_missed() -> None:
+    bounds = {"small": replace(MUTEX.bounds["small"], without=("stuck",))}
+    machine = replace(MUTEX, name="stuck", actions=(*MUTEX.actions, stuck), bounds=bounds)
+    assert POSSIBLE not in found(build(machine, "small"))

@@ -170,6 +170,11 @@ def test_a_sort_without_a_size_is_refused_at_the_sort() -> None:
     assert_place(caught, __file__, "class Unsized(Sort)")
 
 
+def test_a_table_without_a_row_is_refused() -> None:
+    with pytest.raises(LanguageError, match="the table 'nodes' has 0 rows"):
+        graph(nodes=0)
+
+
 class TwoTables(State):
     these: Table[Node]
     those: Table[Node]

@@ -1,0 +1,92 @@
+"""What exploring the uAPI machine finds: the figures, and how kernels and drivers differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from checkers.explicit import check
+from checkers.result import Explorer, Limits, Verdict
+from invariants import complete
+from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
+from spec.iommufd.objects import Errno
+from spec.language import Program, Variant, build
+from spec.language.program import Kind
+from spec.variants import VARIANTS
+
+MACHINE = complete(IOMMUFD_OBJECTS)
+COLUMNS = Limits(explorer=Explorer.NUMPY)
+
+
+@pytest.mark.parametrize("bounds", ["small", "groups", "arm", "arm-6.15", "arm-6.14"])
+def test_everything_holds_and_the_figures_are_those_of_the_manifest(bounds: str) -> None:
+    program = build(MACHINE, bounds)
+    rows = check(program, frozenset(), COLUMNS)
+    assert {row.verdict for row in rows} == {Verdict.HOLDS}
+    own = program.bounds
+    assert {(row.states, row.transitions, row.depth) for row in rows} == {
+        (own.states, own.transitions, own.depth)
+    }
+
+
+def test_each_kernel_reaches_more_where_it_asks_for_fewer_vdevices() -> None:
+    states = [MACHINE.bounds[name].states or 0 for name in ("arm-6.15", "arm", "arm-6.14")]
+    assert states == sorted(set(states))
+
+
+def test_every_action_fires_and_every_witness_is_reached_with_some_bounds() -> None:
+    names = {rule.__name__ for rule in MACHINE.actions} | {x.name for x in MACHINE.witnesses()}
+    exact = [bounds for bounds in MACHINE.bounds.values() if bounds.states is not None]
+    assert all(set(bounds.without) <= names for bounds in exact)
+    assert not set.intersection(*(set(bounds.without) for bounds in exact))
+
+
+BOUND = (("bind", (1,)), ("bind", (2,)), ("ioas_alloc", ()))
+ATTACHED = (*BOUND, ("attach", (1, 0, 3)))
+PARENT = (("bind", (1,)), ("ioas_alloc", ()))
+
+
+def last(
+    steps: tuple[tuple[str, tuple[int, ...]], ...], bounds: str, variant: Variant | None = None
+) -> tuple[Kind, int]:
+    """How the last step of a run ends, and with which errno; all others succeed."""
+    program = build(MACHINE, bounds, variant)
+    state = program.initial()[0]
+    for name, values in steps[:-1]:
+        outcome = program.run(program.action(name), state, values)
+        assert (outcome.kind, outcome.result or 0) == (Kind.DONE, 0), name
+        state = outcome.state
+    name, values = steps[-1]
+    outcome = program.run(program.action(name), state, values)
+    return outcome.kind, outcome.result or 0
+
+
+def test_a_member_replaces_and_a_stranger_does_not() -> None:
+    member = (*ATTACHED, ("attach", (2, 0, 3)), ("replace", (2, 0, 3)))
+    stranger = (*ATTACHED, ("replace", (2, 0, 3)))
+    assert last(member, "groups") == (Kind.DONE, Errno.OK)
+    assert last(stranger, "groups") == (Kind.DONE, Errno.EINVAL)
+    before = VARIANTS["uapi-stranger-replaces"]
+    assert last(member, "groups", before) == (Kind.DONE, Errno.OK)
+    assert last(stranger, "groups", before)[0] is Kind.CRASH
+
+
+def test_a_queue_is_for_an_hwpt_that_is_no_nesting_parent() -> None:
+    queue = (*PARENT, ("fault_queue_alloc", ()))
+    alone, parent = ("hwpt_alloc_with_fault", (1, 2, 3, 0)), ("hwpt_alloc_with_fault", (1, 2, 3, 1))
+    assert last((*queue, alone), "queues") == (Kind.DONE, Errno.OK)
+    assert last((*queue, parent), "queues") == (Kind.DONE, Errno.EOPNOTSUPP)
+    before = VARIANTS["uapi-parent-takes-queue"]
+    assert last((*queue, parent), "queues", before) == (Kind.DONE, Errno.OK)
+
+
+def test_an_hwpt_is_for_the_smmu_that_it_was_made_for() -> None:
+    made = (*BOUND, ("hwpt_alloc_on_ioas", (1, 3, 0, 0, 0)))
+    assert last((*made, ("attach", (1, 0, 4))), "smmus") == (Kind.DONE, Errno.OK)
+    assert last((*made, ("attach", (2, 0, 4))), "smmus") == (Kind.DONE, Errno.EINVAL)
+
+
+def test_a_device_is_bound_late_only_where_the_bounds_allow_it() -> None:
+    assert last((("bind", (1,)), ("ioas_alloc", ()), ("bind", (2,))), "groups")[0] is Kind.DONE
+    late: Program = build(MACHINE, "groups", None, {"bound_first": 1})
+    state = late.run(late.action("ioas_alloc"), late.initial()[0], ()).state
+    assert late.run(late.action("bind"), state, (2,)).kind is Kind.DISABLED
