@@ -1,4 +1,5 @@
 # make check    every machine under every engine, and every variant fails as it declares
+# make exhaust  what takes longer: the larger bounds of every machine, explored and proved
 # make test     the tools: lint, types, tests
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
@@ -7,17 +8,28 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: check test docs bench clean
+.PHONY: check exhaust test docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
 	$(BIN)/viommu-spec check --engine all --jobs 2
 	$(BIN)/viommu-spec check hwpt-sharing --bounds errata --bounds fds
 	$(BIN)/viommu-spec check object-lifetime --bounds S
-	$(BIN)/viommu-spec check iommufd-objects --bounds intel --bounds groups --bounds queues \
-	    --bounds arm --bounds arm-6.15 --bounds arm-6.14 --bounds smmus
-	$(BIN)/viommu-spec check pasid-capability --engine symbolic --bounds every-offset
+	$(BIN)/viommu-spec check iommufd-objects --bounds arm --bounds arm-6.15 --bounds arm-6.14
+	$(BIN)/viommu-spec check vfio-attach --bounds apart --bounds iommus --bounds translated \
+	    --bounds mixed --bounds nested-mixed --bounds standard --bounds v6-15
+	$(BIN)/viommu-spec check pci-hotplug --bounds roots
 	$(BIN)/viommu-spec check --variant all
+
+exhaust: $(STAMP)
+	$(BIN)/viommu-spec check pasid-capability --engine symbolic --bounds every-offset
+	$(BIN)/viommu-spec check iommufd-objects --bounds intel --bounds groups --bounds queues \
+	    --bounds smmus --bounds vdevices --bounds arm-groups
+	$(BIN)/viommu-spec check vfio-attach --bounds errata
+	for machine in hwpt-sharing vfio-attach pci-hotplug migration-blocker; do \
+	    $(BIN)/viommu-spec check $$machine --bounds standard && \
+	    $(BIN)/viommu-spec check $$machine --bounds standard --engine symbolic || exit; done
+	$(BIN)/viommu-spec check iommufd-objects --bounds standard
 
 test: $(STAMP)
 	$(BIN)/ruff check .
