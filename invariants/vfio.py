@@ -94,11 +94,12 @@ def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 
 @invariant(witness=two_in_a_container)
 def a_device_is_on_its_hwpt(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
-    """What a device is attached to is VFIO's HWPT for it, or the vIOMMU's over that."""
+    """What a device is attached to is VFIO's HWPT for it, or one over that if the vIOMMU has it."""
     x = s.vdevs[vdev]
-    return x.attached == NONE or (
-        x.hwpt != NONE and second_stage(s, x.attached) == s.hwpts[x.hwpt].hwpt_id
-    )
+    if x.attached == NONE or x.hwpt == NONE:
+        return x.attached == NONE
+    hwpt = s.hwpts[x.hwpt].hwpt_id
+    return x.attached == hwpt or (x.hiod_set and second_stage(s, x.attached) == hwpt)
 
 
 @invariant(witness=two_in_a_container)

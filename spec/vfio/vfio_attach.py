@@ -197,10 +197,10 @@ VFIO_ATTACH = Machine(
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0b111,
         ),
         "standard": _bounds(
-            "Three devices behind an accelerated SMMUv3: two of one group, and one behind another "
-            "SMMU of the host.",
-            (7784, 82352, 35),
-            devices=3, groups=2, on_second_iommu=0b100, hwpts=2, slots=9,
+            "Three devices behind an accelerated SMMUv3, two of one group and one behind another "
+            "SMMU of the host, and a device without a vIOMMU in the same address space.",
+            (28992, 355448, 47),
+            devices=4, groups=3, on_second_iommu=0b0100, nesting=0b0111, hwpts=3, slots=11,
         ),
         "v6-15": _bounds(
             "A kernel of 6.15 to 6.18 attaches no nested HWPT before there is a vDEVICE (S-04): no "
