@@ -21,6 +21,23 @@ from invariants.capability import (
     the_list_ends,
 )
 from invariants.failure import a_refusal_keeps_bindings, a_refusal_leaves_nothing_behind
+from invariants.hotplug import (
+    a_bus_finds_its_devices,
+    a_group_has_one_address_space,
+    a_nesting_parent_where_wanted,
+    a_refused_device_leaves_nothing,
+    accelerated_with_a_doorbell,
+    address_space_of_its_place,
+    an_iommu_is_on_a_root_bus,
+    doorbell_walked,
+    every_host_iommu_device_is_set,
+    no_emulated_device_behind_an_accelerated_viommu,
+    no_walk_where_the_host_walks,
+    one_iommu_on_a_bus,
+    set_for_host_iommu_devices_only,
+    the_bridges_stay,
+    vfio_maps_what_the_device_reaches,
+)
 from invariants.leaks import no_leaked_object, no_leaked_record, two_stage2_in_a_container
 from invariants.lifetimes import (
     attached_to_an_hwpt,
@@ -28,6 +45,18 @@ from invariants.lifetimes import (
     parents_are_there,
 )
 from invariants.locks import no_lock_held
+from invariants.migration import (
+    a_guest_is_in_a_qemu,
+    a_notifier_has_its_viommu,
+    a_refusal_changes_nothing,
+    blocked_exactly_if_it_must_be,
+    capabilities_are_frozen,
+    no_promise_beyond_a_host,
+    no_promise_beyond_the_users,
+    nothing_without_a_viommu,
+    only_migratable_is_kept,
+    the_guest_keeps_what_it_saw,
+)
 from invariants.read_only import read_only_exclusion, writeable_only_holds
 from invariants.references import (
     bindings_are_attached,
@@ -44,6 +73,8 @@ from invariants.references import (
 )
 from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
 from invariants.uapi import RULES as UAPI
+from invariants.uapi import SHARED as UAPI_SHARED
+from invariants.vfio import RULES as VFIO
 from spec.language import Invariant, Machine, Witness
 
 _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
@@ -75,6 +106,21 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (two_stage2_in_a_container,),
     ),
+    "migration-blocker": (
+        (
+            capabilities_are_frozen,
+            no_promise_beyond_a_host,
+            no_promise_beyond_the_users,
+            the_guest_keeps_what_it_saw,
+            blocked_exactly_if_it_must_be,
+            only_migratable_is_kept,
+            a_notifier_has_its_viommu,
+            nothing_without_a_viommu,
+            a_guest_is_in_a_qemu,
+            a_refusal_changes_nothing,
+        ),
+        (),
+    ),
     "iommufd-objects": (UAPI, ()),
     "object-lifetime": ((counts_equal_referrers, parents_are_there, attached_to_an_hwpt), ()),
     "pasid-capability": (
@@ -93,6 +139,26 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (),
     ),
+    "pci-hotplug": (
+        (
+            address_space_of_its_place,
+            a_group_has_one_address_space,
+            vfio_maps_what_the_device_reaches,
+            a_nesting_parent_where_wanted,
+            no_emulated_device_behind_an_accelerated_viommu,
+            a_bus_finds_its_devices,
+            the_bridges_stay,
+            one_iommu_on_a_bus,
+            an_iommu_is_on_a_root_bus,
+            set_for_host_iommu_devices_only,
+            every_host_iommu_device_is_set,
+            no_walk_where_the_host_walks,
+            accelerated_with_a_doorbell,
+            a_refused_device_leaves_nothing,
+        ),
+        (doorbell_walked,),
+    ),
+    "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
 }
 
 

@@ -5,8 +5,9 @@ Everything is built on one graph, on the variables of one state: `Merger.cells` 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checkers.frontend import tree as t
 from checkers.frontend.execute import Executor
@@ -160,6 +161,16 @@ class Merger:
             tuple(executor.choices or ()),
         )
 
+    def guard(self, rule: Rule, given: tuple[Given, ...]) -> Node:
+        """What an action requires of the state before all else: without it nothing happens."""
+        function: t.Function = self.parser.function(rule.function)
+        leading = tuple(itertools.takewhile(_requires, function.body))
+        executor = Executor(self.graph, self.layout, self.cells, [self.state()], None)
+        arguments: list[Value] = [0, *self.bind(rule, given), *([None] if rule.fault else [])]
+        executor.call(replace(function, body=leading), arguments)
+        failed = (x.condition for x in executor.failures if x.kind == "require")
+        return self.graph.not_(self.graph.any_of(failed))
+
     def _reachable(self, function: t.Function, condition: Node) -> bool:
         """Whether a call may be reached, if it is worth the question."""
         if self.possible is None or self.weight(function) < LARGE:
@@ -218,6 +229,14 @@ class Merger:
             value = self.graph.ite(failed, self.graph.number(0), value)
         self.facts += executor.facts
         return value, executor.counts
+
+
+def _requires(statement: t.Stmt) -> bool:
+    """Whether a statement only asks whether an action is enabled."""
+    if isinstance(statement, t.Do):
+        called = statement.call.function
+        return called.host is None and all(map(_requires, called.body))
+    return isinstance(statement, t.Guard) and statement.op == "require"
 
 
 def _places(layout: Layout) -> Iterator[tuple[Column, int, int]]:

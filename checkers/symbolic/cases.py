@@ -11,13 +11,10 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 
-import z3
-
 from checkers.frontend import tree as t
 from checkers.frontend.ir import Node
 from checkers.frontend.merge import Merger
-from checkers.symbolic.system import Case, Given, System, typed_terms
-from checkers.symbolic.terms import Z3, Terms
+from checkers.symbolic.system import Case, Given, System
 from spec.language.layout import EnumT, IdT, IntT
 from spec.language.program import Rule
 
@@ -39,8 +36,6 @@ class Cases:
         self.merger = Merger(system.program)
         self.parser = self.merger.parser
         self._known: dict[tuple[Node, ...], list[Case]] = {}
-        self.terms = Terms(system.program.layout, system.carriers())
-        self._assumed: list[Z3] = []
 
     def of(self, rule: Rule, given: Given) -> list[Case]:
         """What to assume, one after the other, of the states before a step; together all of them.
@@ -89,26 +84,15 @@ class Cases:
         key = tuple(nodes)
         if key not in self._known:
             values = itertools.product(*(self._values(node) for node in key))
+            states = self.system.states
             cases = [tuple(zip(key, chosen, strict=True)) for chosen in values]
-            self._known[key] = [case for case in cases if not case or self._consistent(case)]
+            self._known[key] = [case for case in cases if not case or states.allow(case)]
         return self._known[key]
 
     def _values(self, node: Node) -> list[int]:
         """The values of a variable, for an id with none."""
         domain = map(int, self.system.program.layout.domain(node.type))
         return [0, *domain] if isinstance(node.type, IdT) else list(domain)
-
-    def _consistent(self, case: Case) -> bool:
-        """Whether some state with all the invariants may be in a case."""
-        terms = self.terms
-        if not self._assumed:
-            terms.opaque = True
-            hypotheses = terms.terms(self.system.hypotheses())
-            self._assumed = [*hypotheses, *typed_terms(terms)]
-        solver = z3.SolverFor("QF_FD", ctx=terms.ctx)
-        solver.add(*self._assumed)
-        solver.add(*(terms.term(node) == terms.constant(value, node.type) for node, value in case))
-        return str(solver.check()) != "unsat"
 
 
 def _loops(function: t.Function) -> Iterator[t.For]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import z3
 
 from checkers.frontend.ir import Node, variables
+from checkers.frontend.merge import LARGE
 from checkers.frontend.merge import Step as Merged
 from checkers.result import CRASH, TEARDOWN, Step, Violation
 from checkers.symbolic.cases import Cases
@@ -139,10 +140,10 @@ class _Stepping:
     """All goals about one instance of an action, from the states of one case."""
 
     def __init__(self, system: System, task: Task, until: float) -> None:
-        self.system = system = system.under(task.case) if task.case else system
         self.task, self.until = task, until
-        self.graph = system.graph
         self.rule = system.program.action(task.action)
+        self.system = system = _narrowed(system, self.rule, task)
+        self.graph = system.graph
         self.step: Merged = system.merger.action(self.rule, task.given, before=system.state)
         after = system.after(self.step)
         self.goals: list[tuple[Conjunct, Node]] = []
@@ -261,6 +262,14 @@ class _Stepping:
             tuple(value or 0 for value in binding), outcome.why, induction=True,
         )
         return Answer(rule, str(self.task), "fails", violation, note)
+
+
+def _narrowed(system: System, rule: Rule, task: Task) -> System:
+    """The system from the states of a task; of a large action what is the same in all of them."""
+    case = system.own(task.case)
+    if system.weight(rule) >= LARGE:
+        case += system.states.forced(case, system.merger.guard(rule, task.given))
+    return system.under(case) if case else system
 
 
 def _possible(system: System, rule: Rule, until: float) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
 from checkers.symbolic.interchange import orders
+from checkers.symbolic.states import States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, SortT
 from spec.language.program import Program, Rule
@@ -68,6 +70,14 @@ class System:
         self.on_failure = [name for name in program.invariants if kinds[name] == "on-failure"]
         self.conjuncts = self.instances(self.state)
 
+    def own(self, case: Case) -> Case:
+        """A case of this graph: its variables go by their names.
+
+        A task may come from another process, and nodes of another graph are not those of this one.
+        """
+        nodes = {node.value: node for node in self.state}
+        return tuple((nodes[x.value], n) for x, n in case)
+
     def under(self, case: Case) -> System:
         """The same program from the states of one case only."""
         found = copy.copy(self)
@@ -75,6 +85,15 @@ class System:
         found.state = {**self.state, **{x: self.graph.const(n, x.type) for x, n in case}}
         found.conjuncts = found.instances(found.state)
         return found
+
+    @functools.cached_property
+    def states(self) -> States:
+        """The states in which the invariants hold, to be asked about."""
+        return States(self)
+
+    def typed(self, terms: Terms) -> list[Any]:
+        """Well-typedness of every variable that has been translated."""
+        return typed_terms(terms)
 
     def weight(self, rule: Rule) -> int:
         """How many calls of the host are in the text of an action."""

@@ -21,7 +21,8 @@ class Source:
     """Where a rule comes from: a document, the patch or rule in it, and the C function.
 
     `document` is a number of the seeds ("002"), "kernel" for the iommufd rules (`patch` is then the
-    rule, "R7.5"), or "defects" (`patch` is the id, "V-01").
+    rule, "R7.5"), "defects" (`patch` is the id, "V-01"), or "qemu" for what those documents do not
+    show: QEMU as released (`patch` is the file, "hw/vfio/iommufd.c").
     """
 
     document: str
@@ -48,7 +49,7 @@ def mirrors(*sources: str) -> Callable[[F], F]:
 
 
 def _source(function: Function, text: str) -> Source:
-    found = re.fullmatch(r"(\d{3}|kernel|defects)(?: (\S+))?(?: (\S+))?", text)
+    found = re.fullmatch(r"(\d{3}|kernel|defects|qemu)(?: (\S+))?(?: (\S+))?", text)
     if not found:
         raise refuse(function, f"source {text!r} is not DOCUMENT PATCH FUNCTION")
     return Source(found[1], found[2] or "", found[3] or "")

@@ -1,1 +1,1 @@
-"""The PCI layer of QEMU: configuration space and what is put into it."""
+"""The PCI layer of QEMU: buses, devices and their vIOMMUs, and configuration space."""

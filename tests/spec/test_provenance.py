@@ -7,13 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from spec.arm import iommu_device as arm_iommu_device
 from spec.iommufd import calls, object_lifetime, objects
+from spec.iommufd.uapi import alloc, attach, invalidate, lifetime
+from spec.iommufd.uapi import device as uapi_device
+from spec.iommufd.uapi import state as uapi_state
 from spec.language import Source
 from spec.language.machine import Function, sources_of, summary
 from spec.machines import MACHINES
-from spec.pci import config_space, pcie
+from spec.migration import run, viommu
+from spec.migration import state as migration_state
+from spec.pci import bus, config_space, hotplug, iommu_ops, passthrough, pcie
 from spec.variants import VARIANTS
-from spec.vfio import ext_cap
+from spec.vfio import calls as vfio_calls
+from spec.vfio import device as vfio_device
+from spec.vfio import ext_cap, iommufd, listener
 from spec.vtd import address_space, ioas_container, iommu_device, pasid_cache
 from tests.seeds import document
 
@@ -30,8 +38,8 @@ def patch_text(source: Source) -> str:
     """The text of the patch that a source names, or of its whole document."""
     text = document(source.document)
     number, _, _ = source.patch.partition("/")
-    pattern = rf"^\* \[PATCH [^\]]*\b{re.escape(source.patch)}\] .*$"
-    heads = list(re.finditer(r"^\* \[PATCH [^\]]*\] .*$", text, re.MULTILINE))
+    pattern = rf"\* \[PATCH [^\]]*\b{re.escape(source.patch)}\] .*$"
+    heads = list(re.finditer(r"(?:^|(?<=thread))\* \[PATCH [^\]]*\] .*$", text, re.MULTILINE))
     if not heads:
         assert source.patch in text, f"{source.document} does not speak of {source.patch}"
         return text
@@ -51,13 +59,18 @@ def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) 
             assert re.search(rf"^{re.escape(source.patch)} ", document("kernel"), re.MULTILINE)
         elif source.document == "defects":
             assert f"### {source.patch} " in document("defects")
+        elif source.document == "qemu":
+            assert re.fullmatch(r"[a-z0-9_/-]+\.[ch]", source.patch)
+            assert re.fullmatch(r"[a-z]\w+", source.function)
         else:
             assert re.search(rf"\b{source.function}\b", patch_text(source)), str(source)
 
 
 MODULES = (
     calls, objects, object_lifetime, address_space, ioas_container, iommu_device, pasid_cache,
-    config_space, pcie, ext_cap,
+    config_space, pcie, ext_cap, uapi_state, alloc, attach, lifetime, uapi_device, invalidate,
+    vfio_calls, listener, iommufd, vfio_device, arm_iommu_device,
+    bus, iommu_ops, hotplug, passthrough, migration_state, viommu, run,
 )  # fmt: skip
 HELPERS = [
     function

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_what_cannot_be_reached_is_not_merged(system: System) -> None:
     pruned = len(system.merger.action(rule, given, before=bound.state).crashes)
     whole = len(System(system.program).merger.action(rule, given).crashes)
     assert 0 < pruned < whole
+
+
+def test_a_case_that_comes_from_another_process_is_pruned_as_much(system: System) -> None:
+    task = next(item for item in tasks(system) if item.case)
+    sent = pickle.loads(pickle.dumps(task))
+    rule = system.program.action(task.action)
+    steps = [
+        system.merger.action(rule, x.given, before=system.under(system.own(x.case)).state)
+        for x in (task, sent)
+    ]
+    assert steps[0].crashes == steps[1].crashes
+    assert steps[0].next == steps[1].next
 
 
 def test_a_task_says_which_case_it_is(system: System) -> None:

@@ -1,0 +1,77 @@
+"""The states that have all the invariants: whether a case has any, and what is the same in all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import z3
+
+from checkers.frontend.ir import Node
+from checkers.symbolic.terms import Z3, Terms
+from spec.language.layout import SortT
+
+if TYPE_CHECKING:
+    from checkers.symbolic.system import Case, System
+
+
+class States:
+    """Asks about the states of a system in which the invariants hold."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.terms = Terms(system.program.layout, system.carriers())
+        self.terms.opaque = True
+        self.assumed: list[Z3] = self.terms.terms(system.hypotheses())
+        self.assumed += [
+            z3.UGE(self.terms.term(a), self.terms.term(b)) for a, b in system.order
+        ]
+        self._forced: dict[tuple[Case, Node], Case] = {}
+
+    def _solver(self, case: Case, guard: Node) -> Z3:
+        asked = self.terms.term(guard)
+        solver = z3.SolverFor("QF_FD", ctx=self.terms.ctx)
+        solver.add(*self.assumed, *self.system.typed(self.terms), asked)
+        solver.add(*(self._equal(node, value) for node, value in case))
+        return solver
+
+    def _equal(self, node: Node, value: int) -> Z3:
+        return self.terms.term(node) == self.terms.constant(value, node.type)
+
+    def allow(self, case: Case) -> bool:
+        """Whether some state may be in a case."""
+        return str(self._solver(case, self.system.graph.true).check()) != "unsat"
+
+    def forced(self, case: Case, guard: Node) -> Case:
+        """The variables that have one value in all states of a case that a guard admits.
+
+        Values of a first state are taken for it, until no state differs in any that is left.
+        """
+        key = case, guard
+        if key not in self._forced:
+            self._forced[key] = self._same(self._solver(case, guard))
+        return self._forced[key]
+
+    def _same(self, solver: Z3) -> Case:
+        left: dict[Node, int] = {}
+        while str(solver.check()) == "sat":
+            model = solver.model()
+            values = {node: self._value(model, node) for node in left or self.system.state}
+            if left:
+                left = {node: n for node, n in left.items() if values[node] == n}
+            else:
+                left = {node: n for node, n in values.items() if not _data(node) or n == 0}
+            if not left:
+                break
+            solver.push()
+            solver.add(z3.Not(z3.And([self._equal(node, n) for node, n in left.items()])))
+        return tuple(left.items())
+
+    def _value(self, model: Z3, node: Node) -> int:
+        found = model.eval(self.terms.term(node), model_completion=True)
+        if z3.is_bv(found):
+            return int(found.as_long())
+        return int(z3.is_true(found))
+
+
+def _data(node: Node) -> bool:
+    return isinstance(node.type, SortT)

@@ -1,0 +1,134 @@
+"""The machine `pci-hotplug`: vIOMMUs and devices that come to PCI buses, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spec.language import NONE, Bounds, Machine, Shape, Teardown, count
+from spec.pci.bus import DeviceType, PCIHost
+from spec.pci.hotplug import kvm_arch_fixup_msi_route, pcibus_machine_done, viommu_realize
+from spec.pci.passthrough import pci_qdev_realize, pci_qdev_unrealize
+
+
+def shape(values: Mapping[str, int]) -> Shape:
+    """The first root bus has a bridge for each other bus, and one slot more.
+
+    Of the other buses a conventional one has `conventional` slots, a further root bus one.
+    """
+    conventional, roots = values["conventional"], values["roots"]
+    others = ([False] if conventional else []) + [True] * (roots - 1)
+    first_bus = [(1, devfn) for devfn in range(len(others) + 1)]
+    behind = [
+        (number, devfn)
+        for number, express in enumerate(others, 2)
+        for devfn in range(1 if express else conventional)
+    ]
+    slots = first_bus + behind
+    spaces = [(True, 0, 0), (False, 0, 0)] + [
+        (False, viommu, slot)
+        for viommu in range(1, values["viommus"] + 1)
+        for slot in range(1, len(slots) + 1)
+    ]
+    sizes = {
+        "buses": 1 + len(others),
+        "slots": len(slots),
+        "viommus": values["viommus"],
+        "spaces": len(spaces),
+    }
+    return Shape(
+        sizes,
+        {
+            "buses": {
+                "express": (True, *others),
+                "root": (True, *others),
+                "parent_dev": (0, *range(1, len(others) + 1)),
+            },
+            "slots": {
+                "bus": tuple(bus for bus, _ in slots),
+                "devfn": tuple(devfn for _, devfn in slots),
+            },
+            "spaces": {
+                "memory": tuple(memory for memory, _, _ in spaces),
+                "iommu": tuple(iommu for _, iommu, _ in spaces),
+                "requester": tuple(requester for _, _, requester in spaces),
+            },
+        },
+    )
+
+
+def init(s: PCIHost) -> None:
+    """A machine before its command line is read: the buses, and the bridges to them."""
+    for bus in s.buses:
+        if bus.parent_dev != NONE:
+            s.slots[bus.parent_dev].dev = DeviceType.BRIDGE
+            s.slots[bus.parent_dev].on_bus = True
+
+
+def no_endpoint(s: PCIHost) -> bool:
+    """The machine is ready, and of all devices only bridges and root ports are left."""
+    return s.machine_ready and all(
+        x.dev in (DeviceType.NONE, DeviceType.BRIDGE) and x.idev == NONE for x in s.slots
+    )
+
+
+def left(s: PCIHost) -> int:
+    """How many endpoints there are, and the end of the command line: what a teardown lowers."""
+    return count(x.dev not in (DeviceType.NONE, DeviceType.BRIDGE) for x in s.slots) + (
+        0 if s.machine_ready else 1
+    )
+
+
+PCI_HOTPLUG = Machine(
+    name="pci-hotplug",
+    title="Devices that come to a PCI bus, and the vIOMMU before it",
+    about="""
+    A device comes to its bus, its vIOMMU is asked whether it takes it, it gets the address space of
+    its DMA, VFIO attaches it and gives its host IOMMU device to the vIOMMU: do_pci_register_device
+    and what it calls, and the callbacks of PCIIOMMUOps of the emulated SMMU, of VT-d and of the
+    accelerated SMMU, which has them all: 001 07/37, 08/37, 10/37 to 12/37, 16/37, 17/37; 000.
+
+    Events: a vIOMMU is made for a root bus, for that bus only or for all, with an MSI doorbell or
+    without one; a device of any kind is plugged into any slot, cold or hot, before a vIOMMU or
+    after; the machine is ready; a device uses an MSI; a device is unplugged. VFIO's attach, the
+    vIOMMU that is given a device and what follows in the realize may each fail.
+
+    Behind a PCIe-to-PCI bridge all devices have the requester id of slot 0 of its bus, used or not.
+
+    Not here: bridges that are unplugged, or have the requester id of their own slot for what is
+    behind them; nested ones; root buses that bypass the IOMMU; what the vIOMMU does with a device,
+    and why it refuses one; ATS, PRI and IOTLB notifiers, which find the vIOMMU in the same way.
+    """,
+    state=PCIHost,
+    init=init,
+    actions=(
+        viommu_realize,
+        pci_qdev_realize,
+        pcibus_machine_done,
+        kvm_arch_fixup_msi_route,
+        pci_qdev_unrealize,
+    ),
+    shape=shape,
+    teardown=Teardown(
+        actions=(pcibus_machine_done, pci_qdev_unrealize), empty=no_endpoint, rank=left
+    ),
+    bounds={
+        "small": Bounds(
+            {"viommus": 1, "conventional": 2, "roots": 1},
+            "A PCIe-to-PCI bridge with two devices behind it, which are a group, and a device "
+            "beside it; one vIOMMU.",
+            2616, 20270, 8,
+        ),
+        "roots": Bounds(
+            {"viommus": 2, "conventional": 0, "roots": 2},
+            "Two root buses with a device each, and two vIOMMUs: on one bus each, or one for both, "
+            "or both on one.",
+            3151, 18242, 7,
+            ("a-group-of-two",),
+        ),
+        "standard": Bounds(
+            {"viommus": 2, "conventional": 2, "roots": 2},
+            "Two root buses, and a bridge with two devices below the first.",
+            137544, 1378742, 11,
+        ),
+    },
+)  # fmt: skip

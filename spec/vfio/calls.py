@@ -1,0 +1,133 @@
+"""The calls that QEMU's VFIO core makes of an iommufd, with groups and vIOMMUs.
+
+Each may also fail for reasons outside the model (`fault`). A driver that refuses to attach leaves
+all as it was, so it is the same as a call that fails.
+"""
+
+from __future__ import annotations
+
+from spec.iommufd.calls import put_parent
+from spec.iommufd.objects import Device, Errno, Kind, Object, free_object
+from spec.iommufd.uapi.alloc import iommufd_hwpt_alloc, iommufd_viommu_alloc
+from spec.iommufd.uapi.attach import (
+    iommufd_device_detach,
+    refusal,
+    take_over,
+    vfio_detach,
+)
+from spec.iommufd.uapi.lifetime import iommufd_ioctl_destroy
+from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, set_group_hwpt
+from spec.language import NONE, NULL, Fault, Id, host_call, limit, mirrors
+
+
+def ids_left(s: Uapi) -> None:
+    """The bounds have an id for what QEMU makes next."""
+    limit(any(o.kind == Kind.FREE for o in s.objects), "objects")
+
+
+@mirrors("kernel R2.1", "kernel R2.2")
+@host_call(
+    "iommufd_backend_alloc_hwpt dev_id={dev} pt_id={pt} nest_parent={nest_parent} "
+    "out_hwpt={out} ({ret})",
+    fails=Errno.ENOMEM,
+)
+def vfio_alloc_hwpt(
+    s: Uapi, dev: Id[Device], pt: Id[Object], nest_parent: bool, fault: Fault
+) -> tuple[Errno, Id[Object]]:
+    """IOMMU_HWPT_ALLOC without data: over an IOAS, or the abort or bypass of a vIOMMU."""
+    ids_left(s)
+    return iommufd_hwpt_alloc(
+        s, s.devices[dev].object, pt, nest_parent, False, False, NONE, NULL
+    )
+
+
+@mirrors("kernel R3.1")
+@host_call("iommufd_backend_alloc_viommu dev_id={dev} hwpt={hwpt} viommu={out} ({ret})",
+           fails=Errno.ENOMEM)
+def iommufd_backend_alloc_viommu(
+    s: Uapi, dev: Id[Device], hwpt: Id[Object], fault: Fault
+) -> tuple[Errno, Id[Object]]:
+    """IOMMU_VIOMMU_ALLOC over a nesting parent."""
+    ids_left(s)
+    return iommufd_viommu_alloc(s, s.devices[dev].object, hwpt)
+
+
+@mirrors("kernel R0.6")
+@host_call("iommufd_backend_free_id id={obj} ({ret})", fails=Errno.EBUSY)
+def vfio_free_id(s: Uapi, obj: Id[Object], fault: Fault) -> Errno:
+    """IOMMU_DESTROY."""
+    return iommufd_ioctl_destroy(s, obj)
+
+
+@mirrors("kernel R7.2", "kernel R7.3")
+@host_call("iommufd_cdev_attach_ioas_hwpt {dev} id={pt} ({ret})", fails=Errno.ENOMEM)
+def vfio_attach_pt(s: Uapi, dev: Id[Device], pt: Id[Object], fault: Fault) -> Errno:
+    """VFIO_DEVICE_ATTACH_IOMMUFD_PT of an HWPT: attach at first, replace from then on."""
+    if s.devices[dev].object == NONE:
+        return Errno.EINVAL
+    if absent(s, pt):
+        return Errno.ENOENT
+    if s.objects[pt].kind not in (Kind.HWPT_PAGING, Kind.HWPT_NESTED):
+        return Errno.EINVAL
+    replace = s.devices[dev].attached != NONE
+    err = refusal(s, dev, False, pt, replace)
+    if err != Errno.OK:
+        return err
+    old = group_hwpt(s, dev, False)
+    set_group_hwpt(s, dev, False, pt)
+    take_over(s, dev, False, old, pt, replace)
+    return Errno.OK
+
+
+@mirrors("kernel R7.7")
+@host_call("iommufd_cdev_detach_ioas_hwpt {dev} ({ret})", fails=Errno.EBUSY)
+def vfio_detach_pt(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_DETACH_IOMMUFD_PT."""
+    vfio_detach(s, dev, False)
+    return Errno.OK
+
+
+@mirrors("kernel R0.7")
+@host_call("iommufd_cdev_attach_ioas_hwpt {dev} id={ioas} ({ret})", fails=Errno.ENOMEM)
+def vfio_access_attach(s: Uapi, dev: Id[Device], ioas: Id[Object], fault: Fault) -> Errno:
+    """VFIO_DEVICE_ATTACH_IOMMUFD_PT of an mdev: an access, which holds the IOAS itself."""
+    if absent(s, ioas):
+        return Errno.ENOENT
+    if s.objects[ioas].kind != Kind.IOAS:
+        return Errno.EINVAL
+    s.objects[s.devices[dev].object].parent = ioas
+    s.objects[ioas].refs += 1
+    return Errno.OK
+
+
+@mirrors("kernel R0.7")
+def iommufd_access_detach(s: Uapi, dev: Id[Device]) -> None:
+    """An access lets go of the IOAS, if it has one."""
+    obj = s.devices[dev].object
+    put_parent(s, obj)
+    s.objects[obj].parent = NONE
+
+
+@mirrors("kernel R0.7")
+@host_call("iommufd_cdev_detach_ioas_hwpt {dev} ({ret})", fails=Errno.EBUSY)
+def vfio_access_detach(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_DETACH_IOMMUFD_PT of an mdev."""
+    iommufd_access_detach(s, dev)
+    return Errno.OK
+
+
+@mirrors("kernel R6.3")
+def vfio_unbind(s: Uapi, dev: Id[Device]) -> None:
+    """Close of a device's file: what is attached is detached, and its id is free."""
+    if s.devices[dev].attached != NONE:
+        iommufd_device_detach(s, dev, False)
+    iommufd_access_detach(s, dev)
+    free_object(s, s.devices[dev].object)
+    s.devices[dev].object = NONE
+
+
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
+@host_call("vfio_device_get_info {dev} ({ret})", fails=Errno.EIO)
+def vfio_device_get_info(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_GET_INFO: how many regions and interrupts a device has."""
+    return Errno.OK

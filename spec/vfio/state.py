@@ -1,0 +1,95 @@
+"""What QEMU's VFIO core remembers: containers in address spaces, HWPTs in containers, devices."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated
+
+from spec.iommufd.objects import Device, Iommufd, Object
+from spec.iommufd.uapi.state import Uapi
+from spec.language import CONST, Id, IdSet, Record, Table
+from spec.memory.section import Section
+
+
+class VFIOAddressSpace(Record):
+    """An address space that devices are in: system memory, or one that a vIOMMU translates.
+
+    `translated` are the sections that the guest's vIOMMU maps there; system memory has none.
+    """
+
+    iommu: Annotated[bool, CONST]
+    translated: IdSet[Section]
+
+
+class VFIOIOMMUFDContainer(Record):
+    """The IOAS of an address space on an iommufd. A row is free while `space` is none.
+
+    A container without an iommufd is of the legacy kind, which has its own tables in the kernel.
+    `bypass_ro`: it maps nothing read-only. `incomplete`: a mapping of the guest was refused.
+    """
+
+    space: Id[VFIOAddressSpace]
+    be: Id[Iommufd]
+    ioas_id: Id[Object]
+    bypass_ro: bool
+    listening: bool
+    incomplete: bool
+
+
+class VFIOIOASHwpt(Record):
+    """An HWPT of a container and the flag it was made with. A row is free without a container."""
+
+    container: Id[VFIOIOMMUFDContainer]
+    hwpt_id: Id[Object]
+    nest_parent: bool
+
+
+class VFIOKind(IntEnum):
+    """What a VFIO device is: a PCI device with iommufd or the legacy backend, or an mdev."""
+
+    PCI = 0
+    LEGACY = 1
+    MDEV = 2
+
+
+class VFIODevice(Record):
+    """A VFIO device of the guest, in the address space that its place on the PCI buses gives it.
+
+    `nesting`: the vIOMMU before it wants nesting parents. `container` and `hwpt` are where it is,
+    `attached` is what QEMU has attached it to, `hiod` its host IOMMU device, which the vIOMMU knows
+    while `hiod_set`. `incompatible`: the kernel's last answer was that nothing there is for it.
+    """
+
+    kind: Annotated[VFIOKind, CONST]
+    dev: Annotated[Id[Device], CONST]
+    space: Annotated[Id[VFIOAddressSpace], CONST]
+    nesting: Annotated[bool, CONST]
+    container: Id[VFIOIOMMUFDContainer]
+    hwpt: Id[VFIOIOASHwpt]
+    attached: Id[Object]
+    hiod: bool
+    hiod_set: bool
+    incompatible: bool
+
+    def label(self) -> str:
+        """A name such as QEMU gives to a device."""
+        return f"dev{int(self.id)}"
+
+
+class VFIOState(Uapi):
+    """QEMU's VFIO core, the accelerated vIOMMU before some of its devices, and the host below.
+
+    `viommu`, `abort_hwpt` and `bypass_hwpt` are what the vIOMMU has made, none without a device.
+    `gbpa_abort`: the guest's GBPA.ABORT. `deferred` are ids whose DESTROY was refused and that are
+    destroyed later.
+    """
+
+    gbpa_abort: bool
+    viommu: Id[Object]
+    abort_hwpt: Id[Object]
+    bypass_hwpt: Id[Object]
+    deferred: IdSet[Object]
+    spaces: Table[VFIOAddressSpace]
+    containers: Table[VFIOIOMMUFDContainer]
+    hwpts: Table[VFIOIOASHwpt]
+    vdevs: Table[VFIODevice]

@@ -1,0 +1,211 @@
+"""A device on its bus: what it gets there, who is asked, and what a refusal leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checkers.explicit import explore
+from invariants import complete
+from spec.iommufd.objects import Errno
+from spec.language import Variant, build
+from spec.language.program import Kind
+from spec.machines import MACHINES
+from spec.pci.bus import DeviceType, Doorbell, IOMMUType
+from spec.variants import VARIANTS
+
+MACHINE = MACHINES["pci-hotplug"]
+Step = tuple[str, *tuple[int, ...]]
+
+BRIDGE, BESIDE, SLOT_0, SLOT_1 = 1, 2, 3, 4
+READY: Step = ("pcibus_machine_done",)
+
+
+def viommu(kind: IOMMUType, bus: int = 1, per_bus: int = 0, msi: int = 1) -> Step:
+    return ("viommu_realize", bus, kind, per_bus, msi)
+
+
+def plug(slot: int, dev: DeviceType, fault: int = 0) -> Step:
+    return ("pci_qdev_realize", slot, dev, fault)
+
+
+def unplug(slot: int) -> Step:
+    return ("pci_qdev_unrealize", slot)
+
+
+ACCEL = viommu(IOMMUType.SMMUV3_ACCEL)
+SMMU = viommu(IOMMUType.SMMUV3)
+VTD = viommu(IOMMUType.INTEL_IOMMU)
+
+
+def run(
+    *steps: Step, bounds: str = "small", variant: str | None = None
+) -> tuple[list[int], dict[int, dict[str, Any]]]:
+    """The answer of each step, and the slots as they are then."""
+    design: Variant | None = VARIANTS[variant] if variant else None
+    program = build(complete(MACHINE), bounds, design)
+    store = program.store()
+    (state,) = program.initial()
+    results = []
+    for name, *values in steps:
+        fault = values.pop() if name == "pci_qdev_realize" else 0
+        outcome = program.run(program.action(name), state, tuple(values), fault)
+        assert outcome.kind is Kind.DONE, (name, values, outcome)
+        state = outcome.state
+        results.append(outcome.result)
+    store.load(state)
+    return results, {int(x.id): slot(store.state, x) for x in store.tables["slots"]}
+
+
+def slot(s: Any, x: Any) -> dict[str, Any]:
+    """A slot with the address spaces by their names."""
+    names = {0: None} | {int(space.id): space.label() for space in s.spaces}
+    return {
+        "dev": DeviceType(x.dev),
+        "dma": names[int(x.bus_master_as)],
+        "vfio": names[int(x.vfio_as)],
+        "nesting": bool(x.nesting_parent),
+        "idev": int(x.idev),
+        "doorbell": Doorbell(x.doorbell),
+    }
+
+
+@pytest.mark.parametrize("bounds", ["small", "roots"])
+def test_figures_are_exact(bounds: str) -> None:
+    found = explore(build(complete(MACHINE), bounds), symmetry=False)
+    declared = MACHINE.bounds[bounds]
+    assert found.exhausted
+    assert not found.first
+    assert (found.states, found.transitions, found.depth) == (
+        declared.states, declared.transitions, declared.depth
+    )
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_device_of_an_accelerated_smmu_has_memory_and_its_bridge_the_iommu(hot: bool) -> None:
+    come = plug(BESIDE, DeviceType.VFIO_IOMMUFD)
+    steps = (ACCEL, READY, come) if hot else (ACCEL, come, READY)
+    results, slots = run(*steps)
+    assert results == [0, 0, 0]
+    assert slots[BRIDGE]["dma"] == "iommu1-slot1"
+    assert slots[BESIDE]["dma"] == slots[BESIDE]["vfio"] == "shared-sysmem"
+    assert slots[BESIDE]["nesting"]
+    assert slots[BESIDE]["idev"] == 1
+
+
+def test_without_a_viommu_it_is_memory_itself() -> None:
+    _, slots = run(plug(BESIDE, DeviceType.VFIO_LEGACY), READY)
+    assert (slots[BESIDE]["dma"], slots[BESIDE]["vfio"]) == ("memory", "memory")
+    assert (slots[BESIDE]["nesting"], slots[BESIDE]["idev"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "dev", [DeviceType.EMULATED, DeviceType.VFIO_LEGACY, DeviceType.VFIO_MDEV]
+)
+@pytest.mark.parametrize("place", [BESIDE, SLOT_0, SLOT_1])
+def test_what_the_host_does_not_translate_for_is_refused(dev: DeviceType, place: int) -> None:
+    results, slots = run(ACCEL, READY, plug(place, dev))
+    assert results[-1] == Errno.EINVAL
+    assert slots == run(ACCEL, READY)[1]
+
+
+def test_behind_a_bridge_two_devices_are_one() -> None:
+    _, slots = run(
+        VTD, plug(SLOT_1, DeviceType.EMULATED), READY, plug(SLOT_0, DeviceType.VFIO_IOMMUFD)
+    )
+    assert slots[SLOT_0]["dma"] == slots[SLOT_1]["dma"] == "iommu1-slot3"
+    assert run(VTD, READY, plug(BESIDE, DeviceType.EMULATED))[1][BESIDE]["dma"] == "iommu1-slot2"
+
+
+def test_as_posted_the_neighbour_in_slot_0_decides() -> None:
+    """It lets an emulated device in, and gives it memory that no IOMMU translates."""
+    steps = (ACCEL, READY, plug(SLOT_1, DeviceType.EMULATED))
+    posted = "pci-hotplug-slot-0-is-asked"
+    assert run(*steps)[0][-1] == Errno.EINVAL
+    assert run(*steps, variant=posted)[1][SLOT_1]["dma"] == "iommu1-slot3"
+    host = plug(SLOT_0, DeviceType.VFIO_IOMMUFD)
+    _, slots = run(ACCEL, READY, host, plug(SLOT_1, DeviceType.EMULATED), variant=posted)
+    assert slots[SLOT_1]["dma"] == "shared-sysmem"
+    own, theirs = (
+        run(ACCEL, READY, plug(SLOT_1, DeviceType.VFIO_IOMMUFD), variant=name)[1][SLOT_1]["dma"]
+        for name in (None, posted)
+    )
+    assert (own, theirs) == ("shared-sysmem", "iommu1-slot3")
+
+
+def test_before_the_move_a_hot_plugged_device_got_the_address_space_of_no_device() -> None:
+    steps = (ACCEL, READY, plug(BESIDE, DeviceType.VFIO_IOMMUFD))
+    _, slots = run(*steps, variant="pci-hotplug-bus-master-first")
+    assert (slots[BESIDE]["dma"], slots[BESIDE]["vfio"]) == ("iommu1-slot2", "shared-sysmem")
+
+
+@pytest.mark.parametrize(
+    ("first", "err"),
+    [
+        (plug(BESIDE, DeviceType.EMULATED), Errno.EBUSY),
+        (plug(SLOT_1, DeviceType.VFIO_IOMMUFD), Errno.EBUSY),
+        (plug(BESIDE, DeviceType.BRIDGE), Errno.OK),
+    ],
+)
+def test_a_viommu_that_comes_after_what_it_refuses_is_refused(first: Step, err: Errno) -> None:
+    results, slots = run(first, ACCEL, READY)
+    assert results == [0, err, 0]
+    assert (slots[BESIDE]["dma"] in ("memory", None)) == (err != Errno.OK)
+
+
+def test_an_emulated_device_may_come_before_an_emulated_viommu() -> None:
+    assert run(plug(BESIDE, DeviceType.EMULATED), SMMU, READY)[1][BESIDE]["dma"] == "iommu1-slot2"
+
+
+@pytest.mark.parametrize(("kind", "fault"), [(VTD, 1), (VTD, 2), (VTD, 3), (SMMU, 1), (SMMU, 2)])
+def test_a_realize_that_fails_leaves_nothing(kind: Step, fault: int) -> None:
+    results, slots = run(kind, READY, plug(BESIDE, DeviceType.VFIO_LEGACY, fault))
+    assert results[-1] != Errno.OK
+    assert slots == run(kind, READY)[1]
+
+
+def test_an_unplugged_device_is_taken_back_and_may_come_again() -> None:
+    come = plug(BESIDE, DeviceType.VFIO_IOMMUFD)
+    results, slots = run(ACCEL, READY, come, unplug(BESIDE), come)
+    assert results == [0, 0, 0, 0, 0]
+    assert slots[BESIDE]["idev"] == 1
+    again, _ = run(ACCEL, READY, come, unplug(BESIDE), come, variant="pci-hotplug-not-unset")
+    assert again[-1] == Errno.EEXIST
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [(ACCEL, Doorbell.DIRECT), (SMMU, Doorbell.WALKED)]
+)
+def test_who_knows_the_doorbell(kind: Step, found: Doorbell) -> None:
+    steps = (kind, READY, plug(BESIDE, DeviceType.VFIO_IOMMUFD))
+    _, slots = run(*steps, ("kvm_arch_fixup_msi_route", BESIDE))
+    assert slots[BESIDE]["doorbell"] == found
+
+
+def test_an_accelerated_smmu_needs_an_msi_controller() -> None:
+    assert run(viommu(IOMMUType.SMMUV3_ACCEL, msi=0))[0] == [Errno.EINVAL]
+
+
+@pytest.mark.parametrize(
+    ("steps", "err", "spaces"),
+    [
+        ((viommu(IOMMUType.SMMUV3),), [0], ("iommu1-slot2", "iommu1-slot3")),
+        ((viommu(IOMMUType.SMMUV3, per_bus=1),), [0], ("iommu1-slot2", "memory")),
+        ((viommu(IOMMUType.SMMUV3, 2, per_bus=1),), [0], ("memory", "iommu1-slot3")),
+        ((SMMU, SMMU), [0, Errno.EEXIST], ("iommu1-slot2", "iommu1-slot3")),
+        (
+            (viommu(IOMMUType.SMMUV3, 1, 1), viommu(IOMMUType.SMMUV3, 2, 1)),
+            [0, 0],
+            ("iommu1-slot2", "iommu2-slot3"),
+        ),
+    ],
+)
+def test_each_root_bus_has_its_viommu_or_that_of_the_first(
+    steps: tuple[Step, ...], err: list[int], spaces: tuple[str, str]
+) -> None:
+    results, slots = run(
+        *steps, READY, plug(2, DeviceType.EMULATED), plug(3, DeviceType.EMULATED), bounds="roots"
+    )
+    assert results[: len(err)] == err
+    assert (slots[2]["dma"], slots[3]["dma"]) == spaces
