@@ -172,9 +172,15 @@ def test_a_witness_that_is_not_reached_and_an_action_that_never_fires() -> None:
     assert "enter_impatiently, leave" in found[ACTIONS].detail
 
 
+def never(s: Mutex, process: Id[Process]) -> None:
+    """Never enabled."""
+    require(s.locked and not s.locked)
+
+
 def test_bounds_that_are_too_narrow_for_an_action_say_so_and_are_held_to_it() -> None:
-    narrow = {"small": replace(CUT_MUTEX.bounds["small"], without=("enter_impatiently", "leave"))}
-    assert rows(build(replace(CUT_MUTEX, bounds=narrow), "small"))[ACTIONS].verdict is Verdict.HOLDS
+    narrow = {"small": replace(MUTEX.bounds["small"], without=("never",))}
+    machine = replace(MUTEX, actions=(*MUTEX.actions, never), bounds=narrow)
+    assert rows(build(machine, "small"))[ACTIONS].verdict is Verdict.HOLDS
     wrong = {"small": replace(MUTEX.bounds["small"], without=("leave",))}
     found = rows(build(replace(MUTEX, bounds=wrong), "small"))[ACTIONS]
     assert (found.verdict, found.detail.split(";")[0]) == (Verdict.VIOLATED, "never enabled: leave")
