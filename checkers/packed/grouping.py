@@ -13,7 +13,7 @@ from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Support
 from checkers.packed.source import Atom, Group
 
-DEAR: Final = 40
+DEAR: Final = 20
 """A slice not seen before costs as much as so many look-ups. (It costs more; but of the states to
 come a smaller part than of the sample has one.)"""
 

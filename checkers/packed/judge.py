@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from checkers.explicit.workers import able
-from checkers.packed.aside import Aside
 from checkers.packed.packing import Packing
 from checkers.packed.source import Group, tallies
 from checkers.packed.tally import Lanes
-from checkers.packed.texts import Unusual
 
 V = TypeVar("V")
-
-WIDE = 4000
-"""From the first level with so many states on, another process judges them."""
-
 
 class Memo(dict[int, V]):
     """What a function gives, kept."""
@@ -46,14 +38,10 @@ class Judged:
 
 
 class Judge:
-    """Judges levels; with several jobs in a process of its own."""
+    """Judges levels."""
 
-    def __init__(
-        self, packing: Packing, lanes: Lanes, groups: Sequence[Group], jobs: int
-    ) -> None:
-        self.lanes, self.jobs = lanes, jobs
-        self.levels: list[Judged] = []
-        self.aside: Aside[Judged] | None = None
+    def __init__(self, packing: Packing, lanes: Lanes, groups: Sequence[Group]) -> None:
+        self.lanes = lanes
         ones = [1 << lane.shift for lane in lanes.actions]
         lower = 1 << lanes.lower.shift if lanes.lower.width else 0
         starts = [lanes.start] + [0] * (len(groups) - 1)
@@ -61,32 +49,6 @@ class Judge:
             Memo(tallies(packing, group, start, ones, lower))
             for group, start in zip(groups, starts, strict=True)
         ])
-
-    def add(self, level: Iterable[int]) -> None:
-        """Judge a level, sooner or later."""
-        try:
-            batch = array("Q", level)
-        except OverflowError:
-            # A step from a state that was not judged yet, and out of some range, makes no state.
-            raise Unusual from None
-        if self.aside is None and self.jobs > 1 and len(batch) >= WIDE and able():
-            self.aside = Aside(self.look)
-        if self.aside is None:
-            self.levels.append(self.look(batch))
-        else:
-            self.aside.give(batch)
-
-    def usual(self, every: bool = False) -> bool:
-        """Whether all is as it should be in the levels judged until now, or in all."""
-        if self.aside is not None:
-            self.levels += self.aside.answers(every)
-        return all(level.usual for level in self.levels)
-
-    def close(self) -> None:
-        """No level more."""
-        if self.aside is not None:
-            self.aside.close()
-            self.aside = None
 
     def look(self, level: Iterable[int]) -> Judged:
         """Judge a level."""

@@ -2,8 +2,10 @@
 
 An action with given parameters looks at a few variables of a state, and what it adds to the state,
 as a number, depends on nothing else. So for each group of them a table from slices of a state to
-what they add is filled as it is needed, and a step is a look-up and an addition. Another process
-adds up tallies of the same slices, which say whether the rules hold. No parents are kept.
+what they add is filled as it is needed, and a step is a look-up and an addition. Tallies of the
+same slices are added up, which say whether the rules hold, and what steps there are: so of steps
+that commute not all need be looked up. No parents are kept. With several jobs two processes own the
+states of one side each, and exchange at each level the states that the other one owns.
 
 This answers only where nothing is wrong. When a rule is broken, a check fails, a bound cuts, or
 the rank does not show that all can be taken down, the answer is None, and the ordinary search is to
@@ -14,18 +16,22 @@ of what is interchangeable, and is not to be asked where something is.
 
 from __future__ import annotations
 
-import itertools
+import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Sequence
 from typing import Final
 
 from checkers.columns.found import Explored
 from checkers.explicit.search import BEAT, memory_mib, wanted
+from checkers.explicit.workers import able
+from checkers.packed.aside import Aside
+from checkers.packed.classes import Classes, classes, sides
 from checkers.packed.grouping import apart, merged, with_atoms
-from checkers.packed.judge import Judge, Memo
+from checkers.packed.judge import Judge, Judged
 from checkers.packed.packing import Packing
+from checkers.packed.part import NOTHING, Done, Expansion, Part
 from checkers.packed.parts import Move, Ranges, moves
-from checkers.packed.source import Group, steps
 from checkers.packed.tally import lanes
 from checkers.packed.texts import Unusual
 from checkers.result import TEARDOWN, Limits, Progress
@@ -43,10 +49,8 @@ LARGE: Final = 40_000
 SAMPLE: Final = 4000
 """With so many states known the moves are grouped by the slices that these have."""
 
-CHUNK: Final = 2000
-"""States expanded between two looks at the limits."""
-
-Expand = Callable[[Iterable[int], Callable[[Iterable[int]], None]], None]
+WIDE: Final = 4000
+"""From the first level with so many states on, two processes have a part of them each."""
 
 
 def explore(
@@ -79,9 +83,13 @@ class _Search:
         self.found = Explored(program)
         self.packing = Packing(Ranges(program))
         self.moves = self._moves() if self.packing.bits <= WORD else []
-        self.known: set[int] = set()
-        self.judge: Judge | None = None
-        self.levels: list[set[int]] = []
+        self.classes = Classes()
+        self.counts: list[int] = []
+        self.unjudged: list[list[int]] = []
+        self.judged: list[list[Judged]] = []
+        self.aside: Aside[Done | None] | None = None
+        self.processes = 1
+        self.leaving = self.arrived = NOTHING
         self.memory = memory_mib()
 
     def _moves(self) -> list[Move]:
@@ -100,16 +108,17 @@ class _Search:
     def run(self) -> Explored | None:
         """Level by level until nothing is new or a limit is met."""
         found = self.found
+        usual = True
         try:
-            usual = self._levels()
+            self._levels()
         except Unusual:
             usual = False
         except KeyboardInterrupt:
-            self.limits.interrupted = usual = True
+            self.limits.interrupted = True
             found.stopped = f"interrupted at depth {found.depth}"
         finally:
-            if self.judge is not None:
-                self.judge.close()
+            if self.aside is not None:
+                self.aside.close()
         if not usual:
             return None
         self._count()
@@ -118,95 +127,117 @@ class _Search:
         found.bytes_per_state = grown / max(1, found.states)
         return found
 
-    def _levels(self) -> bool:
-        """Whether all was as usual."""
-        found = self.found
-        level = {self.packing.pack(state) for state in self.program.initial()}
-        self.known |= level
-        self._group(apart(self.moves))
-        self.levels.append(level)
-        while level and not found.stopped:
-            fresh = self._expanded(level)
-            if found.stopped:
-                break
-            self.known |= fresh
-            found.depth += bool(fresh)
-            level = fresh
-            self.levels.append(level)
-            if self.judge is None and len(self.known) >= SAMPLE:
-                self._regroup(list(itertools.islice(level, SAMPLE)))
-            if self.judge is not None and not self._judged(self.judge):
-                return False
-        if self.judge is None:
-            self._begin(list(self.known))
-        assert self.judge is not None
-        return self._judged(self.judge, True)
+    def _levels(self) -> None:
+        """All levels."""
+        start = {self.packing.pack(state) for state in self.program.initial()}
+        expansion = Expansion(self.packing, [(), (), apart(self.moves)])
+        self.part = Part(set(), [(), start], expansion, self._limit)
+        while self._level():
+            if self.part.judge is None:
+                self._prepare()
+            elif self.aside is None and self.limits.jobs > 1 and able():
+                self._divide()
+        if self.part.judge is None:
+            self._begin([state for level in self.unjudged for state in level])
 
-    def _expanded(self, level: set[int]) -> set[int]:
-        """The states that are new, one step from a level; none is kept if a limit is met."""
-        new: set[int] = set()
-        states = list(level)
-        for start in range(0, len(states), CHUNK):
-            self.expand(states[start : start + CHUNK], new.update)
-            self._tell(len(states) - start)
-            if self._limited():
-                break
-        return new - self.known
+    def _level(self) -> bool:
+        """One level, here and in the other process; False if it was the last one."""
+        part, found = self.part, self.found
+        if self.aside is not None:
+            self.aside.give(self.leaving)
+        done = [part.advance(self.arrived)]
+        if self.aside is not None:
+            done += [_usual(answer) for answer in self.aside.answers(True)]
+            self.leaving, self.arrived = done[0].away, done[1].away
+        states = sum(each.states for each in done)
+        if not states:
+            return False
+        self.counts.append(states)
+        found.depth = len(self.counts) - 1
+        self.judged.append([each.judged for each in done if each.judged is not None])
+        if part.judge is None:
+            self.unjudged.append([*part.level[0], *part.level[1]])
+        for limit in (each.limit for each in done if each.limit):
+            found.stopped = f"{limit} met at depth {found.depth}"
+        return not found.stopped
 
-    def _group(self, groups: list[Group]) -> None:
-        """Look these moves up together from now on."""
-        self.groups = groups
-        memos = [Memo(steps(self.packing, group)) for group in groups]
-        masks = [self.packing.mask(group.needs) for group in groups]
-        parts = [f"g{place}[s & {mask}]" for place, mask in enumerate(masks)]
-        names = ", ".join(f"g{place}" for place in range(len(memos)))
-        text = (
-            f"lambda {names}: lambda level, update: "
-            f"update([s + d for s in level for d in {' + '.join(parts)}])"
-        )
-        self.expand: Expand = eval(text)(*memos)
-
-    def _regroup(self, sample: list[int]) -> None:
-        self._group(merged(self.groups, self.packing, sample))
-        self._begin(sample)
+    def _prepare(self) -> None:
+        """Once there are enough states, group the moves as is best for such."""
+        if sum(self.counts) >= SAMPLE:
+            level = self.unjudged[-1]
+            sample = level[:: 1 + len(level) // SAMPLE]
+            self.classes = classes(self.moves)
+            self.part.expansion = Expansion.of(self.packing, self.classes, sample)
+            self._begin(sample)
 
     def _begin(self, sample: list[int]) -> None:
         """Begin to judge."""
         found = lanes(self.program, self.packing, self.moves, self.rules)
-        groups = with_atoms(self.groups, found.atoms, self.packing, sample)
-        self.judge = Judge(self.packing, found, groups, self.limits.jobs)
+        groups = merged(apart(self.moves), self.packing, sample)
+        groups = with_atoms(groups, found.atoms, self.packing, sample)
+        self.part.judge = judge = Judge(self.packing, found, groups)
+        self.judged = [[judge.look(level)] for level in self.unjudged]
+        self.unjudged.clear()
+        if not all(each.usual for level in self.judged for each in level):
+            raise Unusual
 
-    def _judged(self, judge: Judge, every: bool = False) -> bool:
-        """Have the levels judged that are found, and say whether all is as usual until now."""
-        for level in self.levels:
-            judge.add(level)
-        self.levels.clear()
-        return judge.usual(every)
+    def _divide(self) -> None:
+        """Have another process own one side of the states, if the next level is large."""
+        part = self.part
+        level = [state for states in part.new for state in states]
+        if len(level) < WIDE:
+            return
+        mask = sides(self.packing, self.classes, level[:: 1 + len(level) // WIDE])
+        if mask:
+            part.expansion.divided(mask)
+            self.part, other = part.half(mask, 0), part.half(mask, 1)
+            other.limit = lambda _: self._met()
+            self.processes = 2
+            self.aside = Aside(functools.partial(_answer, other))
 
     def _count(self) -> None:
         """The figures; the steps of a level that was not expanded to its end are not counted."""
-        found, judge = self.found, self.judge
-        found.states = len(self.known)
+        found = self.found
+        found.states = sum(self.counts)
+        expanded = self.judged[: found.depth] if found.stopped else self.judged
         found.fired = dict.fromkeys((rule.name for rule in self.program.actions), 0)
-        if judge is None:
-            return
-        expanded = judge.levels[: found.depth] if found.stopped else judge.levels
         for number, name in enumerate(found.fired):
-            found.fired[name] = sum(level.fired[number] for level in expanded)
-        found.witnessed = {name for level in judge.levels for name in level.witnessed}
+            found.fired[name] = sum(each.fired[number] for level in expanded for each in level)
+        found.witnessed = {
+            name for level in self.judged for each in level for name in each.witnessed
+        }
 
-    def _limited(self) -> bool:
-        limits, found = self.limits, self.found
+    def _limit(self, frontier: int) -> str:
+        """The limit that is met, if any; and tell how far it is."""
+        self._tell(frontier)
+        return self._met()
+
+    def _met(self) -> str:
+        limits = self.limits
         if limits.seconds and time.monotonic() - self.started > limits.seconds:
-            found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
-        elif limits.memory_mib and memory_mib() > limits.memory_mib:
-            found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"
-        return bool(found.stopped)
+            return f"time limit of {limits.seconds:g} s"
+        if limits.memory_mib and memory_mib() * self.processes > limits.memory_mib:
+            return f"memory limit of {limits.memory_mib} MiB"
+        return ""
 
     def _tell(self, frontier: int) -> None:
         now = time.monotonic()
         if now - self.beat >= BEAT:
             self.beat = now
-            states = len(self.known)
+            states = sum(self.counts)
             rate = states / max(now - self.started, 1e-9)
             self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))
+
+
+def _answer(part: Part, arrived: array[int]) -> Done | None:
+    """In the other process: what became of a level, or None if something is unusual."""
+    try:
+        return part.advance(arrived)
+    except Unusual:
+        return None
+
+
+def _usual(answer: Done | None) -> Done:
+    if answer is None:
+        raise Unusual
+    return answer

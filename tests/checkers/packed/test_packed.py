@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from checkers.explicit import check, search
 from checkers.explicit.engine import explored
-from checkers.packed.judge import Judge
+from checkers.packed import search as packed
+from checkers.packed.aside import Aside
+from checkers.packed.classes import classes
+from checkers.packed.part import Done, Part
+from checkers.packed.parts import Ranges, moves
 from checkers.packed.search import explore
+from checkers.packed.texts import Unusual
 from checkers.result import CRASH, Explorer, Limits, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import Device, Host, Kind, Slot, attach, detach, held
@@ -132,14 +139,94 @@ def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Judge, "usual", interrupt)
+    monkeypatch.setattr(Aside, "answers", interrupt)
     limits = Limits(jobs=2)
     found = explore(build(LIFETIMES, "S"), limits=limits)
     assert limits.interrupted
     assert found is not None
+    assert found.states > 0
     assert found.stopped.startswith("interrupted at depth")
+    assert_no_process_is_left()
+
+
+def assert_no_process_is_left() -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def in_the_other(monkeypatch: pytest.MonkeyPatch, done: Callable[[], object]) -> None:
+    """Have something done whenever the other process is to advance."""
+    own, advance = os.getpid(), Part.advance
+
+    def advanced(part: Part, *given: array[int]) -> Done:
+        if os.getpid() != own:
+            done()
+        return advance(part, *given)
+
+    monkeypatch.setattr(Part, "advance", advanced)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_states_are_divided_with_several_jobs(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    asides: list[object] = []
+    begin = Aside.__init__
+
+    def began(aside: Aside[object], work: Callable[[array[int]], object]) -> None:
+        asides.append(aside)
+        begin(aside, work)
+
+    monkeypatch.setattr(Aside, "__init__", began)
+    assert explore(build(LIFETIMES, "S"), limits=Limits(jobs=jobs)) is not None
+    assert len(asides) == jobs - 1
+    assert_no_process_is_left()
+
+
+def test_what_is_unusual_in_the_other_process_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusual() -> None:
+        raise Unusual
+
+    in_the_other(monkeypatch, unusual)
+    assert explore(build(LIFETIMES, "S"), limits=Limits(jobs=2)) is None
+    assert_no_process_is_left()
+
+
+def test_a_failure_of_the_other_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_the_other(monkeypatch, lambda: 1 // 0)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        explore(build(LIFETIMES, "S"), limits=Limits(jobs=2))
+    in_the_other(monkeypatch, lambda: os._exit(1))
+    with pytest.raises(RuntimeError, match="ended before its work was done"):
+        explore(build(LIFETIMES, "S"), limits=Limits(jobs=2))
+    assert_no_process_is_left()
+
+
+def test_a_limit_met_in_a_divided_level_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(LIFETIMES, "S")
+    full = explore(program)
+    own, met = os.getpid(), packed._Search._met
+    monkeypatch.setattr(
+        packed._Search, "_met", lambda s: met(s) if os.getpid() == own else "some limit"
+    )
+    found = explore(program, limits=Limits(jobs=2))
+    assert full is not None
+    assert found is not None
+    assert found.stopped == f"some limit met at depth {found.depth}"
+    assert found.states < full.states
+    assert 0 < found.transitions < full.transitions
+    assert_no_process_is_left()
+
+
+def test_attached_devices_are_first_and_later() -> None:
+    program = build(LIFETIMES, "S")
+    merger = Ranges(program)
+    every = [
+        move for number, rule in enumerate(program.actions)
+        for move in moves(merger, number, rule, None)
+    ]
+    found = classes(every)
+    names = [{program.actions[x.action].name for x in part} for part in (found.first, found.later)]
+    assert names == [{"attach", "detach"}] * 2
+    assert len(every) == len(found.first) + len(found.later) + len(found.other)
 
 
 def test_a_limit_is_met_at_a_level() -> None:
