@@ -52,6 +52,7 @@ class Expansion:
 
     def __init__(self, packing: Packing, groups: Sequence[Sequence[Group]]) -> None:
         self.packing = packing
+        self.groups = [group for part in groups for group in part]
         self.tables = [[self._table(group) for group in part] for part in groups]
         self.ways = self._ways(self.tables, 0)
 

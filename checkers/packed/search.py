@@ -173,7 +173,7 @@ class _Search:
     def _begin(self, sample: list[int]) -> None:
         """Begin to judge."""
         found = lanes(self.program, self.packing, self.moves, self.rules)
-        groups = merged(apart(self.moves), self.packing, sample)
+        groups = merged(self.part.expansion.groups, self.packing, sample)
         groups = with_atoms(groups, found.atoms, self.packing, sample)
         self.part.judge = judge = Judge(self.packing, found, groups)
         self.judged = [[judge.look(level)] for level in self.unjudged]
