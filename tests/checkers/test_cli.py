@@ -152,7 +152,7 @@ class TestCheck:
         assert run("check", "--engine", "all").exit_code == 3
 
     def test_violation_outranks_bounded(self, engines: dict[str, object]) -> None:
-        engines["symbolic"] = stub.undecided
+        engines["symbolic"], engines["stateful"] = stub.undecided, stub.silent
         assert run("check", "--variant", "frees-while-held", "--engine", "all").exit_code == 1
 
     def test_no_result_is_inconclusive(self, engines: dict[str, object]) -> None:

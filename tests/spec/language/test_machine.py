@@ -38,7 +38,7 @@ def test_sources_are_document_patch_and_function() -> None:
     assert sources_of(summary) == ()
 
 
-@pytest.mark.parametrize("text", ["", "qemu 1/2 f", "2 15/21 f", "002 15/21 f g"])
+@pytest.mark.parametrize("text", ["", "linux 1/2 f", "2 15/21 f", "002 15/21 f g"])
 def test_a_source_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(LanguageError, match="is not DOCUMENT PATCH FUNCTION") as caught:
         mirrors(text)(plain)
