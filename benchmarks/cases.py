@@ -20,6 +20,9 @@ from spec.language import Program
 LIMIT = 600.0
 """Seconds that an exploration or a proof may take; then its figures are those so far."""
 
+JOBS = 2
+"""Processes of our explorers and of a proof, as on a machine with two processors."""
+
 RANDOM_SECONDS = 20.0
 """Seconds of random runs."""
 
@@ -84,7 +87,7 @@ def _explored(program: Program, explorer: Explorer) -> Figures:
     """An exploration in this process; the rate is that of the search, when all is prepared."""
     names = COMPARED if program.machine.name == LIFETIME else frozenset[str]()
     before = _cpu()
-    limits = Limits(seconds=LIMIT, explorer=explorer)
+    limits = Limits(seconds=LIMIT, explorer=explorer, jobs=JOBS)
     found = explored(program, names, limits, symmetry=program.machine.name != LIFETIME)
     return rates({
         "states": found.states,
@@ -99,9 +102,9 @@ def _explored(program: Program, explorer: Explorer) -> Figures:
 
 
 def _cpu() -> float:
-    """Processor seconds of this process so far."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    """Processor seconds of this process so far, and of those it has waited for."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _stateful(program: Program) -> Figures:
@@ -120,7 +123,7 @@ def _stateful(program: Program) -> Figures:
 
 def _symbolic(program: Program) -> Figures:
     started = time.monotonic()
-    found = engine("symbolic")(program, frozenset(), Limits(seconds=LIMIT, jobs=2))
+    found = engine("symbolic")(program, frozenset(), Limits(seconds=LIMIT, jobs=JOBS))
     verdicts = [item.verdict.value for item in found]
     told = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
     return {"seconds": time.monotonic() - started, "verdicts": told}

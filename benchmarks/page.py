@@ -23,9 +23,9 @@ measurement fails. Symmetry is off for all.
 
 *seconds* is the time of the search that went by, without generating and compiling what searches:
 spin and rumur make C, our explorers Python (*prepare*). *cpu* is processor time, with the
-preparation of ours; rumur has two threads, all others one. *bytes* is memory a state: the largest
-size of the process, of ours without what it had before it searched. `hwpt-sharing` is checked with
-all its rules.
+preparation of ours; rumur has two threads, our explorers two processes where that helps, spin one.
+*bytes* is memory a state: the largest size of the process, of ours without what it had before it
+searched. `hwpt-sharing` is checked with all its rules.
 
 Measured on
 -----------

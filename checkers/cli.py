@@ -203,11 +203,13 @@ def check_command(
     if every:
         if selected or bounds:
             raise InputError("--variant all checks each variant at its own bounds and rules")
+        judged = variants.Judged(variants.subjects(names), engines, limits)
         done = _each(
-            [(item, frozenset[str]()) for item in variants.subjects(names)],
-            lambda item, _, report: variants.judge(item, engines, lambda n: limits(report(n))),
+            [(item, frozenset[str]()) for item in judged.subjects],
+            lambda item, _, report: judged.next(item, report),
             silent=no_progress,
         )
+        judged.close()
     else:
         subjects = _selecting(_subjects(names, variant, bounds), selected)
         if (checkpoint is not None or resume is not None) and len(subjects) != 1:

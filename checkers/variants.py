@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from multiprocessing.pool import Pool
 
 from checkers import machines
 from checkers.engines import ALL, Checked, check, rules
 from checkers.machines import InputError, Subject
 from checkers.report import Row, judged
 from checkers.report.table import BREAKS
-from checkers.result import Finding, Limits, Verdict
+from checkers.result import Finding, Limits, Progress, Verdict
 from spec.language import Variant
 
 EVERY = "all"
@@ -29,6 +32,65 @@ def subjects(names: Sequence[str]) -> list[Subject]:
     if not found:
         raise InputError(f"there is no variant of {', '.join(of)}")
     return found
+
+
+Reporting = Callable[[str], Callable[[Progress], None]]
+
+
+class Judged:
+    """Variants judged one after the other; with several jobs as many at a time, by a process each.
+
+    `limits` makes the limits of an engine from where its progress goes.
+    """
+
+    def __init__(
+        self, subjects: Sequence[Subject], engines: Sequence[str],
+        limits: Callable[[Callable[[Progress], None]], Limits],
+    ) -> None:
+        self.subjects, self.engines, self.limits = subjects, engines, limits
+        self.pool: Pool | None = None
+        self.coming: Iterator[Checked] = iter(())
+        jobs = limits(_unheard).jobs
+        if jobs > 1 and len(subjects) > 1:
+            global _judged
+            _judged = self
+            self.pool = multiprocessing.get_context("fork").Pool(jobs, _ignore_interrupts)
+            self.coming = self.pool.imap(_judge, range(len(subjects)))
+
+    def next(self, subject: Subject, report: Reporting) -> Checked:
+        """The results of the next variant, which is `subject`."""
+        if self.pool is None:
+            return judge(subject, self.engines, lambda name: self.limits(report(name)))
+        try:
+            return next(self.coming)
+        except KeyboardInterrupt:
+            return Checked([], True)
+
+    def one(self, number: int) -> Checked:
+        """The results of a variant, in a process that has no others."""
+        subject = self.subjects[number]
+        return judge(subject, self.engines, lambda _: replace(self.limits(_unheard), jobs=1))
+
+    def close(self) -> None:
+        """No variant more."""
+        if self.pool is not None:
+            self.pool.terminate()
+            self.pool.join()
+
+
+_judged: Judged
+
+
+def _judge(number: int) -> Checked:
+    return _judged.one(number)
+
+
+def _unheard(progress: Progress) -> None:
+    """Progress that nobody is told."""
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def judge(
