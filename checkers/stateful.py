@@ -30,9 +30,9 @@ from spec.language.program import Kind, Program, Rule
 
 ENGINE: Final = "stateful"
 
-EXAMPLES: Final = 300
+EXAMPLES: Final = 150
 """Runs of one search. A defect that needs one particular order of three actions among twenty shows
-in about one run of ten, so it is missed once in 10 ** 9 searches."""
+in about one run of ten, so it is missed once in 10 ** 6 searches."""
 
 STEPS: Final = 40
 """Steps of one run: several times the longest shortest trace of a known defect (8), so that the
