@@ -32,8 +32,12 @@ class Notes:
 
 @dataclass(frozen=True)
 class Piece:
-    """Of one block: the states reached that were not known, the notes, if teardown descends."""
+    """Of one block: the states reached that were not known, by the class of the step; the notes.
 
-    rows: Rows
+    `descends` is of the teardown; `failed`: a check failed or a bound was met.
+    """
+
+    rows: list[tuple[int, Rows]]
     notes: Notes
     descends: bool
+    failed: bool

@@ -21,7 +21,7 @@ from checkers.columns.levels import Levels
 from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.pieces import Notes, Piece
 from checkers.columns.spilling import SpillingLevels
-from checkers.columns.taken import Ended, Taken
+from checkers.columns.taken import Counted, Ended, Taken
 from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
 from checkers.explicit.alike import exchanges
@@ -76,6 +76,9 @@ class _Search:
         self.first: dict[str, Breach] = {}
         self.judged: list[list[Column]] = []
         self.cost = 0.0
+        # A failure that was seen: what is said about steps that commute is true while there is none.
+        self.failed = False
+        self.learnt = bool(self.symmetric) or limits.scratch is not None
         named = program.teardown_actions
         self.teardown = {at for at, rule in enumerate(program.actions) if rule.name in named}
         self.descent = Descent(program, self.packing, self.teardown)
@@ -167,6 +170,7 @@ class _Search:
         for at, name in enumerate(self.names):
             self.notes.fired[at], self.notes.crashed[at] = saved.fired[name], saved.crashed[name]
         self.notes.cuts.update(saved.cuts)
+        self.failed = bool(saved.cuts) or any(saved.crashed.values())
         for level, size in enumerate(saved.sizes):
             self.levels.add(checkpoint.level(level, size))
             self.levels.close()
@@ -176,7 +180,9 @@ class _Search:
     def _expand(self, level: int) -> None:
         """Take every action from every state of a level, in several processes if it is worth it."""
         states, began = self.levels.starts[level + 1] - self.levels.starts[level], time.monotonic()
-        blocks = self.levels.count(level)
+        blocks = len(self.levels.frontier)
+        if states >= WIDTH and not self.learnt:
+            self._learn()
         divide = self.limits.jobs > 1 and blocks > 1 and able()
         if divide and self.cost * states > DEAR:
             self._together(level, blocks)
@@ -188,13 +194,22 @@ class _Search:
                     return
             self.cost = (time.monotonic() - began) / states
 
+    def _learn(self) -> None:
+        """Find out, once it is worth while, which steps need not be tried after which others."""
+        began = time.monotonic()
+        self.expander.learn(self.teardown if self.descent.holds else ())
+        self.learnt = True
+        self.found.prepared += time.monotonic() - began
+
     def _together(self, level: int, blocks: int) -> None:
         """Each block in one of several processes, which have all that is known here."""
         work = functools.partial(self._piece, level)
         with closing(divided(blocks, self.limits.jobs, work)) as pieces:
             for place, piece in enumerate(pieces):
-                self.levels.add(piece.rows)
+                for kind, rows in piece.rows:
+                    self.levels.add(rows, kind)
                 self.notes.add(piece.notes)
+                self.failed |= piece.failed
                 self.descent.holds &= piece.descends
                 self._tell((blocks - place) * WIDTH)
                 if self._limited():
@@ -203,18 +218,21 @@ class _Search:
     def _piece(self, level: int, place: int) -> Piece:
         """In another process: a block."""
         self.notes = Notes()
-        parts: list[Rows] = []
-        self._block(level, place, parts.append)
-        return Piece(self.levels.unknown(parts), self.notes, self.descent.holds)
+        parts: dict[int, list[Rows]] = {}
+        self._block(level, place, lambda rows, kind: parts.setdefault(kind, []).append(rows))
+        return Piece(self.levels.unknown(parts), self.notes, self.descent.holds, self.failed)
 
-    def _block(self, level: int, place: int, reach: Callable[[Rows], None]) -> None:
+    def _block(self, level: int, place: int, reach: Callable[[Rows, int], None]) -> None:
         """Take every action from every state of a block."""
-        rows, columns = self.levels.block(level, place)
+        kind, rows, columns = self.levels.block(place)
         self.descent.begin(self.judged[place])
-        for what in self.expander.expand(rows, columns):
-            if isinstance(what, Taken):
+        for what in self.expander.expand(rows, columns, kind=0 if self.failed else kind):
+            if isinstance(what, Counted):
+                self.notes.fired[what.action] += what.count
+            elif isinstance(what, Taken):
                 self.notes.fired[what.action] += len(what.rows)
-                reach(what.rows)
+                if not what.known:
+                    reach(what.rows, what.kind)
                 self.descent.see(what)
                 if what.errors is not None:
                     self._failed(level, rows, what)
@@ -230,6 +248,7 @@ class _Search:
                 self._steps(broken, rows, taken.sources, taken, places, "")
 
     def _ended(self, level: int, rows: Rows, ended: Ended) -> None:
+        self.failed = True
         if ended.kind == "limit":
             self.notes.cuts[ended.why] += len(ended.runs)
             return
@@ -253,7 +272,8 @@ class _Search:
     def _look(self, level: int) -> None:
         """Check the rules in the states of a level."""
         self.judged.clear()
-        for _, rows, columns in self.levels.blocks(level):
+        for place in range(len(self.levels.frontier)):
+            _, rows, columns = self.levels.block(place)
             broken, seen, ranked = self.judge.look(columns)
             self.found.witnessed |= seen
             self.judged.append([column.copy() for column in ranked])

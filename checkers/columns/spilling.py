@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from checkers.columns.disk import RowFile
-from checkers.columns.levels import BUFFER, Levels
+from checkers.columns.levels import BUFFER, Block, Levels, spans
 from checkers.columns.merging import Run, keys, rows_of, unknown
 from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.visited import visited
@@ -75,8 +75,8 @@ class SpillingLevels(Levels):
                 found[here] = places[here] + start
         return found
 
-    def add(self, rows: Rows) -> None:
-        """States reached, known or not."""
+    def add(self, rows: Rows, kind: int = 0) -> None:
+        """States reached, known or not; they lose their class."""
         for start in range(0, len(rows), BUFFER):
             super().add(rows[start : start + BUFFER])
 
@@ -99,6 +99,8 @@ class SpillingLevels(Levels):
         self._ends = [0]
         self._mark = self.known.size
         self.starts.append(self._levels.size)
+        self._spans.clear()
+        self.frontier = [Block(0, [span]) for span in spans(*self.starts[-2:])]
         return self.starts[-1] - self.starts[-2]
 
     def release(self) -> None:

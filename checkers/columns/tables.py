@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from checkers.columns.cells import CellMap
-from checkers.columns.deeds import Deed, guard
+from checkers.steps.deeds import Deed, guard
 from checkers.columns.evaluating import RUNNING
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
 from checkers.columns.packing import Bytes, Numbers, Packing, true_at, turned_back
@@ -160,13 +160,17 @@ class _Runs:
 
 
 class TableAction:
-    """An action, with those of its parameters' values (`choices`) for which it can be enabled."""
+    """An action, with those of its parameters' values (`choices`) for which it can be enabled.
+
+    If all are given, and it reports nothing, `deed` is what it does; `kind` is its class.
+    """
 
     def __init__(
         self, number: int, rule: Rule, body: Body, packing: Packing,
-        choices: Sequence[tuple[int, ...]],
+        choices: Sequence[tuple[int, ...]], deed: Deed | None = None,
     ) -> None:
-        self.number, self.rule, self.body = number, rule, body
+        self.number, self.rule, self.body, self.deed = number, rule, body, deed
+        self.kind = 0
         self.choices: list[tuple[int, ...]] = []
         self.roots: list[Node] = []
         for values in choices:
@@ -210,7 +214,8 @@ class TableAction:
                 shown = errors, before, made.after
                 yield Taken(self.number, sources, rows, naming, made.done, struck, *shown)
             else:
-                yield Taken(self.number, sources, rows, naming, made.done, struck)
+                kind = self.kind
+                yield Taken(self.number, sources, rows, naming, made.done, struck, kind=kind)
         return made.calls
 
     def _naming(self, runs: _Runs) -> Naming:

@@ -18,7 +18,7 @@ class Taken:
 
     `step` names them by the numbers in `runs`; they are `struck` if a call of the host fails in
     them. If some reported an error, `errors` has their places here, with the columns of all states
-    before and after.
+    before and after. `kind` is the class of the step; the states are `known` if they need no look.
     """
 
     action: int
@@ -30,6 +30,16 @@ class Taken:
     errors: Numbers | None = None
     before: Bytes | None = None
     after: Bytes | None = None
+    kind: int = 0
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class Counted:
+    """So many runs of an action came to its end, in states that are known."""
+
+    action: int
+    count: int
 
 
 @dataclass(frozen=True)

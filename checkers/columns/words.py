@@ -20,9 +20,10 @@ class WordAction:
     """An action with given parameters, as cases."""
 
     def __init__(self, number: int, split: Cases) -> None:
-        self.number, self.split = number, split
-        rule, given = split.deed.rule, split.deed.given
-        self._step = Step(rule.name, tuple(int(value or 0) for value in given))
+        self.number, self.split, self.deed = number, split, split.ways.deed
+        self.kind = 0
+        values = tuple(int(value or 0) for value in self.deed.given)
+        self._step = Step(self.deed.rule.name, values)
         self.done = len(split.keep)
         self.single = self.done + len(split.ends) == 1
         keeps = {int(word) for word in split.keep}
@@ -31,7 +32,7 @@ class WordAction:
     @property
     def roots(self) -> list[Node]:
         """What it needs to know of every state: the guard, and which case."""
-        return [self.split.deed.guard] if self.single else [self.split.deed.guard, self.split.case]
+        return [self.deed.guard] if self.single else [self.deed.guard, self.split.case]
 
     def step(self, run: int) -> Step:
         """The step of any run."""
@@ -68,7 +69,8 @@ class WordAction:
             if self._keep is not None:
                 words &= self._keep.take(places)
             words += self.split.more.take(places)
-        return Taken(self.number, sources, words.reshape(-1, 1), self.step, sources)
+        rows = words.reshape(-1, 1)
+        return Taken(self.number, sources, rows, self.step, sources, kind=self.kind)
 
     def _ended(self, sources: Numbers, end: int) -> Iterator[Ended]:
         """What ended there, if it was more than a guard."""

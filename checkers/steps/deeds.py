@@ -1,4 +1,4 @@
-"""One action merged for the columns, and its guard apart."""
+"""One action with given parameters, merged, and its guard apart."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class Deed:
     cuts: tuple[tuple[Node, str], ...]
     next: Mapping[Node, Node]
     result: Node
+
+    @property
+    def failures(self) -> list[Node]:
+        """The conditions under which, if the guard holds, a check fails or a bound is met."""
+        return [node for node, _ in (*self.crashes, *self.cuts)]
 
     @property
     def open(self) -> list[Node]:
