@@ -1,19 +1,22 @@
-"""The object graph of a state, from its declared types alone: every reference is an edge."""
+"""The object graph of a state, from its declared types alone: every reference is an edge.
+
+networkx comes when a graph is made: most commands make none, and it takes its time and memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import networkx as nx
-from networkx import MultiDiGraph
+from typing import TYPE_CHECKING, Any
 
 from checkers.cells import first_value, raw_value, spelled
 from spec.language.control import Crash
 from spec.language.layout import Column, IdT, Layout, SetT
 from spec.language.program import Program
 from spec.language.types import Id, Record
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 MACHINE = "machine"
 """The node of the state's scalars."""
@@ -44,6 +47,8 @@ def graph(program: Program, state: bytes) -> MultiDiGraph:
     `label`, `fields`, `live`; a row that is not live is a node only if a live one refers to it.
     Edges have their field's name as key and as `role`.
     """
+    from networkx import MultiDiGraph
+
     layout = program.layout
     views = _views(program, state)
     says = {
@@ -87,10 +92,12 @@ def referrers(of: MultiDiGraph, target: str) -> list[Edge]:
 
 def unreachable(of: MultiDiGraph, roots: Iterable[str]) -> list[str]:
     """The live rows that no chain of references from `roots` leads to."""
+    from networkx import descendants
+
     seen = set(roots) | {MACHINE}
     for root in list(seen):
         if root in of:
-            seen |= nx.descendants(of, root)
+            seen |= descendants(of, root)
     return [name for name in of.nodes if name not in seen and of.nodes[name]["live"]]
 
 

@@ -11,8 +11,6 @@ from typing import Final
 import numpy as np
 
 from checkers.columns.cases import cases
-from checkers.steps.deeds import Given, deed
-from checkers.steps.ways import Ways, ways
 from checkers.columns.kernel import Kernel, Registers
 from checkers.columns.packing import Bytes, Packing, Rows
 from checkers.columns.renaming import renamed
@@ -25,6 +23,8 @@ from checkers.explicit.alike import Alike
 from checkers.explicit.symmetry import Exchange, Symmetry
 from checkers.frontend.ir import Node
 from checkers.steps.commuting import after
+from checkers.steps.deeds import Given, deed
+from checkers.steps.ways import Ways, ways
 from spec.language.program import Rule
 
 WRITTEN_OUT: Final = 64

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checkers.columns.packing import Rows
 from checkers.result import Step, Violation
 from spec.language.program import Program
 
 if TYPE_CHECKING:
+    from checkers.columns.packing import Rows
+
     # The explicit engine answers with what is declared here, and comes with all of its package.
     from checkers.explicit.symmetry import Exchange
 

@@ -110,7 +110,7 @@ class Levels:
         return block.kind, rows, turned(rows)
 
     def blocks(self, level: int) -> Iterator[tuple[int, Rows, Bytes]]:
-        """The states of a level in order: the number of the first in a block, packed, as columns."""
+        """The states of a level in order: the first's number of a block, packed, as columns."""
         for first, behind in spans(self.starts[level], self.starts[level + 1]):
             rows = self.numbered(first, behind)
             yield first, rows, turned(rows)

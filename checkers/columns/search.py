@@ -35,6 +35,9 @@ from spec.language.program import Program
 DEAR: Final = 1.5
 """Seconds that a level must be expected to take for it to be divided among processes."""
 
+WORTH: Final = WIDTH
+"""States of a level for which it is worth while to find out which steps commute."""
+
 BEAT: Final = 0.25
 """Seconds between two reports of progress."""
 
@@ -76,7 +79,7 @@ class _Search:
         self.first: dict[str, Breach] = {}
         self.judged: list[list[Column]] = []
         self.cost = 0.0
-        # A failure that was seen: what is said about steps that commute is true while there is none.
+        # What is said about steps that commute is true as long as none has failed.
         self.failed = False
         self.learnt = bool(self.symmetric) or limits.scratch is not None
         named = program.teardown_actions
@@ -181,7 +184,7 @@ class _Search:
         """Take every action from every state of a level, in several processes if it is worth it."""
         states, began = self.levels.starts[level + 1] - self.levels.starts[level], time.monotonic()
         blocks = len(self.levels.frontier)
-        if states >= WIDTH and not self.learnt:
+        if states >= WORTH and not self.learnt:
             self._learn()
         divide = self.limits.jobs > 1 and blocks > 1 and able()
         if divide and self.cost * states > DEAR:

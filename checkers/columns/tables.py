@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from checkers.columns.cells import CellMap
-from checkers.steps.deeds import Deed, guard
 from checkers.columns.evaluating import RUNNING
 from checkers.columns.kernel import WIDTH, Column, Kernel, Registers
 from checkers.columns.packing import Bytes, Numbers, Packing, true_at, turned_back
@@ -23,6 +22,7 @@ from checkers.explicit.instances import FAULTS
 from checkers.explicit.symmetry import Symmetry
 from checkers.frontend.ir import BOOL, Node
 from checkers.result import Step
+from checkers.steps.deeds import Deed, guard
 from spec.language.layout import BoolT, IntT, ValueT
 from spec.language.program import Rule
 
@@ -214,8 +214,8 @@ class TableAction:
                 shown = errors, before, made.after
                 yield Taken(self.number, sources, rows, naming, made.done, struck, *shown)
             else:
-                kind = self.kind
-                yield Taken(self.number, sources, rows, naming, made.done, struck, kind=kind)
+                done = made.done
+                yield Taken(self.number, sources, rows, naming, done, struck, kind=self.kind)
         return made.calls
 
     def _naming(self, runs: _Runs) -> Naming:

@@ -17,7 +17,6 @@ from checkers.explicit.judge import Judges
 from checkers.explicit.lower import Lowering
 from checkers.explicit.pieces import Hit, Notes, Piece, merge, packed
 from checkers.explicit.symmetry import Exchange, canonicaliser
-from checkers.explicit.teardown import stuck
 from checkers.explicit.workers import able, divided
 from checkers.result import CRASH, TEARDOWN, Limits, Progress
 from spec.language.program import Program
@@ -142,6 +141,9 @@ class _Search:
             rule.name: count for rule, count in zip(self.program.actions, notes.fired, strict=True)
         }
         if self.teardown and found.exhausted:
+            # This comes with numpy, which is not loaded where it is not used.
+            from checkers.explicit.teardown import stuck
+
             state = stuck(found.index, self.degrees, self.targets, self.empties)
             if state is not None:
                 found.first[TEARDOWN] = Hit(TEARDOWN, state)

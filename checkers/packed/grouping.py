@@ -13,47 +13,47 @@ from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Support
 from checkers.packed.source import Atom, Group
 
-DEAR: Final = 20
-"""A slice not seen before costs as much as so many look-ups. (It costs more; but of the states to
-come a smaller part than of the sample has one.)"""
+FEW: Final = 0.4
+"""Different slices of a group at most, as a part of a sample. With more a sample does not tell how
+many there are; and to fill in a slice takes as long as many look-ups."""
 
 
-def apart(moves: Iterable[Move]) -> list[Group]:
-    """Each move with those that know no more than one of them does."""
+def apart(moves: Iterable[Move], asked: bool = False) -> list[Group]:
+    """Each move with those that need no more than one of them does: to be taken, or `asked`."""
+
+    def needs(move: Move) -> Support:
+        return move.asked if asked else move.needs
+
     groups: list[Group] = []
-    for move in sorted(moves, key=lambda move: -len(move.needs)):
-        group = _holding(groups, move.needs)
+    for move in sorted(moves, key=lambda move: -len(needs(move))):
+        group = _holding(groups, needs(move))
         if group is None:
-            group = Group(move.needs)
+            group = Group(needs(move))
             groups.append(group)
         group.moves.append(move)
     return groups
 
 
 def merged(groups: Sequence[Group], packing: Packing, sample: Sequence[int]) -> list[Group]:
-    """The groups put together where that is expected to take less time."""
+    """The groups put together as long as a sample of states has few different slices of them."""
     found = list(groups)
     slices: dict[Support, int] = {}
 
-    def count(needs: Support) -> int:
+    def count(one: Group, other: Group) -> int:
+        needs = one.needs | other.needs
         if needs not in slices:
             slices[needs] = len(set(map(packing.mask(needs).__and__, sample)))
         return slices[needs]
 
-    while True:
-        best, pair = 0, None
-        for one, other in itertools.combinations(found, 2):
-            more = count(one.needs | other.needs) - count(one.needs) - count(other.needs)
-            gain = len(sample) - more * DEAR
-            if gain > best:
-                best, pair = gain, (one, other)
-        if pair is None:
-            return found
-        one, other = pair
+    while len(found) > 1:
+        one, other = min(itertools.combinations(found, 2), key=lambda pair: count(*pair))
+        if count(one, other) > len(sample) * FEW:
+            break
         found = [group for group in found if group is not one and group is not other]
         found.append(Group(
             one.needs | other.needs, one.moves + other.moves, one.atoms + other.atoms
         ))
+    return found
 
 
 def with_atoms(

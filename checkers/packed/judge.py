@@ -27,7 +27,7 @@ class Memo(dict[int, V]):
 
 @dataclass
 class Judged:
-    """What is true of the states of a level: `fired` are the steps from them, by action.
+    """What is true of some states: `fired` are the steps from them, by action.
 
     `usual`: all rules hold, and each state is empty or has a step of the teardown that lowers it.
     """
@@ -36,9 +36,15 @@ class Judged:
     usual: bool = True
     witnessed: set[str] = field(default_factory=set)
 
+    def add(self, more: Judged) -> None:
+        """Take more states into account."""
+        self.fired = [one + other for one, other in zip(self.fired, more.fired, strict=True)]
+        self.usual &= more.usual
+        self.witnessed |= more.witnessed
+
 
 class Judge:
-    """Judges levels."""
+    """Judges states."""
 
     def __init__(self, packing: Packing, lanes: Lanes, groups: Sequence[Group]) -> None:
         self.lanes = lanes
@@ -50,9 +56,13 @@ class Judge:
             for group, start in zip(groups, starts, strict=True)
         ])
 
+    def nothing(self) -> Judged:
+        """What is true of no state."""
+        return Judged([0] * len(self.lanes.actions))
+
     def look(self, level: Iterable[int]) -> Judged:
-        """Judge a level."""
-        found = Judged([0] * len(self.lanes.actions))
+        """Judge states."""
+        found = self.nothing()
         for tally, count in Counter(self.tally(level)).items():
             self._one(found, tally, count)
         return found

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from checkers.frontend.expressions import Failure
-from checkers.frontend.ir import Node, order
+from checkers.frontend.ir import Graph, Node, order
 from checkers.frontend.merge import Merger, Step
+from checkers.steps.deeds import Deed, guard
 from spec.language.layout import IntT
 from spec.language.program import Rule
 
@@ -25,15 +26,30 @@ Term = tuple[int, Node]
 class Move:
     """An action with given parameters.
 
+    `guard` is the first of what it requires;
     `ranges` are the conditions under which a range check fails when nothing failed before;
     `lowers` are terms whose sum is less than 0 if it lowers the rank, None if that is not known.
+    `needs` is what must be known to take it, `asked` to tell whether it can be taken and lowers.
     """
 
     action: int
+    rule: Rule
     step: Step
+    guard: Node
     ranges: tuple[Node, ...]
     lowers: tuple[Term, ...] | None
     needs: Support
+    asked: Support
+
+    def deed(self, graph: Graph) -> Deed:
+        """What it does, with the range checks among what may fail."""
+        step = self.step
+        well = graph.not_(graph.any_of(self.ranges))
+        crashes = (*step.crashes, *((node, "out of range") for node in self.ranges))
+        return Deed(
+            self.rule, (), (), self.guard, graph.and_(step.enabled, well), crashes, step.cuts,
+            step.next, step.result,
+        )
 
     @property
     def ends(self) -> tuple[Node, ...]:
@@ -140,13 +156,17 @@ def moves(merger: Ranges, number: int, rule: Rule, rank: Rule | None) -> Iterato
         ranges = merger.ranges
         asked = [step.enabled, *(node for node, _ in (*step.crashes, *step.cuts))]
         needs = needed(supports, asked, step.next, ranges)
-        lowers = None
+        lowers, enough = None, supports.of(step.enabled)
         if rank is not None:
             after = {**merger.state(), **step.next}
             lowers = _difference(merger, rank, after)
-            if not frozenset[Node]().union(*(supports.of(x) for _, x in lowers)) <= needs:
+            every = enough.union(*(supports.of(x) for _, x in lowers))
+            if every <= needs:
+                enough = every
+            else:
                 lowers = None
-        yield Move(number, step, ranges, lowers, needs)
+        first = guard(merger, rule, values)
+        yield Move(number, rule, step, first, ranges, lowers, needs, enough)
 
 
 def _difference(merger: Ranges, rank: Rule, after: dict[Node, Node]) -> tuple[Term, ...]:

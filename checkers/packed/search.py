@@ -4,8 +4,8 @@ An action with given parameters looks at a few variables of a state, and what it
 as a number, depends on nothing else. So for each group of them a table from slices of a state to
 what they add is filled as it is needed, and a step is a look-up and an addition. Tallies of the
 same slices are added up, which say whether the rules hold, and what steps there are: so of steps
-that commute not all need be looked up. No parents are kept. With several jobs two processes own the
-states of one side each, and exchange at each level the states that the other one owns.
+that commute not all need be looked up. No parents are kept. With several jobs another process takes
+part in adding up.
 
 This answers only where nothing is wrong. When a rule is broken, a check fails, a bound cuts, or
 the rank does not show that all can be taken down, the answer is None, and the ordinary search is to
@@ -16,21 +16,19 @@ of what is interchangeable, and is not to be asked where something is.
 
 from __future__ import annotations
 
-import functools
 import time
-from array import array
 from collections.abc import Sequence
 from typing import Final
 
 from checkers.columns.found import Explored
 from checkers.explicit.search import BEAT, memory_mib, wanted
 from checkers.explicit.workers import able
-from checkers.packed.aside import Aside
-from checkers.packed.classes import Classes, classes, sides
+from checkers.packed.classes import classes, one_class
+from checkers.packed.frontier import Frontier
 from checkers.packed.grouping import apart, merged, with_atoms
-from checkers.packed.judge import Judge, Judged
+from checkers.packed.judge import Judge
+from checkers.packed.judging import Judging
 from checkers.packed.packing import Packing
-from checkers.packed.part import NOTHING, Done, Expansion, Part
 from checkers.packed.parts import Move, Ranges, moves
 from checkers.packed.tally import lanes
 from checkers.packed.texts import Unusual
@@ -49,8 +47,14 @@ LARGE: Final = 40_000
 SAMPLE: Final = 4000
 """With so many states known the moves are grouped by the slices that these have."""
 
-WIDE: Final = 4000
-"""From the first level with so many states on, two processes have a part of them each."""
+JUDGED: Final = 100_000
+"""With so many states known they begin to be judged, or when there are no more."""
+
+CHUNK: Final = 2000
+"""States expanded between two looks at the limits."""
+
+BACKLOG: Final = 30
+"""Chunks of states that may be waiting to be judged."""
 
 
 def explore(
@@ -83,13 +87,9 @@ class _Search:
         self.found = Explored(program)
         self.packing = Packing(Ranges(program))
         self.moves = self._moves() if self.packing.bits <= WORD else []
-        self.classes = Classes()
         self.counts: list[int] = []
         self.unjudged: list[list[int]] = []
-        self.judged: list[list[Judged]] = []
-        self.aside: Aside[Done | None] | None = None
-        self.processes = 1
-        self.leaving = self.arrived = NOTHING
+        self.judging: Judging | None = None
         self.memory = memory_mib()
 
     def _moves(self) -> list[Move]:
@@ -110,15 +110,17 @@ class _Search:
         found = self.found
         usual = True
         try:
-            self._levels()
+            try:
+                self._levels()
+            except KeyboardInterrupt:
+                self.limits.interrupted = True
+                found.stopped = f"interrupted at depth {found.depth}"
+            self._judged()
         except Unusual:
             usual = False
-        except KeyboardInterrupt:
-            self.limits.interrupted = True
-            found.stopped = f"interrupted at depth {found.depth}"
         finally:
-            if self.aside is not None:
-                self.aside.close()
+            if self.judging is not None:
+                self.judging.close()
         if not usual:
             return None
         self._count()
@@ -129,94 +131,76 @@ class _Search:
 
     def _levels(self) -> None:
         """All levels."""
+        found = self.found
         start = {self.packing.pack(state) for state in self.program.initial()}
-        expansion = Expansion(self.packing, [(), (), apart(self.moves)])
-        self.part = Part(set(), [(), start], expansion, self._limit)
-        while self._level():
-            if self.part.judge is None:
-                self._prepare()
-            elif self.aside is None and self.limits.jobs > 1 and able():
-                self._divide()
-        if self.part.judge is None:
-            self._begin([state for level in self.unjudged for state in level])
+        self.frontier = frontier = Frontier(self.packing, one_class(self.moves), start)
+        grouped = False
+        while not found.stopped:
+            frontier.close()
+            states = frontier.states
+            if not states:
+                return
+            self.counts.append(len(states))
+            found.depth = len(self.counts) - 1
+            self.unjudged.append(states)
+            if not grouped and len(frontier.known) >= SAMPLE:
+                grouped = True
+                frontier.expand_by(classes(self.packing.merger, self.moves), _some(states))
+            if len(frontier.known) >= JUDGED:
+                self._judge()
+            frontier.expand(self._over, CHUNK)
 
-    def _level(self) -> bool:
-        """One level, here and in the other process; False if it was the last one."""
-        part, found = self.part, self.found
-        if self.aside is not None:
-            self.aside.give(self.leaving)
-        done = [part.advance(self.arrived)]
-        if self.aside is not None:
-            done += [_usual(answer) for answer in self.aside.answers(True)]
-            self.leaving, self.arrived = done[0].away, done[1].away
-        states = sum(each.states for each in done)
-        if not states:
-            return False
-        self.counts.append(states)
-        found.depth = len(self.counts) - 1
-        self.judged.append([each.judged for each in done if each.judged is not None])
-        if part.judge is None:
-            self.unjudged.append([*part.level[0], *part.level[1]])
-        for limit in (each.limit for each in done if each.limit):
-            found.stopped = f"{limit} met at depth {found.depth}"
-        return not found.stopped
+    def _over(self, remaining: int) -> bool:
+        """Whether a limit is met; also have judged what must be, and tell how far it is."""
+        if self.judging is not None:
+            self.judging.pause(BACKLOG)
+        self._tell(remaining)
+        limit = self._met()
+        if limit:
+            self.found.stopped = f"{limit} met at depth {self.found.depth}"
+        return bool(limit)
 
-    def _prepare(self) -> None:
-        """Once there are enough states, group the moves as is best for such."""
-        if sum(self.counts) >= SAMPLE:
-            level = self.unjudged[-1]
-            sample = level[:: 1 + len(level) // SAMPLE]
-            self.classes = classes(self.moves)
-            self.part.expansion = Expansion.of(self.packing, self.classes, sample)
-            self._begin(sample)
-
-    def _begin(self, sample: list[int]) -> None:
-        """Begin to judge."""
-        found = lanes(self.program, self.packing, self.moves, self.rules)
-        groups = merged(self.part.expansion.groups, self.packing, sample)
-        groups = with_atoms(groups, found.atoms, self.packing, sample)
-        self.part.judge = judge = Judge(self.packing, found, groups)
-        self.judged = [[judge.look(level)] for level in self.unjudged]
+    def _judge(self) -> None:
+        """Have what is found judged, as is best for such states."""
+        if self.judging is None:
+            sample = _some([state for level in self.unjudged for state in level])
+            found = lanes(self.program, self.packing, self.moves, self.rules)
+            groups = merged(apart(self.moves, asked=True), self.packing, sample)
+            groups = with_atoms(groups, found.atoms, self.packing, sample)
+            judge = Judge(self.packing, found, groups)
+            known = len(self.frontier.known)
+            helped = self.limits.jobs > 1 and known >= JUDGED and able()
+            self.judging = Judging(judge, helped)
+        for level in self.unjudged:
+            self.judging.add(level)
         self.unjudged.clear()
-        if not all(each.usual for level in self.judged for each in level):
-            raise Unusual
+        self.judging.pause(BACKLOG if self.judging.processes > 1 else 0)
 
-    def _divide(self) -> None:
-        """Have another process own one side of the states, if the next level is large."""
-        part = self.part
-        level = [state for states in part.new for state in states]
-        if len(level) < WIDE:
-            return
-        mask = sides(self.packing, self.classes, level[:: 1 + len(level) // WIDE])
-        if mask:
-            part.expansion.divided(mask)
-            self.part, other = part.half(mask, 0), part.half(mask, 1)
-            other.limit = lambda _: self._met()
-            self.processes = 2
-            self.aside = Aside(functools.partial(_answer, other))
+    def _judged(self) -> None:
+        """Have everything judged."""
+        self._judge()
+        assert self.judging is not None
+        self.judging.finish()
 
     def _count(self) -> None:
         """The figures; the steps of a level that was not expanded to its end are not counted."""
-        found = self.found
+        assert self.judging is not None
+        found, judged = self.found, self.judging.levels
         found.states = sum(self.counts)
-        expanded = self.judged[: found.depth] if found.stopped else self.judged
-        found.fired = dict.fromkeys((rule.name for rule in self.program.actions), 0)
-        for number, name in enumerate(found.fired):
-            found.fired[name] = sum(each.fired[number] for level in expanded for each in level)
-        found.witnessed = {
-            name for level in self.judged for each in level for name in each.witnessed
+        expanded = judged[: found.depth] if found.stopped else judged
+        found.fired = {
+            rule.name: sum(level.fired[number] for level in expanded)
+            for number, rule in enumerate(self.program.actions)
         }
-
-    def _limit(self, frontier: int) -> str:
-        """The limit that is met, if any; and tell how far it is."""
-        self._tell(frontier)
-        return self._met()
+        found.witnessed = {name for level in judged for name in level.witnessed}
 
     def _met(self) -> str:
+        """The limit that is met, if any."""
         limits = self.limits
         if limits.seconds and time.monotonic() - self.started > limits.seconds:
             return f"time limit of {limits.seconds:g} s"
-        if limits.memory_mib and memory_mib() * self.processes > limits.memory_mib:
+        processes = self.judging.processes if self.judging is not None else 1
+        if limits.memory_mib and memory_mib() * processes > limits.memory_mib:
             return f"memory limit of {limits.memory_mib} MiB"
         return ""
 
@@ -229,15 +213,6 @@ class _Search:
             self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))
 
 
-def _answer(part: Part, arrived: array[int]) -> Done | None:
-    """In the other process: what became of a level, or None if something is unusual."""
-    try:
-        return part.advance(arrived)
-    except Unusual:
-        return None
-
-
-def _usual(answer: Done | None) -> Done:
-    if answer is None:
-        raise Unusual
-    return answer
+def _some(states: Sequence[int]) -> Sequence[int]:
+    """A sample of states."""
+    return states[:: 1 + len(states) // SAMPLE]

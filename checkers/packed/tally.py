@@ -132,6 +132,19 @@ class _Lanes:
         return Node("or", (low, high), 0, BoolT(), 0b11, len(graph.nodes) + 2, False)
 
     def _atom(self, node: Node, weight: int) -> None:
+        """Add a node to the sum; a choice in a comparison as one part for each thing to choose."""
+        if node.op == "not" and _choice(node.args[0]):
+            self.found.start += weight
+            self._atom(node.args[0], -weight)
+            return
+        if _choice(node):
+            graph, (chosen, constant) = self.merger.graph, node.args
+            still = graph.true
+            while chosen.op == "ite":
+                test, then, chosen = chosen.args
+                self._atom(graph.all_of([still, test, graph.eq(then, constant)]), weight)
+                still = graph.and_(still, graph.not_(test))
+            node = graph.and_(still, graph.eq(chosen, constant))
         self.found.atoms.append(Atom(node, weight, self.supports.of(node)))
 
     def _equal(self, part: Node) -> None:
@@ -147,6 +160,11 @@ class _Lanes:
         self.found.equal |= lane.mask
         self.found.start += -least << lane.shift
         self.found.expected += two - one - least << lane.shift
+
+
+def _choice(node: Node) -> bool:
+    """Whether a node compares one of several things with a constant."""
+    return node.op == "eq" and node.args[0].op == "ite" and node.args[1].op == "const"
 
 
 def _equation(node: Node) -> bool:

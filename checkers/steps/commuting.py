@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from checkers.frontend.ir import BOOL, Graph, Node, order
+from checkers.frontend.ir import BOOL, Node, order
 from checkers.frontend.merge import Merger
 from checkers.steps.deeds import rebuilt
 from checkers.steps.ways import Change, Literal, Ways
@@ -120,8 +120,11 @@ class _Path:
 def _apart(
     boxes: _Boxes, first: list[_Path], steps: Sequence[list[_Path] | None]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """Of one step: those that need not be tried after it, if they are later in the order; and those
-    that need not wherever they are, since they cannot be taken or lead back."""
+    """What need not be tried after one step.
+
+    First the steps of which that is so if they are later in the order; then those among them for
+    which it is so wherever they are, since they cannot be taken or lead back.
+    """
     free, never = set[int](), set[int]()
     for number, second in enumerate(steps):
         if second is not None:
@@ -132,8 +135,7 @@ def _apart(
 
 
 def _pair(boxes: _Boxes, first: list[_Path], second: list[_Path]) -> bool | None:
-    """Whether the second step commutes with the first (True), or never leads on after it (False);
-    None if neither is known."""
+    """Whether a step commutes with one before it, or (False) never leads on; None if unknown."""
     found = False
     for a in first:
         if a.end != "done":
@@ -187,7 +189,8 @@ class _Boxes:
     ) -> bool:
         """Whether everywhere there the second can go first, and the first then, to the same state.
 
-        Where the second fails if it goes first, a failure is found before."""
+        Where the second fails if it goes first, a failure is found before.
+        """
         if a.touched.isdisjoint(b.box) and (b.failed or b.touched.isdisjoint(a.box)):
             # Neither can tell whether the other one was taken.
             return b.failed or _swap(a, b)

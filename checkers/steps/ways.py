@@ -28,7 +28,7 @@ Literal = tuple[Node, bool]
 
 @dataclass(frozen=True)
 class Change:
-    """A variable gets a value, or if `more` is raised by it. `was`: what it was, if that is known."""
+    """A variable gets a value, or if `more` is raised by it. `was`: what it was, if known."""
 
     node: Node
     more: bool
@@ -62,7 +62,9 @@ class Ways:
     tree: Choice | Way
 
     def paths(self) -> Iterator[tuple[list[Literal], Way]]:
-        """Each way, with what is true on it."""
+        """Each way, with what is true on it: of any state, one."""
+        for place, (atom, truth) in enumerate(self.given):
+            yield [*self.given[:place], (atom, not truth)], Way(("disabled", ""))
         yield from _paths(list(self.given), self.tree)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -14,10 +14,11 @@ from checkers.explicit.engine import explored
 from checkers.packed import search as packed
 from checkers.packed.aside import Aside
 from checkers.packed.classes import classes
-from checkers.packed.part import Done, Part
+from checkers.packed.frontier import Frontier
+from checkers.packed.judge import Judge, Judged
+from checkers.packed.judging import Judging
 from checkers.packed.parts import Ranges, moves
 from checkers.packed.search import explore
-from checkers.packed.texts import Unusual
 from checkers.result import CRASH, Explorer, Limits, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import Device, Host, Kind, Slot, attach, detach, held
@@ -136,16 +137,21 @@ def test_calls_that_fail_are_left_to_the_ordinary_search() -> None:
 
 
 def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    expand = Frontier.expand
 
-    monkeypatch.setattr(Aside, "answers", interrupt)
+    def interrupt(frontier: Frontier, over: Callable[[int], bool], chunk: int) -> None:
+        if len(frontier.known) > 10_000:
+            raise KeyboardInterrupt
+        expand(frontier, over, chunk)
+
+    monkeypatch.setattr(Frontier, "expand", interrupt)
     limits = Limits(jobs=2)
     found = explore(build(LIFETIMES, "S"), limits=limits)
     assert limits.interrupted
     assert found is not None
-    assert found.states > 0
-    assert found.stopped.startswith("interrupted at depth")
+    assert 10_000 < found.states < 77_017
+    assert found.transitions > 0
+    assert found.stopped == f"interrupted at depth {found.depth}"
     assert_no_process_is_left()
 
 
@@ -155,37 +161,46 @@ def assert_no_process_is_left() -> None:
 
 
 def in_the_other(monkeypatch: pytest.MonkeyPatch, done: Callable[[], object]) -> None:
-    """Have something done whenever the other process is to advance."""
-    own, advance = os.getpid(), Part.advance
+    """Have something done whenever the other process is to judge; it is there from the start."""
+    own, look = os.getpid(), Judge.look
 
-    def advanced(part: Part, *given: array[int]) -> Done:
+    def looked(judge: Judge, level: Iterable[int]) -> Judged:
         if os.getpid() != own:
             done()
-        return advance(part, *given)
+        return look(judge, level)
 
-    monkeypatch.setattr(Part, "advance", advanced)
+    monkeypatch.setattr(Judge, "look", looked)
+    monkeypatch.setattr(packed, "JUDGED", 1000)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_states_are_divided_with_several_jobs(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
-    asides: list[object] = []
-    begin = Aside.__init__
+def test_another_process_judges_with_several_jobs(
+    monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    given: list[int] = []
+    give = Aside.give
 
-    def began(aside: Aside[object], work: Callable[[array[int]], object]) -> None:
-        asides.append(aside)
-        begin(aside, work)
+    def counted(aside: Aside[Judged], batch: array[int]) -> None:
+        given.append(len(batch))
+        give(aside, batch)
 
-    monkeypatch.setattr(Aside, "__init__", began)
-    assert explore(build(LIFETIMES, "S"), limits=Limits(jobs=jobs)) is not None
-    assert len(asides) == jobs - 1
+    monkeypatch.setattr(Aside, "give", counted)
+    monkeypatch.setattr(packed, "JUDGED", 1000)
+    found = explore(build(LIFETIMES, "S"), limits=Limits(jobs=jobs))
+    assert found is not None
+    assert found.transitions == 538_446
+    assert (sum(given) > 0) == (jobs > 1)
     assert_no_process_is_left()
 
 
 def test_what_is_unusual_in_the_other_process_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unusual() -> None:
-        raise Unusual
+    def unusual(judging: Judging, _: array[int]) -> Judged:
+        found = judging.judge.nothing()
+        found.usual = False
+        return found
 
-    in_the_other(monkeypatch, unusual)
+    monkeypatch.setattr(Judging, "_answer", unusual)
+    monkeypatch.setattr(packed, "JUDGED", 1000)
     assert explore(build(LIFETIMES, "S"), limits=Limits(jobs=2)) is None
     assert_no_process_is_left()
 
@@ -200,33 +215,35 @@ def test_a_failure_of_the_other_process_is_told(monkeypatch: pytest.MonkeyPatch)
     assert_no_process_is_left()
 
 
-def test_a_limit_met_in_a_divided_level_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_met_in_the_middle_of_a_level_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     program = build(LIFETIMES, "S")
     full = explore(program)
-    own, met = os.getpid(), packed._Search._met
     monkeypatch.setattr(
-        packed._Search, "_met", lambda s: met(s) if os.getpid() == own else "some limit"
+        packed._Search, "_met", lambda s: "some limit" if len(s.frontier.known) > 20_000 else ""
     )
+    monkeypatch.setattr(packed, "JUDGED", 1000)
     found = explore(program, limits=Limits(jobs=2))
     assert full is not None
     assert found is not None
     assert found.stopped == f"some limit met at depth {found.depth}"
-    assert found.states < full.states
+    assert 20_000 < found.states < full.states
     assert 0 < found.transitions < full.transitions
     assert_no_process_is_left()
 
 
-def test_attached_devices_are_first_and_later() -> None:
+def test_states_found_by_an_attach_have_little_tried() -> None:
     program = build(LIFETIMES, "S")
     merger = Ranges(program)
     every = [
         move for number, rule in enumerate(program.actions)
         for move in moves(merger, number, rule, None)
     ]
-    found = classes(every)
-    names = [{program.actions[x.action].name for x in part} for part in (found.first, found.later)]
-    assert names == [{"attach", "detach"}] * 2
-    assert len(every) == len(found.first) + len(found.later) + len(found.other)
+    found = classes(merger, every)
+    names = [{program.actions[move.action].name for move in part} for part in found.moves]
+    assert names[1:4] == [{"attach"}] * 3
+    assert found.tried[1:4] == ((), (1,), (1, 2))
+    assert found.tried[0] == tuple(range(len(found.moves)))
+    assert sum(map(len, found.moves)) == len(every)
 
 
 def test_a_limit_is_met_at_a_level() -> None:
