@@ -13,7 +13,7 @@ their ways. A way that depends on more than single variables and constants is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,7 @@ from checkers.steps.ways import Change, Literal, Ways
 from spec.language.layout import IntT, SortT
 
 CLASSES: Final = 6
-"""Classes of steps that differ in what need not be tried after them."""
+"""Classes of steps that differ in what need not be tried after them, at most."""
 
 DEAR: Final = 300_000
 """Pairs of ways that are compared at most."""
@@ -264,11 +264,10 @@ class _Boxes:
         return self.graph.truth(bool(value)) if node.type == BOOL else self.graph.number(value)
 
 
-def _path(box: Box, end: str, changes: Iterable[Change]) -> _Path:
-    found = _Path(box, end)
+def _path(box: Box, end: str, changes: Collection[Change]) -> _Path:
     sets = {item.node: item.value for item in changes if not item.more}
     adds = {item.node: item.value for item in changes if item.more and item.value}
-    return _Path(found.box, end, sets, adds)
+    return _Path(box, end, sets, adds)
 
 
 def _swap(a: _Path, b: _Path) -> bool:

@@ -21,64 +21,14 @@ from checkers.packed.parts import Ranges, moves
 from checkers.packed.search import explore
 from checkers.result import CRASH, Explorer, Limits, Verdict
 from invariants import complete
-from spec.iommufd.object_lifetime import Device, Host, Kind, Slot, attach, detach, held
-from spec.language import NONE, Id, Machine, Program, Teardown, Variant, build, overrides, require
+from spec.iommufd.object_lifetime import detach
+from spec.language import Machine, Teardown, build
 from spec.language.machine import Function
 from spec.machines import MACHINES
+from tests.checkers.lifetimes import LIFETIMES, WRONG, variant
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE
 from tests.toys.refcount import REFCOUNT
-
-LIFETIMES = complete(MACHINES["object-lifetime"])
-
-
-@overrides(held)
-def never_held(s: Host, slot: Id[Slot]) -> bool:
-    """Objects go while others hold them."""
-    return False
-
-
-@overrides(attach)
-def not_counted(s: Host, device: Id[Device], hwpt: Id[Slot]) -> None:
-    """The attached device is not counted, so to detach it takes the count below 0."""
-    require(s.devices[device].hwpt == NONE)
-    s.devices[device].hwpt = hwpt
-
-
-@overrides(detach)
-def never_uncounted(s: Host, device: Id[Device]) -> None:
-    """The device that left is still counted, at last more often than there is room."""
-    require(s.devices[device].hwpt != NONE)
-    s.devices[device].hwpt = NONE
-
-
-@overrides(detach)
-def uncounted_twice(s: Host, device: Id[Device]) -> None:
-    """The device that left is taken off the count twice."""
-    require(s.devices[device].hwpt != NONE)
-    s.slots[s.devices[device].hwpt].refs -= 1
-    s.slots[s.devices[device].hwpt].refs -= 1
-    s.devices[device].hwpt = NONE
-
-
-@overrides(attach)
-def below_and_back(s: Host, device: Id[Device], hwpt: Id[Slot]) -> None:
-    """The count is for a moment one less than it was: below 0, as the state after does not show."""
-    require(s.devices[device].hwpt == NONE and s.slots[hwpt].kind != Kind.FREE)
-    s.slots[hwpt].refs -= 1
-    s.slots[hwpt].refs += 1
-
-
-WRONG = [never_held, not_counted, never_uncounted, uncounted_twice, below_and_back]
-
-
-def variant(function: Function) -> Program:
-    name = function.__name__
-    given = Variant(
-        name=name, machine="object-lifetime", overrides={function.__overrides__: function},
-        expects={}, about=name,
-    )  # fmt: skip
-    return build(LIFETIMES, "small", given)
 
 
 @pytest.mark.parametrize("bounds", ["small", "S"])

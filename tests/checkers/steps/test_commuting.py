@@ -15,60 +15,16 @@ from checkers.steps.commuting import After, after, everything
 from checkers.steps.deeds import deed
 from checkers.steps.ways import ways
 from invariants import complete
-from spec.iommufd.object_lifetime import Device, Host, Kind, Slot, attach, destroy, detach, held
-from spec.language import NONE, Id, Program, Variant, build, overrides, require
+from spec.language import Program, build
 from spec.language.machine import Function
-from spec.language.program import Kind as Ending
-from spec.language.program import Rule
+from spec.language.program import Kind, Rule
 from spec.machines import MACHINES
+from tests.checkers.lifetimes import LIFETIMES, WRONG, only_when_all_are_detached, variant
 from tests.checkers.steps.states import reachable
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE
 
-LIFETIMES = complete(MACHINES["object-lifetime"])
 Step = tuple[Rule, tuple[int, ...]]
-
-
-@overrides(held)
-def never_held(s: Host, slot: Id[Slot]) -> bool:
-    """Objects go while others hold them."""
-    return False
-
-
-@overrides(attach)
-def not_counted(s: Host, device: Id[Device], hwpt: Id[Slot]) -> None:
-    """The attached device is not counted, so to detach it takes the count below 0."""
-    require(s.devices[device].hwpt == NONE)
-    require(s.slots[hwpt].kind in (Kind.S2, Kind.NESTED))
-    s.devices[device].hwpt = hwpt
-
-
-@overrides(detach)
-def never_uncounted(s: Host, device: Id[Device]) -> None:
-    """The device that left is still counted, at last more often than there is room."""
-    require(s.devices[device].hwpt != NONE)
-    s.devices[device].hwpt = NONE
-
-
-@overrides(destroy)
-def only_when_all_are_detached(s: Host, slot: Id[Slot]) -> None:
-    """An object goes when no device is attached, whoever holds it."""
-    require(s.slots[slot].kind != Kind.FREE and all(d.hwpt == NONE for d in s.devices))
-    s.slots[slot].kind = Kind.FREE
-    s.slots[slot].parent = NONE
-    s.slots[slot].refs = 0
-
-
-WRONG = [never_held, not_counted, never_uncounted, only_when_all_are_detached]
-
-
-def variant(function: Function) -> Program:
-    name = function.__name__
-    given = Variant(
-        name=name, machine="object-lifetime", overrides={function.__overrides__: function},
-        expects={}, about=name,
-    )  # fmt: skip
-    return build(LIFETIMES, "small", given)
 
 
 PROGRAMS = [
@@ -101,9 +57,9 @@ def test_what_need_not_be_tried_leads_to_what_is_known(program: Program) -> None
     states = reachable(program)
 
     @functools.cache
-    def run(state: bytes, step: int) -> tuple[Ending, bytes | None]:
+    def run(state: bytes, step: int) -> tuple[Kind, bytes | None]:
         outcome = program.run(steps[step][0], state, steps[step][1])
-        return outcome.kind, outcome.state if outcome.kind is Ending.DONE else None
+        return outcome.kind, outcome.state if outcome.kind is Kind.DONE else None
 
     for first, kind in enumerate(found.classes):
         for second in set(range(len(steps))) - found.tried[kind]:
@@ -113,14 +69,14 @@ def test_what_need_not_be_tried_leads_to_what_is_known(program: Program) -> None
                     continue
                 ending, end = run(between, second)
                 before, other = run(state, second)
-                if ending is Ending.DISABLED or end == state or before in FAILED:
+                if ending is Kind.DISABLED or end == state or before in FAILED:
                     continue
                 assert other is not None, "it could not have been taken before"
                 last, same = run(other, first)
-                assert same == end if ending is Ending.DONE else last in FAILED
+                assert same == end if ending is Kind.DONE else last in FAILED
 
 
-FAILED = (Ending.CRASH, Ending.CUT)
+FAILED = (Kind.CRASH, Kind.CUT)
 
 
 def test_an_attach_needs_little_after_it() -> None:
