@@ -25,11 +25,12 @@ from checkers.columns.taken import Counted, Ended, Taken
 from checkers.columns.teardown import Descent, Teardown
 from checkers.columns.traces import Tracer
 from checkers.explicit.alike import exchanges
-from checkers.explicit.search import memory_mib, wanted
+from checkers.explicit.search import all_found, wanted
 from checkers.explicit.symmetry import canonicaliser
 from checkers.explicit.workers import able, divided
 from checkers.frontend.merge import Merger
-from checkers.result import CRASH, TEARDOWN, Limits, Progress
+from checkers.gauge import Gauge
+from checkers.result import CRASH, TEARDOWN, Limits
 from spec.language.program import Program
 
 DEAR: Final = 1.5
@@ -37,9 +38,6 @@ DEAR: Final = 1.5
 
 WORTH: Final = WIDTH
 """States of a level for which it is worth while to find out which steps commute."""
-
-BEAT: Final = 0.25
-"""Seconds between two reports of progress."""
 
 
 def explore(
@@ -60,7 +58,7 @@ class _Search:
     def __init__(
         self, program: Program, names: frozenset[str], limits: Limits, symmetry: bool
     ) -> None:
-        self.started = self.beat = time.monotonic()
+        self.gauge = Gauge(limits)
         self.program, self.limits = program, limits
         self.symmetric = exchanges(program, limits.renaming) if symmetry else ()
         self.found = Explored(program, self.symmetric)
@@ -94,7 +92,7 @@ class _Search:
     def run(self) -> Explored:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
         found = self.found
-        found.prepared = time.monotonic() - self.started
+        found.prepared = self.gauge.seconds
         try:
             self._levels()
             if TEARDOWN in self.wanted and found.exhausted:
@@ -114,7 +112,7 @@ class _Search:
         )
         for name, broken in self.first.items():
             found.violations[name] = tracer.violation(broken.hits(name))
-        found.seconds = time.monotonic() - self.started
+        found.seconds = self.gauge.seconds
         return found
 
     def _levels(self) -> None:
@@ -192,8 +190,7 @@ class _Search:
         else:
             for place in range(blocks):
                 self._block(level, place, self.levels.add)
-                self._tell((blocks - place) * WIDTH)
-                if self._limited():
+                if self._limited((blocks - place) * WIDTH):
                     return
             self.cost = (time.monotonic() - began) / states
 
@@ -214,8 +211,7 @@ class _Search:
                 self.notes.add(piece.notes)
                 self.failed |= piece.failed
                 self.descent.holds &= piece.descends
-                self._tell((blocks - place) * WIDTH)
-                if self._limited():
+                if self._limited((blocks - place) * WIDTH):
                     return
 
     def _piece(self, level: int, place: int) -> Piece:
@@ -302,23 +298,11 @@ class _Search:
             self.notes.broken.setdefault(TEARDOWN, Breach(level)).states(rows)
 
     def _done(self) -> bool:
-        """Nothing is left to find: every rule is broken, or those that the variant is to break."""
-        variant = self.program.variant
-        sought = {name for name in variant.expects if name in self.wanted} if variant else set()
-        return (sought or set(self.wanted)) <= self.first.keys()
+        return all_found(self.program, self.wanted, self.first)
 
-    def _limited(self) -> bool:
-        limits, found = self.limits, self.found
-        if limits.seconds and time.monotonic() - self.started > limits.seconds:
-            found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
-        elif limits.memory_mib and limits.scratch is None and memory_mib() > limits.memory_mib:
-            found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"
+    def _limited(self, remaining: int) -> bool:
+        """Whether a limit is met; also tell how far it is."""
+        found = self.found
+        self.gauge.tell(self.levels.size, remaining, found.depth)
+        found.stopped = self.gauge.met(found.depth)
         return bool(found.stopped)
-
-    def _tell(self, frontier: int) -> None:
-        now = time.monotonic()
-        if now - self.beat >= BEAT:
-            self.beat = now
-            states = self.levels.size
-            rate = states / max(now - self.started, 1e-9)
-            self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))

@@ -19,7 +19,7 @@ from checkers.columns.levels import BUFFER, Block, Levels, spans
 from checkers.columns.merging import Run, keys, rows_of, unknown
 from checkers.columns.packing import Numbers, Packing, Rows
 from checkers.columns.visited import visited
-from checkers.explicit.search import memory_mib
+from checkers.gauge import memory_mib
 
 LEAST: Final = 8 << 20
 """Bytes that the set in memory may always have, whatever the limit."""

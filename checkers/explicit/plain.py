@@ -6,7 +6,6 @@ without a fault is taken to be disabled with one.)
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from checkers.columns.found import Explored
 from checkers.columns.telling import told
 from checkers.explicit.alike import exchanges
 from checkers.explicit.judge import broken_in
-from checkers.explicit.search import memory_mib, wanted
+from checkers.explicit.search import all_found, wanted
 from checkers.explicit.symmetry import canonicaliser
+from checkers.gauge import Gauge
 from checkers.result import CRASH, TEARDOWN, Limits, Step
 from spec.language.program import Kind, Outcome, Program
 
@@ -43,14 +43,14 @@ class _Plain:
 
     def run(self) -> Explored:
         """Level by level until nothing is new, every rule is broken, or a limit is met."""
-        started = time.monotonic()
+        gauge = Gauge(self.limits)
         symmetric = exchanges(self.program, self.limits.renaming) if self.symmetry else ()
         found = Explored(self.program, symmetric)
         self.canonical = canonicaliser(symmetric)
         self.wanted = wanted(self.program, self.names)
         self.fired, self.crashed = Counter[str](), Counter[str]()
         try:
-            self._levels(found, started)
+            self._levels(found, gauge)
         except KeyboardInterrupt:
             self.limits.interrupted = True
             found.stopped = f"interrupted at depth {found.depth}"
@@ -63,10 +63,10 @@ class _Plain:
             found.violations[rule] = told(
                 self.program, found.symmetric, rule, states, steps, step, why
             )
-        found.seconds = time.monotonic() - started
+        found.seconds = gauge.seconds
         return found
 
-    def _levels(self, found: Explored, started: float) -> None:
+    def _levels(self, found: Explored, gauge: Gauge) -> None:
         level: list[bytes] = []
         for state in map(self.canonical, self.program.initial()):
             self._reach(found, state, None, level)
@@ -75,14 +75,14 @@ class _Plain:
             fresh: list[bytes] = []
             for state in level:
                 self._expand(found, state, fresh)
-                self._limit(found, started)
+                found.stopped = gauge.met(found.depth)
                 if found.stopped:
                     break
             self._settle()
             if found.stopped:
                 return
             found.depth += bool(fresh)
-            if self._done():
+            if all_found(self.program, self.wanted, self.first):
                 if fresh:
                     found.stopped = f"stopped at depth {found.depth}: every rule sought is broken"
                 return
@@ -171,16 +171,3 @@ class _Plain:
         stuck = next((state for state in self.parents if state not in seen), None)
         if stuck is not None:
             self.first[TEARDOWN] = stuck, None, ""
-
-    def _done(self) -> bool:
-        """Nothing is left to find: every rule is broken, or those that the variant is to break."""
-        variant = self.program.variant
-        sought = {name for name in variant.expects if name in self.wanted} if variant else set()
-        return (sought or set(self.wanted)) <= self.first.keys()
-
-    def _limit(self, found: Explored, started: float) -> None:
-        limits = self.limits
-        if limits.seconds and time.monotonic() - started > limits.seconds:
-            found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
-        elif limits.memory_mib and memory_mib() > limits.memory_mib:
-            found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import time
 from array import array
+from collections.abc import Collection, Container
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,14 +16,12 @@ from checkers.explicit.lower import Lowering
 from checkers.explicit.pieces import Hit, Notes, Piece, merge, packed
 from checkers.explicit.symmetry import Exchange, canonicaliser
 from checkers.explicit.workers import able, divided
-from checkers.result import CRASH, TEARDOWN, Limits, Progress
+from checkers.gauge import Gauge, memory_mib
+from checkers.result import CRASH, TEARDOWN, Limits
 from spec.language.program import Program
 
 CHUNK: Final = 2000
 """States expanded between two looks at the limits."""
-
-BEAT: Final = 0.25
-"""Seconds between two reports of progress."""
 
 WIDE: Final = 1500
 """A level of at least so many states is divided among the processes."""
@@ -98,17 +94,15 @@ def explore(
 
     `since` is when the work began of which this is the rest: the time limit counts from then.
     """
-    search = _Search(program, names, limits or Limits(), symmetry)
-    search.started = search.started if since is None else since
-    return search.run()
+    gauge = Gauge(limits or Limits(), since)
+    return _Search(program, names, gauge, symmetry).run()
 
 
 class _Search:
     def __init__(
-        self, program: Program, names: frozenset[str], limits: Limits, symmetry: bool
+        self, program: Program, names: frozenset[str], gauge: Gauge, symmetry: bool
     ) -> None:
-        self.started = self.beat = time.monotonic()
-        self.program, self.limits = program, limits
+        self.program, self.gauge, self.limits = program, gauge, gauge.limits
         self.found = Exploration(program, Instances(program))
         self.found.codes = self.found.instances.store()
         lowering = Lowering(program)
@@ -120,7 +114,7 @@ class _Search:
         self.bad: list[tuple[int, int, bytes]] = []
         self.own: dict[int, int] = {}
         if symmetry:
-            self.found.symmetric = exchanges(program, limits.renaming)
+            self.found.symmetric = exchanges(program, self.limits.renaming)
         edges = frozenset(program.teardown_actions) if self.teardown else frozenset[str]()
         options = Options(self.found.symmetric, bool(self.judges.failures), edges)
         self.expand = expander(lowering, self.found.instances, options)
@@ -147,7 +141,7 @@ class _Search:
             state = stuck(found.index, self.degrees, self.targets, self.empties)
             if state is not None:
                 found.first[TEARDOWN] = Hit(TEARDOWN, state)
-        found.seconds = time.monotonic() - self.started
+        found.seconds = self.gauge.seconds
         grown = (memory_mib() - self.memory) * 1024 * 1024
         found.bytes_per_state = grown / max(1, found.states)
         return found
@@ -195,8 +189,7 @@ class _Search:
             chunk = level[start : start + CHUNK]
             self._expand(chunk, number + start, fresh, found.parents, found.codes)
             self._look(fresh[looked:], found.states - len(fresh) + looked)
-            self._tell(len(level) - start - len(chunk) + len(fresh))
-            if self._limited():
+            if self._limited(len(level) - start - len(chunk) + len(fresh)):
                 return
 
     def _together(self, level: list[bytes], number: int, fresh: list[bytes]) -> None:
@@ -214,8 +207,7 @@ class _Search:
                 merge(piece, found.index, fresh, found.parents, found.codes, ids, self.targets)
                 self.degrees.extend(piece.degrees)
                 self.notes.add(piece.notes)
-                self._tell(max(0, len(level) - len(ids) * size) + len(fresh))
-                if self._limited():
+                if self._limited(max(0, len(level) - len(ids) * size) + len(fresh)):
                     break
         self._look_together(fresh, first)
 
@@ -308,26 +300,14 @@ class _Search:
                 self.notes.better(Hit(name, number, code), faults)
 
     def _done(self) -> bool:
-        """Nothing is left to find: every rule is broken, or those that the variant is to break."""
-        variant = self.program.variant
-        sought = {name for name in variant.expects if name in self.wanted} if variant else set()
-        return (sought or set(self.wanted)) <= self.found.first.keys()
+        return all_found(self.program, self.wanted, self.found.first)
 
-    def _limited(self) -> bool:
-        limits, found = self.limits, self.found
-        if limits.seconds and time.monotonic() - self.started > limits.seconds:
-            found.stopped = f"time limit of {limits.seconds:g} s met at depth {found.depth}"
-        elif limits.memory_mib and memory_mib() > limits.memory_mib:
-            found.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {found.depth}"
+    def _limited(self, remaining: int) -> bool:
+        """Whether a limit is met; also tell how far it is."""
+        found = self.found
+        self.gauge.tell(found.states, remaining, found.depth)
+        found.stopped = self.gauge.met(found.depth)
         return bool(found.stopped)
-
-    def _tell(self, frontier: int) -> None:
-        now = time.monotonic()
-        if now - self.beat >= BEAT:
-            self.beat = now
-            rate = self.found.states / max(now - self.started, 1e-9)
-            note = f"depth {self.found.depth}"
-            self.limits.progress(Progress(self.found.states, frontier, rate, note))
 
 
 def wanted(program: Program, names: frozenset[str]) -> list[str]:
@@ -338,10 +318,8 @@ def wanted(program: Program, names: frozenset[str]) -> list[str]:
     return [name for name in every if not names or name in names]
 
 
-def memory_mib() -> float:
-    """The memory of this process that is in use now (where that is not known, the most ever)."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def all_found(program: Program, wanted: Collection[str], broken: Container[str]) -> bool:
+    """Nothing is left to find: every rule is broken, or those that the variant is to break."""
+    expected = program.variant.expects if program.variant else ()
+    sought = [name for name in expected if name in wanted] or wanted
+    return all(name in broken for name in sought)

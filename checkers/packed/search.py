@@ -16,13 +16,13 @@ of what is interchangeable, and is not to be asked where something is.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from checkers.columns.found import Explored
-from checkers.explicit.search import BEAT, memory_mib, wanted
+from checkers.explicit.search import wanted
 from checkers.explicit.workers import able
+from checkers.gauge import Gauge, memory_mib
 from checkers.packed.classes import classes, one_class
 from checkers.packed.frontier import Frontier
 from checkers.packed.grouping import apart, merged, with_atoms
@@ -32,7 +32,7 @@ from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Ranges, moves
 from checkers.packed.tally import lanes
 from checkers.packed.texts import Unusual
-from checkers.result import TEARDOWN, Limits, Progress
+from checkers.result import TEARDOWN, Limits
 from spec.language.program import Program
 
 WORD: Final = 64
@@ -82,7 +82,7 @@ def fits(program: Program, rules: Sequence[str]) -> bool:
 
 class _Search:
     def __init__(self, program: Program, rules: Sequence[str], limits: Limits) -> None:
-        self.started = self.beat = time.monotonic()
+        self.gauge = Gauge(limits)
         self.program, self.rules, self.limits = program, rules, limits
         self.found = Explored(program)
         self.packing = Packing(Ranges(program))
@@ -124,7 +124,7 @@ class _Search:
         if not usual:
             return None
         self._count()
-        found.seconds = time.monotonic() - self.started
+        found.seconds = self.gauge.seconds
         grown = (memory_mib() - self.memory) * 1024 * 1024
         found.bytes_per_state = grown / max(1, found.states)
         return found
@@ -152,13 +152,13 @@ class _Search:
 
     def _over(self, remaining: int) -> bool:
         """Whether a limit is met; also have judged what must be, and tell how far it is."""
+        found, processes = self.found, 1
         if self.judging is not None:
             self.judging.pause(BACKLOG)
-        self._tell(remaining)
-        limit = self._met()
-        if limit:
-            self.found.stopped = f"{limit} met at depth {self.found.depth}"
-        return bool(limit)
+            processes = self.judging.processes
+        self.gauge.tell(sum(self.counts), remaining, found.depth)
+        found.stopped = self.gauge.met(found.depth, processes)
+        return bool(found.stopped)
 
     def _judge(self) -> None:
         """Have what is found judged, as is best for such states."""
@@ -193,24 +193,6 @@ class _Search:
             for number, rule in enumerate(self.program.actions)
         }
         found.witnessed = {name for level in judged for name in level.witnessed}
-
-    def _met(self) -> str:
-        """The limit that is met, if any."""
-        limits = self.limits
-        if limits.seconds and time.monotonic() - self.started > limits.seconds:
-            return f"time limit of {limits.seconds:g} s"
-        processes = self.judging.processes if self.judging is not None else 1
-        if limits.memory_mib and memory_mib() * processes > limits.memory_mib:
-            return f"memory limit of {limits.memory_mib} MiB"
-        return ""
-
-    def _tell(self, frontier: int) -> None:
-        now = time.monotonic()
-        if now - self.beat >= BEAT:
-            self.beat = now
-            states = sum(self.counts)
-            rate = states / max(now - self.started, 1e-9)
-            self.limits.progress(Progress(states, frontier, rate, f"depth {self.found.depth}"))
 
 
 def _some(states: Sequence[int]) -> Sequence[int]:

@@ -209,7 +209,7 @@ def test_what_was_violated_before_the_limit_stays_violated() -> None:
 
 
 def test_an_interrupt_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(self: object) -> bool:
+    def interrupt(*_: object) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(packed, "explore", lambda *_: None)
