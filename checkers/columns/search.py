@@ -180,10 +180,10 @@ class _Search:
 
     def _expand(self, level: int) -> None:
         """Take every action from every state of a level, in several processes if it is worth it."""
-        states, began = self.levels.starts[level + 1] - self.levels.starts[level], time.monotonic()
-        blocks = len(self.levels.frontier)
+        states = self.levels.starts[level + 1] - self.levels.starts[level]
         if states >= WORTH and not self.learnt:
             self._learn()
+        blocks, began = len(self.levels.frontier), time.monotonic()
         divide = self.limits.jobs > 1 and blocks > 1 and able()
         if divide and self.cost * states > DEAR:
             self._together(level, blocks)
