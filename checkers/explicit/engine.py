@@ -23,8 +23,8 @@ from spec.language.program import Program
 
 ENGINE: Final = "explicit"
 
-MANY: Final = 20_000
-"""States for which columns are worth their preparation."""
+MANY: Final = 300_000
+"""Transitions for which columns are worth their preparation."""
 
 
 def check(
@@ -60,7 +60,7 @@ def explored(
 
 def _likely(program: Program) -> Explorer:
     """Columns, unless the space is known to be small or the search likely to end at once."""
-    few = program.bounds.states is not None and program.bounds.states < MANY
+    few = program.bounds.transitions is not None and program.bounds.transitions < MANY
     ends = program.variant is not None and bool(program.variant.expects)
     return Explorer.SPECIALISED if few or ends else Explorer.NUMPY
 

@@ -10,7 +10,7 @@ part in adding up.
 This answers only where nothing is wrong. When a rule is broken, a check fails, a bound cuts, or
 the rank does not show that all can be taken down, the answer is None, and the ordinary search is to
 be asked. It is None at once for machines whose calls of the host can fail, which look at nearly all
-of a state; where rules are about failures; and for a state of more than a word. It knows nothing
+of a state; where rules are about failures; and for a state of many bits. It knows nothing
 of what is interchangeable, and is not to be asked where something is.
 """
 
@@ -35,8 +35,11 @@ from checkers.packed.texts import Unusual
 from checkers.result import TEARDOWN, Limits
 from spec.language.program import Program
 
+WIDE: Final = 128
+"""Bits of a state at most, and ..."""
+
 WORD: Final = 64
-"""Bits of a state at most."""
+"""... bits that are sent to another process; also cells of a state at most."""
 
 MANY: Final = 2000
 """Moves, and ..."""
@@ -86,7 +89,7 @@ class _Search:
         self.program, self.rules, self.limits = program, rules, limits
         self.found = Explored(program)
         self.packing = Packing(Ranges(program))
-        self.moves = self._moves() if self.packing.bits <= WORD else []
+        self.moves = self._moves() if self.packing.bits <= WIDE else []
         self.counts: list[int] = []
         self.unjudged: list[list[int]] = []
         self.judging: Judging | None = None
@@ -169,7 +172,8 @@ class _Search:
             groups = with_atoms(groups, found.atoms, self.packing, sample)
             judge = Judge(self.packing, found, groups)
             known = len(self.frontier.known)
-            helped = self.limits.jobs > 1 and known >= JUDGED and able()
+            several = self.limits.jobs > 1 and self.packing.bits <= WORD
+            helped = several and known >= JUDGED and able()
             self.judging = Judging(judge, helped)
         for level in self.unjudged:
             self.judging.add(level)
