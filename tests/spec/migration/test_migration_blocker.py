@@ -8,10 +8,10 @@ import pytest
 
 from checkers.explicit import explore
 from invariants import complete
+from spec.iommufd.objects import Errno
 from spec.language import build
 from spec.language.program import Kind
 from spec.machines import MACHINES
-from spec.migration.state import Errno
 from spec.variants import VARIANTS
 
 MACHINE = MACHINES["migration-blocker"]
