@@ -263,6 +263,19 @@ def suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
     return s.devices[dev].coherent or not s.objects[stage2_of(s, hwpt)].enforced
 
 
+@mirrors(
+    "002 15/21 vtd_device_attach_container",
+    "qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get",
+    "defects C-01",
+)
+def tries_on(err: Errno) -> bool:
+    """Whether an answer to an attach says no more than that the HWPT is not for the device.
+
+    Then QEMU tries another HWPT or container; any other refusal ends its search.
+    """
+    return err == Errno.EINVAL
+
+
 @mirrors("kernel R7.7")
 @host_call("iommufd_cdev_detach_ioas_hwpt {dev} ({ret})", fails=Errno.EBUSY)
 def iommufd_cdev_detach_ioas_hwpt(s: Kernel, dev: Id[Device], fault: Fault) -> Errno:
