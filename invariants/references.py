@@ -5,6 +5,7 @@ from __future__ import annotations
 from spec.iommufd.objects import Device, Kind, Object, stage2_of
 from spec.language import NONE, NULL, Id, count, invariant, sometimes
 from spec.memory.section import Section
+from spec.vtd.hwpt_sharing import vfio_owns
 from spec.vtd.state import IntelIOMMUState, Pgtt, VTDAddressSpace, VTDIOASContainer, VTDS2Hwpt
 
 
@@ -65,7 +66,7 @@ def kernel_links(s: IntelIOMMUState, obj: Id[Object]) -> bool:
 def only_an_ioas_maps(s: IntelIOMMUState, obj: Id[Object], section: Id[Section]) -> bool:
     """Areas belong to an IOAS, not to what had its id before; VFIO's has none in this machine."""
     o = s.objects[obj]
-    return section not in o.areas or (o.kind == Kind.IOAS and o.number > 2)
+    return section not in o.areas or (o.kind == Kind.IOAS and not vfio_owns(s, obj))
 
 
 @invariant()
@@ -123,7 +124,7 @@ def containers_name_their_ioas(s: IntelIOMMUState, container: Id[VTDIOASContaine
         and s.objects[x.ioas_id].kind == Kind.IOAS
         and s.objects[x.ioas_id].fd == x.iommufd
         and x.ioas_id not in s.deferred
-        and s.objects[x.ioas_id].number > 2
+        and not vfio_owns(s, x.ioas_id)
         and all(y.id == container or y.ioas_id != x.ioas_id for y in s.containers)
     )
 
@@ -191,5 +192,5 @@ def bindings_are_attached(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace]) -> bo
 def deferred_ids_are_live(s: IntelIOMMUState, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, which is neither a device nor VFIO's."""
     return obj not in s.deferred or (
-        s.objects[obj].kind not in (Kind.FREE, Kind.DEVICE) and s.objects[obj].number > 2
+        s.objects[obj].kind not in (Kind.FREE, Kind.DEVICE) and not vfio_owns(s, obj)
     )

@@ -6,8 +6,8 @@ from spec.iommufd.objects import Kind, Object
 from spec.iommufd.uapi.state import Driver, second_stage
 from spec.language import NONE, NULL, Id, invariant, on_failure, sometimes
 from spec.memory.section import Section
-from spec.vfio.iommufd import has_host_iommu, vfio_bypasses_ro
-from spec.vfio.listener import present, vfio_listener_skips
+from spec.vfio.iommufd import has_host_iommu, same_group, vfio_bypasses_ro
+from spec.vfio.listener import mapped, present, vfio_listener_skips
 from spec.vfio.state import (
     VFIODevice,
     VFIOIOASHwpt,
@@ -37,8 +37,7 @@ def behind_the_viommu(s: VFIOState) -> bool:
 def group_behind_the_viommu(s: VFIOState) -> bool:
     """Two devices of one group are behind an accelerated SMMUv3."""
     return any(
-        a.id != b.id and a.hiod_set and b.hiod_set
-        and s.devices[a.dev].group == s.devices[b.dev].group
+        a.id != b.id and a.hiod_set and b.hiod_set and same_group(s, a.id, b.id)
         for a in s.vdevs
         for b in s.vdevs
     )
@@ -47,10 +46,7 @@ def group_behind_the_viommu(s: VFIOState) -> bool:
 @sometimes
 def guest_memory_is_mapped(s: VFIOState) -> bool:
     """A container's IOAS maps something."""
-    return any(
-        x.be != NONE and any(y.id in s.objects[x.ioas_id].areas for y in s.sections)
-        for x in s.containers
-    )
+    return any(mapped(s, x.id, y.id) for x in s.containers for y in s.sections)
 
 
 @sometimes
@@ -237,7 +233,7 @@ def containers_map_their_space(
     x = s.containers[container]
     if x.be == NONE:
         return True
-    there = section in s.objects[x.ioas_id].areas
+    there = mapped(s, container, section)
     wanted = present(s, x.space, section) and not vfio_listener_skips(s, container, section)
     return there == wanted or (wanted and x.incomplete)
 

@@ -56,16 +56,39 @@ def iommufd_backend_alloc_hwpt(
 def hwpt_paging_alloc(
     s: Kernel, dev: Id[Device], ioas: Id[Object], nest_parent: bool
 ) -> tuple[Errno, Id[Object]]:
-    """A stage-2 table over an IOAS: as coherent as the device, writeable only under the erratum."""
-    device = s.devices[dev]
-    writeable_only = nest_parent and device.erratum
-    if writeable_only and has_read_only(s, ioas):
-        return Errno.EINVAL, NONE
-    hwpt = object_over(s, device.fd, ioas, Kind.HWPT_PAGING)
+    """A stage-2 table over an IOAS, unless that has what the table must not map."""
+    err = hwpt_paging_refusal(s, dev, ioas, nest_parent)
+    if err != Errno.OK:
+        return err, NONE
+    return Errno.OK, hwpt_paging_over(s, dev, ioas, nest_parent)
+
+
+@mirrors("kernel R2.7")
+def hwpt_paging_refusal(
+    s: Kernel, dev: Id[Device], ioas: Id[Object], nest_parent: bool
+) -> Errno:
+    """An IOAS that maps anything read-only takes no stage-2 that must be writeable only."""
+    if must_be_writeable(s, dev, nest_parent) and has_read_only(s, ioas):
+        return Errno.EINVAL
+    return Errno.OK
+
+
+@mirrors("kernel R2.7")
+def must_be_writeable(s: Kernel, dev: Id[Device], nest_parent: bool) -> bool:
+    """Whether a stage-2 for a device is for writeable mappings only: to nest over, by erratum."""
+    return nest_parent and s.devices[dev].erratum
+
+
+@mirrors("kernel R2.2", "kernel R2.3")
+def hwpt_paging_over(
+    s: Kernel, dev: Id[Device], ioas: Id[Object], nest_parent: bool
+) -> Id[Object]:
+    """A new stage-2 table over an IOAS: as coherent as the device, writeable only if it must be."""
+    hwpt = object_over(s, s.devices[dev].fd, ioas, Kind.HWPT_PAGING)
     s.objects[hwpt].nest_parent = nest_parent
-    s.objects[hwpt].enforced = device.coherent
-    s.objects[hwpt].writeable_only = writeable_only
-    return Errno.OK, hwpt
+    s.objects[hwpt].enforced = s.devices[dev].coherent
+    s.objects[hwpt].writeable_only = must_be_writeable(s, dev, nest_parent)
+    return hwpt
 
 
 @mirrors("kernel R2.7")
@@ -79,9 +102,16 @@ def hwpt_nested_alloc(
     s: Kernel, dev: Id[Device], parent: Id[Object], table: PgTable
 ) -> tuple[Errno, Id[Object]]:
     """A stage-1 table of the guest over a nesting parent; the table's address is not validated."""
-    if not s.objects[parent].nest_parent:
-        return Errno.EINVAL, NONE
+    err = hwpt_nested_refusal(s, parent)
+    if err != Errno.OK:
+        return err, NONE
     return Errno.OK, hwpt_nested_over(s, s.devices[dev].fd, parent, table)
+
+
+@mirrors("kernel R2.4", "kernel R2.8")
+def hwpt_nested_refusal(s: Kernel, parent: Id[Object]) -> Errno:
+    """Only a nesting parent is nested over."""
+    return Errno.OK if s.objects[parent].nest_parent else Errno.EINVAL
 
 
 @mirrors("kernel R2.4", "kernel R2.5")
@@ -231,6 +261,19 @@ def iommufd_cdev_attach_ioas_hwpt(
 def suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
     """Whether a device can use an HWPT: enforced coherency needs a device that enforces it."""
     return s.devices[dev].coherent or not s.objects[stage2_of(s, hwpt)].enforced
+
+
+@mirrors(
+    "002 15/21 vtd_device_attach_container",
+    "qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get",
+    "defects C-01",
+)
+def tries_on(err: Errno) -> bool:
+    """Whether an answer to an attach says no more than that the HWPT is not for the device.
+
+    Then QEMU tries another HWPT or container; any other refusal ends its search.
+    """
+    return err == Errno.EINVAL
 
 
 @mirrors("kernel R7.7")

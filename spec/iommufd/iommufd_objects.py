@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from spec.iommufd.objects import Kind
 from spec.iommufd.uapi.alloc import (
@@ -21,53 +21,20 @@ from spec.iommufd.uapi.attach import attach, detach, replace
 from spec.iommufd.uapi.device import bind, get_hw_info, unbind
 from spec.iommufd.uapi.invalidate import hwpt_invalidate
 from spec.iommufd.uapi.lifetime import close, destroy, empty_host, release, things_left
-from spec.iommufd.uapi.state import Driver, Uapi, Version
-from spec.language import NONE, Bounds, Machine, Shape, Teardown, sometimes
+from spec.iommufd.uapi.state import Driver, Uapi, Version, uapi_shape
+from spec.language import NONE, Machine, Shape, Teardown, bounds_like, sometimes
 
 
 def shape(values: Mapping[str, int]) -> Shape:
-    """One iommufd. What devices are and can do are masks (bit 0: the first).
-
-    The last devices have groups of their own; all others are in the first group. There is one
-    section of memory, which nobody maps.
-    """
-    slots, devices, groups = values["slots"], values["devices"], values["groups"]
-
-    def mask(name: str, rows: int = devices) -> tuple[bool, ...]:
-        return tuple(bool(values[name] >> bit & 1) for bit in range(rows))
-
-    tables: dict[str, dict[str, tuple[Any, ...]]] = {
-        "": {
-            "version": (Version(values["version"]),),
-            "driver": (Driver(values["driver"]),),
-            "queues": (bool(values["queues"]),),
-            "bound_first": (bool(values["bound_first"]),),
-        },
-        "iommufds": {"vfio_hwpt": (NONE,)},
-        "objects": {"fd": (1,) * slots, "number": tuple(range(1, slots + 1))},
-        "devices": {
-            "fd": (1,) * devices,
-            "coherent": tuple(not incoherent for incoherent in mask("incoherent")),
-            "erratum": (False,) * devices,
-            "group": tuple(max(1, row + 1 - devices + groups) for row in range(devices)),
-            "on_second_iommu": mask("on_second_iommu"),
-            "can_pasid": mask("can_pasid"),
-            "can_dirty": mask("can_dirty"),
-        },
-        "groups": {"bridge": mask("bridges", groups)},
-        "views": {"next": (1,)},
-        "sections": {
-            "readonly": (False,), "ram": (True,), "ram_device": (False,), "upper_half": (False,),
-            "views": (frozenset({1}),), "overlapping": (frozenset({1}),), "map_views": (1,),
-        },
+    """One iommufd, and one section of memory, which nobody maps."""
+    sizes, constants = uapi_shape({**values, "errata": 0})
+    sizes.update(views=1, sections=1)
+    constants["views"] = {"next": (1,)}
+    constants["sections"] = {
+        "readonly": (False,), "ram": (True,), "ram_device": (False,), "upper_half": (False,),
+        "views": (frozenset({1}),), "overlapping": (frozenset({1}),), "map_views": (1,),
     }  # fmt: skip
-    return Shape(
-        {
-            "iommufds": 1, "objects": slots, "devices": devices, "groups": groups,
-            "views": 1, "sections": 1, "PgTable": values["tables"], "VirtId": values["virt_ids"],
-        },
-        tables,
-    )  # fmt: skip
+    return Shape(sizes, constants)
 
 
 def init(s: Uapi) -> None:
@@ -106,20 +73,14 @@ NO_VDEVICES = ("a-vdevice", "a-tombstone")
 NO_NESTING = ("nested-without-a-vdevice",)
 
 
-def _bounds(
-    why: str,
-    figures: tuple[int, int, int] | None = None,
-    without: tuple[str, ...] = (),
-    **changed: int,
-) -> Bounds:
-    """Bounds with these numbers but for some; `figures` are states, transitions, depth."""
-    values = {
+_bounds = partial(
+    bounds_like,
+    {
         "slots": 5, "devices": 1, "groups": 1, "incoherent": 0, "on_second_iommu": 0,
         "can_pasid": 0, "can_dirty": 0, "bridges": 0, "queues": 0, "bound_first": 0, "tables": 1,
         "virt_ids": 1, "version": Version.V6_19, "driver": Driver.ARM,
-    }  # fmt: skip
-    states, transitions, depth = figures or (None, None, None)
-    return Bounds({**values, **changed}, why, states, transitions, depth, without)
+    },
+)  # fmt: skip
 
 
 IOMMUFD_OBJECTS = Machine(

@@ -23,12 +23,13 @@ from spec.memory.section import Memory, Section
 
 
 class Errno(IntEnum):
-    """What a call of the kernel answers."""
+    """What a call of the kernel, or a function of QEMU, answers."""
 
     OK = 0
     ENOENT = 2
     EIO = 5
     ENOMEM = 12
+    EACCES = 13
     EBUSY = 16
     EEXIST = 17
     EINVAL = 22

@@ -5,14 +5,14 @@ A specification imports from here and from nothing else:
 - `Record`, `Table`, `State`, `Id`, `IdSet`, `Sort`, `Range`, `CONST`, `NULLABLE` declare state;
 - `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
   write actions;
-- `Machine`, `Bounds`, `Shape`, `Teardown`, `Variant`, `mirrors`, `invariant`, `on_failure`,
-  `sometimes`, `overrides`, `overriding` put them together;
+- `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `mirrors`,
+  `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together;
 - `build` makes a `Program` of a machine, which runs.
 """
 
 from spec.language.control import Fault, check, host_call, limit, require
 from spec.language.errors import LanguageError
-from spec.language.layout import Shape
+from spec.language.layout import Shape, bits
 from spec.language.machine import (
     Bounds,
     Invariant,
@@ -21,6 +21,7 @@ from spec.language.machine import (
     Teardown,
     Variant,
     Witness,
+    bounds_like,
     invariant,
     mirrors,
     on_failure,
@@ -69,6 +70,8 @@ __all__ = [
     "Teardown",
     "Variant",
     "Witness",
+    "bits",
+    "bounds_like",
     "build",
     "check",
     "count",

@@ -74,6 +74,11 @@ class Shape:
     constants: Mapping[str, Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
 
 
+def bits(mask: int, rows: int) -> tuple[bool, ...]:
+    """The constant column that a mask of the bounds stands for (bit 0: the first row)."""
+    return tuple(bool(mask >> row & 1) for row in range(rows))
+
+
 @dataclass(frozen=True)
 class Column:
     """One field of all rows of a table: `rows` cells of `width` bytes from offset `base`.
@@ -279,4 +284,5 @@ __all__ = [
     "SortT",
     "TableLayout",
     "ValueT",
+    "bits",
 ]

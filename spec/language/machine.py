@@ -130,6 +130,19 @@ class Bounds:
     orbits: int | None = None
 
 
+def bounds_like(
+    numbers: Mapping[str, int],
+    why: str,
+    figures: tuple[int, int, int] | None = None,
+    without: tuple[str, ...] = (),
+    /,
+    **changed: int,
+) -> Bounds:
+    """Bounds with these numbers but for some; `figures` are states, transitions, depth."""
+    states, transitions, depth = figures or (None, None, None)
+    return Bounds({**numbers, **changed}, why, states, transitions, depth, without)
+
+
 @dataclass(frozen=True)
 class Machine:
     """A transition system: state type, initial states, actions, bounds, what must hold.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from spec.iommufd.objects import Errno
 from spec.language import NONE, Id, check, first, mirrors, require
 from spec.migration.state import (
-    Errno,
     Migration,
     Qemu,
     no_capabilities,

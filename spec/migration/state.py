@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Annotated
 
 from spec.language import CONST, NONE, Id, IdSet, Range, Record, State, Table, mirrors
-
-
-class Errno(IntEnum):
-    """What a function of QEMU answers."""
-
-    OK = 0
-    EIO = 5
-    EACCES = 13
-    EBUSY = 16
-    EINVAL = 22
 
 
 class Feature(Record):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from spec.iommufd.objects import Errno
 from spec.language import NONE, Fault, Id, host_call, limit, mirrors, require
 from spec.migration.state import (
     Capabilities,
     Device,
-    Errno,
     HostIOMMU,
     Migration,
     Qemu,

@@ -6,13 +6,13 @@ single defect, so that one does not hide another.
 
 from __future__ import annotations
 
+from spec.iommufd.objects import Errno
 from spec.language import NONE, Fault, Id, Variant, limit, mirrors, overrides, overriding, require
 from spec.language.machine import Function
 from spec.migration.run import qemu_exit, vtd_post_load
 from spec.migration.state import (
     Capabilities,
     Device,
-    Errno,
     HostIOMMU,
     Migration,
     Qemu,

@@ -14,7 +14,7 @@ from spec.arm.iommu_device import (
     smmuv3_accel_leaves_alone,
     smmuv3_accel_unset_iommu_device,
 )
-from spec.iommufd.calls import held, hwpt_paging_alloc, put_parent
+from spec.iommufd.calls import held, hwpt_paging_alloc, put_parent, tries_on
 from spec.iommufd.objects import Device, Errno, Kernel, Object, clear_areas, free_object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.attach import (
@@ -40,7 +40,6 @@ from spec.vfio.iommufd import (
     join_group,
     suits_hwpt,
     takes_device,
-    tries_on,
     vfio_attach,
     vfio_container_forget,
     vfio_device_get_viommu_flags_want_nesting,

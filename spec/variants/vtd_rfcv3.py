@@ -11,6 +11,7 @@ from spec.iommufd.calls import (
     iommufd_backend_alloc_ioas,
     iommufd_backend_free_id,
     iommufd_cdev_attach_ioas_hwpt,
+    tries_on,
 )
 from spec.iommufd.objects import Errno, Object, PgTable
 from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding
@@ -34,7 +35,6 @@ from spec.vtd.ioas_container import (
     vtd_ioas_container_populate,
     vtd_ioas_container_put_s2_hwpt,
     vtd_set_hwpt,
-    vtd_try_next,
 )
 from spec.vtd.iommu_device import vtd_dev_unset_iommu_device
 from spec.vtd.pasid_cache import (
@@ -209,7 +209,7 @@ def free_id_forgets(s: IntelIOMMUState, obj: Id[Object], fault: Fault) -> None:
     iommufd_backend_free_id(s, obj, fault)
 
 
-@overrides(vtd_try_next)
+@overrides(tries_on)
 @mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
 def any_error_tries_next(err: Errno) -> bool:
     """Whatever the host's reason, the next stage-2 is tried, the next container, a new one."""

@@ -10,6 +10,7 @@ from spec.iommufd.calls import (
     iommufd_backend_alloc_ioas,
     iommufd_backend_get_device_info,
     iommufd_cdev_connect_and_bind,
+    tries_on,
 )
 from spec.iommufd.objects import Errno, Object
 from spec.language import NONE, Fault, Id, first, limit, mirrors
@@ -105,12 +106,6 @@ def iommufd_cdev_autodomains_get(
             if not tries_on(err):
                 return err
     return iommufd_cdev_new_hwpt(s, vdev, container, fault)
-
-
-@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get", "defects C-01")
-def tries_on(err: Errno) -> bool:
-    """Whether an answer to an attach says no more than that the HWPT is not for the device."""
-    return err == Errno.EINVAL
 
 
 @mirrors("defects S-01")

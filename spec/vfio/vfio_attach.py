@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from spec.iommufd.objects import Kind
-from spec.iommufd.uapi.state import Driver, Version
-from spec.language import NONE, Bounds, Machine, Shape, Teardown, count, first, require
+from spec.iommufd.uapi.state import Driver, Version, uapi_shape
+from spec.language import (
+    NONE,
+    Machine,
+    Shape,
+    Teardown,
+    bits,
+    bounds_like,
+    count,
+    first,
+    require,
+)
 from spec.memory.section import memory_shape
 from spec.vfio.device import (
     destroy_deferred,
@@ -26,57 +36,40 @@ NO_GROUP = ("group-behind-the-viommu", "group-shares-an-hwpt")
 """What needs two devices of one group behind an accelerated SMMUv3."""
 
 
+UNUSED = {
+    "queues": 0, "bound_first": 0, "can_pasid": 0, "can_dirty": 0, "bridges": 0,
+    "tables": 1, "virt_ids": 1,
+}  # fmt: skip
+"""What the uAPI has numbers for and VFIO makes no use of."""
+
+
 def shape(values: Mapping[str, int]) -> Shape:
     """One iommufd. What devices are is given by masks (bit 0: the first device).
 
-    `groups`: the last devices have groups of their own, all others are in the first group.
     `translated` devices are in an address space that a vIOMMU translates, others in system memory.
     """
-    slots, devices, groups = values["slots"], values["devices"], values["groups"]
-    sizes, constants = memory_shape(BOOTED)
+    devices = values["devices"]
+    memory_sizes, memory_constants = memory_shape(BOOTED)
+    sizes, constants = uapi_shape({**values, **UNUSED})
     sizes.update(
-        iommufds=1, objects=slots, devices=devices, groups=groups, PgTable=1, VirtId=1,
-        spaces=2, containers=values["containers"], hwpts=values["hwpts"], vdevs=devices,
+        memory_sizes, spaces=2, containers=values["containers"], hwpts=values["hwpts"],
+        vdevs=devices,
     )  # fmt: skip
-
-    def mask(name: str) -> tuple[bool, ...]:
-        return tuple(bool(values[name] >> bit & 1) for bit in range(devices))
-
     kinds = [VFIOKind.PCI] * devices
     for row in range(devices):
         if values["legacy"] >> row & 1:
             kinds[row] = VFIOKind.LEGACY
         if values["mdev"] >> row & 1:
             kinds[row] = VFIOKind.MDEV
-    tables: dict[str, dict[str, tuple[Any, ...]]] = {
-        **constants,
-        "": {
-            "version": (Version(values["version"]),),
-            "driver": (Driver(values["driver"]),),
-            "queues": (False,),
-            "bound_first": (False,),
-        },
-        "iommufds": {"vfio_hwpt": (NONE,)},
-        "objects": {"fd": (1,) * slots, "number": tuple(range(1, slots + 1))},
-        "devices": {
-            "fd": (1,) * devices,
-            "coherent": tuple(not incoherent for incoherent in mask("incoherent")),
-            "erratum": mask("errata"),
-            "group": tuple(max(1, row + 1 - devices + groups) for row in range(devices)),
-            "on_second_iommu": mask("on_second_iommu"),
-            "can_pasid": (False,) * devices,
-            "can_dirty": (False,) * devices,
-        },
-        "groups": {"bridge": (False,) * groups},
-        "spaces": {"iommu": (False, True)},
-        "vdevs": {
-            "kind": tuple(kinds),
-            "dev": tuple(range(1, devices + 1)),
-            "space": tuple(2 if translated else 1 for translated in mask("translated")),
-            "nesting": mask("nesting"),
-        },
+    constants.update(memory_constants)
+    constants["spaces"] = {"iommu": (False, True)}
+    constants["vdevs"] = {
+        "kind": tuple(kinds),
+        "dev": tuple(range(1, devices + 1)),
+        "space": tuple(1 + behind for behind in bits(values["translated"], devices)),
+        "nesting": bits(values["nesting"], devices),
     }
-    return Shape(sizes, tables)
+    return Shape(sizes, constants)
 
 
 def init(s: VFIOState, gbpa_abort: bool) -> None:
@@ -103,20 +96,14 @@ def things_left(s: VFIOState) -> int:
     )
 
 
-def _bounds(
-    why: str,
-    figures: tuple[int, int, int] | None = None,
-    without: tuple[str, ...] = (),
-    **changed: int,
-) -> Bounds:
-    """Bounds like `small` but for some numbers; `figures` are states, transitions, depth."""
-    values = {
+_bounds = partial(
+    bounds_like,
+    {
         "devices": 2, "groups": 1, "slots": 7, "containers": 1, "hwpts": 1, "incoherent": 0,
         "errata": 0, "on_second_iommu": 0, "translated": 0, "nesting": 0b11, "mdev": 0,
         "legacy": 0, "version": Version.V6_19, "driver": Driver.ARM,
-    }  # fmt: skip
-    states, transitions, depth = figures or (None, None, None)
-    return Bounds({**values, **changed}, why, states, transitions, depth, without)
+    },
+)  # fmt: skip
 
 
 VFIO_ATTACH = Machine(

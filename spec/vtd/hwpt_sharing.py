@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from spec.iommufd.objects import Kind, Object
-from spec.language import NONE, Bounds, Id, Machine, Shape, Teardown, count, first
+from spec.language import NONE, Id, Machine, Shape, Teardown, bits, bounds_like, count, first
 from spec.memory.section import memory_shape
 from spec.vtd.iommu_device import destroy_deferred, memory_map_change, plug, unplug
 from spec.vtd.pasid_cache import gcmd_translation_enable, pasid_cache_invalidate
@@ -31,10 +32,6 @@ def shape(values: Mapping[str, int]) -> Shape:
         PgTable=values["tables"],
         DomainId=values["domains"],
     )
-
-    def mask(name: str) -> list[bool]:
-        return [bool(values[name] >> bit & 1) for bit in range(devices)]
-
     tables: dict[str, dict[str, tuple[Any, ...]]] = {
         **constants,
         "": {"max_deferred": (values["deferred"],)},
@@ -44,9 +41,9 @@ def shape(values: Mapping[str, int]) -> Shape:
             "number": tuple(index % slots + 1 for index in range(fds * slots)),
         },
         "devices": {
-            "fd": tuple(1 + second for second in mask("on_second_fd")),
-            "coherent": tuple(not incoherent for incoherent in mask("incoherent")),
-            "erratum": tuple(mask("errata")),
+            "fd": tuple(1 + second for second in bits(values["on_second_fd"], devices)),
+            "coherent": bits(~values["incoherent"], devices),
+            "erratum": bits(values["errata"], devices),
         },
         "address_spaces": {"hiod": tuple(range(1, devices + 1))},
     }
@@ -87,14 +84,9 @@ def objects_left(s: IntelIOMMUState) -> int:
     return count(o.kind != Kind.FREE and not vfio_owns(s, o.id) for o in s.objects)
 
 
-def _bounds(
-    why: str,
-    figures: tuple[int, int, int] | None = None,
-    without: tuple[str, ...] = (),
-    **changed: int,
-) -> Bounds:
-    """Bounds like `small` but for some numbers; `figures` are states, transitions, depth."""
-    values = {
+_bounds = partial(
+    bounds_like,
+    {
         "devices": 2,
         "iommufds": 1,
         "on_second_fd": 0,
@@ -107,9 +99,8 @@ def _bounds(
         "domains": 1,
         "views": 0b10001,
         "deferred": 0,
-    }
-    states, transitions, depth = figures or (None, None, None)
-    return Bounds({**values, **changed}, why, states, transitions, depth, without)
+    },
+)
 
 
 HWPT_SHARING = Machine(

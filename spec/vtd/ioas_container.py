@@ -13,6 +13,7 @@ from spec.iommufd.calls import (
     iommufd_backend_free_id,
     iommufd_cdev_attach_ioas_hwpt,
     iommufd_cdev_detach_ioas_hwpt,
+    tries_on,
 )
 from spec.iommufd.objects import Errno, Iommufd, Object, PgTable
 from spec.language import NONE, NULL, Fault, Id, first, limit, mirrors
@@ -172,15 +173,6 @@ def vtd_device_attach_hwpt(
     return Errno.OK, hwpt
 
 
-@mirrors("002 15/21 vtd_device_attach_container", "defects C-01")
-def vtd_try_next(err: Errno) -> bool:
-    """Whether to try another stage-2 or container: EINVAL says that this one does not suit.
-
-    Any other refusal ends the search.
-    """
-    return err == Errno.EINVAL
-
-
 @mirrors("002 15/21 vtd_device_attach_container")
 def vtd_device_attach_container(
     s: IntelIOMMUState,
@@ -195,7 +187,7 @@ def vtd_device_attach_container(
     for s2_hwpt in s.s2_hwpts:
         if s2_hwpt.container == container:
             err, hwpt = vtd_device_attach_hwpt(s, vtd_as, s2_hwpt.id, pgtt, flpt, fault)
-            if not vtd_try_next(err):
+            if not tries_on(err):
                 return err, hwpt, s2_hwpt.id
     ioas = s.containers[container].ioas_id
     error, parent = iommufd_backend_alloc_hwpt(s, dev, ioas, True, NULL, fault)
@@ -266,7 +258,7 @@ def vtd_device_attach_any_container(
     for container in s.containers:
         if vtd_container_matches(s, container.id, vtd_as):
             err, hwpt, s2 = vtd_device_attach_container(s, vtd_as, container.id, pgtt, flpt, fault)
-            if not vtd_try_next(err):
+            if not tries_on(err):
                 return err, hwpt, s2
     return vtd_device_attach_new_container(s, vtd_as, pgtt, flpt, fault)
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from spec.iommufd.calls import has_read_only, hwpt_nested_over, hwpt_paging_alloc
+from spec.iommufd.calls import (
+    hwpt_nested_over,
+    hwpt_nested_refusal,
+    hwpt_paging_over,
+    hwpt_paging_refusal,
+)
 from spec.iommufd.objects import Device, Errno, Kind, Object, PgTable, new_object, object_over
 from spec.iommufd.uapi.state import (
     Driver,
@@ -38,15 +43,24 @@ def iommufd_hwpt_alloc(
     fault_id: Id[Object],
     table: PgTable,
 ) -> tuple[Errno, Id[Object]]:
-    """A new HWPT over what `pt_id` names. No table: of an HWPT under a vIOMMU, abort or bypass."""
+    """A new HWPT over what `pt_id` names; if that is nothing, the answer is EINVAL, not ENOENT.
+
+    No table: of an HWPT under a vIOMMU, abort or bypass.
+    """
     if not names(s, dev_id, Kind.DEVICE):
         return Errno.ENOENT, NONE
     dev = device_of(s, dev_id)
-    err = hwpt_alloc_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, table)
+    err = Errno.EINVAL
+    if names(s, pt_id, Kind.IOAS):
+        err = paging_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, table)
+    elif names(s, pt_id, Kind.HWPT_PAGING):
+        err = nested_refusal(s, pt_id, nest_parent, dirty, table)
+    elif names(s, pt_id, Kind.VIOMMU):
+        err = viommu_refusal(s, dev, pt_id, nest_parent, dirty, pasid)
+    if err == Errno.OK and fault_id != NONE and not names_fault_queue(s, fault_id):
+        err = Errno.ENOENT
     if err != Errno.OK:
         return err, NONE
-    if fault_id != NONE and not names_fault_queue(s, fault_id):
-        return Errno.ENOENT, NONE
     room(s)
     if s.objects[pt_id].kind == Kind.IOAS:
         hwpt = hwpt_alloc_paging(s, dev, pt_id, nest_parent)
@@ -58,31 +72,6 @@ def iommufd_hwpt_alloc(
         s.objects[hwpt].fault = fault_id
         s.objects[fault_id].refs += 1
     return Errno.OK, hwpt
-
-
-@mirrors("kernel R2.1", "kernel R2.5")
-def hwpt_alloc_refusal(
-    s: Uapi,
-    dev: Id[Device],
-    pt: Id[Object],
-    nest_parent: bool,
-    dirty: bool,
-    pasid: bool,
-    fault_id: Id[Object],
-    table: PgTable,
-) -> Errno:
-    """Why an HWPT cannot be made on an object, if it cannot; an absent one is EINVAL here."""
-    if absent(s, pt):
-        return Errno.EINVAL
-    if s.objects[pt].kind == Kind.IOAS:
-        return paging_refusal(s, dev, pt, nest_parent, dirty, pasid, fault_id, table)
-    if s.objects[pt].kind == Kind.HWPT_PAGING:
-        return nested_refusal(s, pt, nest_parent, dirty, table)
-    if s.objects[pt].kind != Kind.VIOMMU or s.objects[pt].second != s.devices[dev].on_second_iommu:
-        return Errno.EINVAL
-    if nest_parent or dirty or (pasid and s.driver == Driver.ARM):
-        return Errno.EOPNOTSUPP
-    return Errno.OK
 
 
 @mirrors("kernel R2.2", "kernel R2.7", "kernel R2.9")
@@ -103,9 +92,7 @@ def paging_refusal(
         return Errno.EOPNOTSUPP
     if s.driver == Driver.ARM and nest_parent and (dirty or pasid):
         return Errno.EOPNOTSUPP
-    if nest_parent and s.devices[dev].erratum and has_read_only(s, ioas):
-        return Errno.EINVAL
-    return Errno.OK
+    return hwpt_paging_refusal(s, dev, ioas, nest_parent)
 
 
 @mirrors("kernel R2.4", "kernel R2.8")
@@ -115,7 +102,19 @@ def nested_refusal(
     """Why a nested HWPT cannot be made on a paging one: an SMMU nests under a vIOMMU only."""
     if nest_parent or dirty or table == NULL or s.driver == Driver.ARM:
         return Errno.EOPNOTSUPP
-    return Errno.OK if s.objects[parent].nest_parent else Errno.EINVAL
+    return hwpt_nested_refusal(s, parent)
+
+
+@mirrors("kernel R2.5", "kernel R2.10")
+def viommu_refusal(
+    s: Uapi, dev: Id[Device], viommu: Id[Object], nest_parent: bool, dirty: bool, pasid: bool
+) -> Errno:
+    """Why a nested HWPT cannot be made under a vIOMMU: a device of another, or flags."""
+    if s.objects[viommu].second != s.devices[dev].on_second_iommu:
+        return Errno.EINVAL
+    if nest_parent or dirty or (pasid and s.driver == Driver.ARM):
+        return Errno.EOPNOTSUPP
+    return Errno.OK
 
 
 @mirrors("kernel R2.2", "kernel R2.3")
@@ -123,7 +122,7 @@ def hwpt_alloc_paging(
     s: Uapi, dev: Id[Device], ioas: Id[Object], nest_parent: bool
 ) -> Id[Object]:
     """A new paging HWPT of the device's IOMMU."""
-    _, hwpt = hwpt_paging_alloc(s, dev, ioas, nest_parent)
+    hwpt = hwpt_paging_over(s, dev, ioas, nest_parent)
     s.objects[hwpt].second = s.devices[dev].on_second_iommu
     return hwpt
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from spec.iommufd.objects import Device, Kernel, Kind, Object
-from spec.language import CONST, NONE, Id, Record, Sort, Table, first, mirrors, require
+from spec.language import CONST, NONE, Id, Record, Sort, Table, bits, first, mirrors, require
 
 
 class Version(IntEnum):
@@ -88,6 +89,41 @@ class Uapi(Kernel):
     objects: Table[UapiObject]
     devices: Table[UapiDevice]
     groups: Table[Group]
+
+
+def uapi_shape(
+    values: Mapping[str, int],
+) -> tuple[dict[str, int], dict[str, dict[str, tuple[Any, ...]]]]:
+    """Sizes and constants of one iommufd; what devices are is given by masks (bit 0: the first).
+
+    The last devices have groups of their own; all others are in the first group.
+    """
+    slots, devices, groups = values["slots"], values["devices"], values["groups"]
+    sizes = {
+        "iommufds": 1, "objects": slots, "devices": devices, "groups": groups,
+        "PgTable": values["tables"], "VirtId": values["virt_ids"],
+    }  # fmt: skip
+    constants: dict[str, dict[str, tuple[Any, ...]]] = {
+        "": {
+            "version": (Version(values["version"]),),
+            "driver": (Driver(values["driver"]),),
+            "queues": (bool(values["queues"]),),
+            "bound_first": (bool(values["bound_first"]),),
+        },
+        "iommufds": {"vfio_hwpt": (NONE,)},
+        "objects": {"fd": (1,) * slots, "number": tuple(range(1, slots + 1))},
+        "devices": {
+            "fd": (1,) * devices,
+            "coherent": bits(~values["incoherent"], devices),
+            "erratum": bits(values["errata"], devices),
+            "group": tuple(max(1, row + 1 - devices + groups) for row in range(devices)),
+            "on_second_iommu": bits(values["on_second_iommu"], devices),
+            "can_pasid": bits(values["can_pasid"], devices),
+            "can_dirty": bits(values["can_dirty"], devices),
+        },
+        "groups": {"bridge": bits(values["bridges"], groups)},
+    }
+    return sizes, constants
 
 
 @mirrors("kernel R0.9")

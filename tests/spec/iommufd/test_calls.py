@@ -8,9 +8,8 @@ import pytest
 
 from spec.iommufd import calls
 from spec.iommufd.objects import Errno, Kind
-from spec.language import NONE, NULL, Fault, Id, build
-from spec.language.store import Store
-from spec.machines import MACHINES
+from spec.language import NONE, NULL, Fault, Id
+from tests.spec.running import Run
 
 OK, EINVAL, ENOENT, EBUSY, EEXIST = (
     Errno.OK,
@@ -27,10 +26,8 @@ class Host:
     """A kernel with both devices bound (ids 3 and 4); VFIO owns the IOAS 1 and the HWPT 2."""
 
     def __init__(self) -> None:
-        program = build(MACHINES["hwpt-sharing"], "roomy")
-        self.store: Store = program.store()
-        self.store.load(program.initial()[0])
-        self.s: Any = self.store.state
+        run = Run("hwpt-sharing", "roomy")
+        self.store, self.s = run.store, run.s
         for dev in (COHERENT, INCOHERENT):
             assert self.call(calls.iommufd_cdev_connect_and_bind, dev) == OK
 

@@ -9,9 +9,10 @@ from checkers.result import Explorer, Limits, Verdict
 from invariants import complete
 from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.objects import Errno
-from spec.language import Program, Variant, build
+from spec.language import Variant, build
 from spec.language.program import Kind
 from spec.variants import VARIANTS
+from tests.spec.running import Run, Step
 
 MACHINE = complete(IOMMUFD_OBJECTS)
 COLUMNS = Limits(explorer=Explorer.NUMPY)
@@ -40,29 +41,26 @@ def test_every_action_fires_and_every_witness_is_reached_with_some_bounds() -> N
     assert not set.intersection(*(set(bounds.without) for bounds in exact))
 
 
-BOUND = (("bind", (1,)), ("bind", (2,)), ("ioas_alloc", ()))
-ATTACHED = (*BOUND, ("attach", (1, 0, 3)))
-PARENT = (("bind", (1,)), ("ioas_alloc", ()))
+BOUND = (("bind", 1), ("bind", 2), ("ioas_alloc",))
+ATTACHED = (*BOUND, ("attach", 1, 0, 3))
+PARENT = (("bind", 1), ("ioas_alloc",))
 
 
 def last(
-    steps: tuple[tuple[str, tuple[int, ...]], ...], bounds: str, variant: Variant | None = None
+    steps: tuple[Step, ...], bounds: str, variant: Variant | None = None
 ) -> tuple[Kind, int]:
     """How the last step of a run ends, and with which errno; all others succeed."""
-    program = build(MACHINE, bounds, variant)
-    state = program.initial()[0]
-    for name, values in steps[:-1]:
-        outcome = program.run(program.action(name), state, values)
-        assert (outcome.kind, outcome.result or 0) == (Kind.DONE, 0), name
-        state = outcome.state
-    name, values = steps[-1]
-    outcome = program.run(program.action(name), state, values)
-    return outcome.kind, outcome.result or 0
+    run = Run(MACHINE.name, bounds, variant)
+    *before, (action, *values) = steps
+    run.follow(*before)
+    assert not any(run.results)
+    outcome = run.outcome(action, *values)
+    return outcome.kind, outcome.result
 
 
 def test_a_member_replaces_and_a_stranger_does_not() -> None:
-    member = (*ATTACHED, ("attach", (2, 0, 3)), ("replace", (2, 0, 3)))
-    stranger = (*ATTACHED, ("replace", (2, 0, 3)))
+    member = (*ATTACHED, ("attach", 2, 0, 3), ("replace", 2, 0, 3))
+    stranger = (*ATTACHED, ("replace", 2, 0, 3))
     assert last(member, "groups") == (Kind.DONE, Errno.OK)
     assert last(stranger, "groups") == (Kind.DONE, Errno.EINVAL)
     before = VARIANTS["uapi-stranger-replaces"]
@@ -71,8 +69,8 @@ def test_a_member_replaces_and_a_stranger_does_not() -> None:
 
 
 def test_a_queue_is_for_an_hwpt_that_is_no_nesting_parent() -> None:
-    queue = (*PARENT, ("fault_queue_alloc", ()))
-    alone, parent = ("hwpt_alloc_with_fault", (1, 2, 3, 0)), ("hwpt_alloc_with_fault", (1, 2, 3, 1))
+    queue = (*PARENT, ("fault_queue_alloc",))
+    alone, parent = ("hwpt_alloc_with_fault", 1, 2, 3, 0), ("hwpt_alloc_with_fault", 1, 2, 3, 1)
     assert last((*queue, alone), "queues") == (Kind.DONE, Errno.OK)
     assert last((*queue, parent), "queues") == (Kind.DONE, Errno.EOPNOTSUPP)
     before = VARIANTS["uapi-parent-takes-queue"]
@@ -80,13 +78,13 @@ def test_a_queue_is_for_an_hwpt_that_is_no_nesting_parent() -> None:
 
 
 def test_an_hwpt_is_for_the_smmu_that_it_was_made_for() -> None:
-    made = (*BOUND, ("hwpt_alloc_on_ioas", (1, 3, 0, 0, 0)))
-    assert last((*made, ("attach", (1, 0, 4))), "smmus") == (Kind.DONE, Errno.OK)
-    assert last((*made, ("attach", (2, 0, 4))), "smmus") == (Kind.DONE, Errno.EINVAL)
+    made = (*BOUND, ("hwpt_alloc_on_ioas", 1, 3, 0, 0, 0))
+    assert last((*made, ("attach", 1, 0, 4)), "smmus") == (Kind.DONE, Errno.OK)
+    assert last((*made, ("attach", 2, 0, 4)), "smmus") == (Kind.DONE, Errno.EINVAL)
 
 
 def test_a_device_is_bound_late_only_where_the_bounds_allow_it() -> None:
-    assert last((("bind", (1,)), ("ioas_alloc", ()), ("bind", (2,))), "groups")[0] is Kind.DONE
-    late: Program = build(MACHINE, "groups", None, {"bound_first": 1})
-    state = late.run(late.action("ioas_alloc"), late.initial()[0], ()).state
-    assert late.run(late.action("bind"), state, (2,)).kind is Kind.DISABLED
+    assert last((("bind", 1), ("ioas_alloc",), ("bind", 2)), "groups")[0] is Kind.DONE
+    late = Run(MACHINE.name, "groups", values={"bound_first": 1})
+    late.follow(("ioas_alloc",))
+    assert late.outcome("bind", 2).kind is Kind.DISABLED

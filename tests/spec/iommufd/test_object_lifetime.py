@@ -7,45 +7,35 @@ from math import comb, factorial
 
 import pytest
 
-from checkers.explicit import explore
-from invariants import complete
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME, Kind
-from spec.language import Bounds, Program, build
+from spec.language import Bounds
 from spec.language.program import Kind as Ended
+from tests.spec.running import Run, Step, assert_figures_are_exact
 
+MACHINE = OBJECT_LIFETIME.name
 STACK = (("alloc_ioas", 1), ("alloc_s2", 1), ("alloc_nested", 2))
 TWO = (*STACK[:2], ("alloc_ioas", 2), ("alloc_s2", 5))
 """A stage-2 over an IOAS on each of two iommufds, of which the second has the slots 5 to 8."""
 
 
-def ends(program: Program, *steps: tuple[str, *tuple[int, ...]]) -> Ended:
+def ends(run: Run, *steps: Step) -> Ended:
     """How the last of these steps ends, the others being enabled."""
-    state = program.initial()[0]
-    for place, (name, *values) in enumerate(steps):
-        outcome = program.run(program.action(name), state, tuple(values))
-        assert place == len(steps) - 1 or outcome.kind is Ended.DONE
-        state = outcome.state
-    return outcome.kind
+    *before, (action, *values) = steps
+    run.follow(*before)
+    return run.outcome(action, *values).kind
 
 
-def one() -> Program:
-    return build(OBJECT_LIFETIME, "small")
+def one() -> Run:
+    return Run(MACHINE)
 
 
-def two() -> Program:
-    return build(OBJECT_LIFETIME, "B")
+def two() -> Run:
+    return Run(MACHINE, "B")
 
 
 @pytest.mark.parametrize("bounds", ["small", "S"])
 def test_figures_are_exact(bounds: str) -> None:
-    found = explore(build(complete(OBJECT_LIFETIME), bounds), symmetry=False)
-    declared = OBJECT_LIFETIME.bounds[bounds]
-    assert found.exhausted
-    assert not found.first
-    assert not found.crashes
-    assert (found.states, found.transitions, found.depth) == (
-        declared.states, declared.transitions, declared.depth
-    )
+    assert_figures_are_exact(MACHINE, bounds)
 
 
 def each_somewhere(places: int, devices: int) -> int:
@@ -122,11 +112,6 @@ def test_a_device_is_attached_on_its_own_iommufd_only() -> None:
 
 
 def test_each_iommufd_gives_its_own_lowest_free_id() -> None:
-    program = two()
-    store = program.store()
-    state = program.initial()[0]
-    for name, value in TWO:
-        state = program.run(program.action(name), state, (value,)).state
-    store.load(state)
-    held = [row.label() for row in store.tables["slots"] if row.kind != Kind.FREE]
-    assert held == ["1", "2", "1", "2"]
+    run = two()
+    run.follow(*TWO)
+    assert [row.label() for row in run.s.slots if row.kind != Kind.FREE] == ["1", "2", "1", "2"]

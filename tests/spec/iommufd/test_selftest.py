@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.objects import Errno, Kind
 from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime
 from spec.iommufd.uapi.state import Driver
-from spec.language import NONE, Fault, Id, build
+from spec.language import NONE, Fault, Id
 from tests.seeds import document
+from tests.spec.running import Run
 
 TABLE = tomllib.loads(Path(__file__).with_name("selftest.toml").read_text(encoding="utf-8"))
 ROWS: dict[str, list[str]] = TABLE["rows"]
@@ -28,10 +28,7 @@ class User:
     """A user of the mock driver; `named` has the ids that calls have answered."""
 
     def __init__(self) -> None:
-        program = build(IOMMUFD_OBJECTS, "small", None, MOCK)
-        store = program.store()
-        store.load(program.initial()[0])
-        self.s: Any = store.state
+        self.s = Run("iommufd-objects", values=MOCK).s
         self.named = {f"dev{number}": Id[Any](number) for number in (1, 2, 3)}
         self.named |= {"free": Id(12), "0": NONE}
 

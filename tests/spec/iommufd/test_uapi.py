@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.objects import Errno, Kind
 from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime, state
 from spec.iommufd.uapi.state import Driver, Version
-from spec.language import NONE, NULL, Fault, Id, build
+from spec.language import NONE, NULL, Fault, Id
 from spec.language.machine import Function, sources_of
 from tests.spec import test_provenance as provenance
+from tests.spec.running import Run
 
 OK, EINVAL, ENOENT, EBUSY = Errno.OK, Errno.EINVAL, Errno.ENOENT, Errno.EBUSY
 A, B = Id[Any](1), Id[Any](2)
@@ -24,10 +24,7 @@ class User:
 
     def __init__(self, **changed: int) -> None:
         values = {"slots": 12, "driver": Driver.ARM, **changed}
-        program = build(IOMMUFD_OBJECTS, "small", None, values)
-        store = program.store()
-        store.load(program.initial()[0])
-        self.s: Any = store.state
+        self.s = Run("iommufd-objects", values=values).s
 
     def bind(self, dev: Id[Any]) -> int:
         assert device.bind(self.s, dev, Fault()) == OK

@@ -17,6 +17,7 @@ from spec.language import (
     Sort,
     State,
     Table,
+    bits,
 )
 from spec.language.layout import BoolT, EnumT, IdT, IntT, Layout, SetT, SortT
 from tests.spec.language.places import assert_place
@@ -93,6 +94,11 @@ def test_domains_leave_out_none_and_null_but_where_they_are_wanted() -> None:
     assert list(layout.domain(SortT(Word))) == [1, 2]
     nullable = layout.value_type(Graph, "word", Annotated[Word, NULLABLE])
     assert list(layout.domain(nullable)) == [0, 1, 2]  # type: ignore[arg-type]
+
+
+def test_the_lowest_bit_of_a_mask_is_the_first_row() -> None:
+    assert bits(0b011, 3) == (True, True, False)
+    assert bits(~0b011, 3) == (False, False, True)
 
 
 def test_a_cell_is_found_by_row() -> None:

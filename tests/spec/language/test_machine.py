@@ -6,6 +6,7 @@ from spec.language import (
     LanguageError,
     Source,
     State,
+    bounds_like,
     invariant,
     mirrors,
     on_failure,
@@ -93,3 +94,11 @@ def test_overriding_twice_is_refused() -> None:
     assert overriding(declared[0]) == {plain: first_override}
     for function in declared:
         del function.__overrides__  # type: ignore[attr-defined]
+
+
+def test_bounds_are_like_others_but_for_what_changed() -> None:
+    other = bounds_like({"devices": 2, "tables": 1}, "Why.", (3, 5, 2), ("unplug",), tables=2)
+    assert other.values == {"devices": 2, "tables": 2}
+    assert (other.states, other.transitions, other.depth) == (3, 5, 2)
+    assert (other.why, other.without) == ("Why.", ("unplug",))
+    assert bounds_like({"devices": 2}, "Why.").states is None

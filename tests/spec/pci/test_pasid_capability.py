@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from checkers.explicit import explore
-from invariants import complete
 from spec.iommufd.objects import Errno
-from spec.language import Variant, build
-from spec.language.program import Kind
-from spec.machines import MACHINES
+from spec.language import Variant
 from spec.variants import VARIANTS
+from tests.spec.running import Run, Step, assert_figures_are_exact
 
-MACHINE = MACHINES["pasid-capability"]
-Step = tuple[str, *tuple[int, ...]]
+MACHINE = "pasid-capability"
 
 HEAD = ("vfio_add_ext_cap", 0, 2, 2)
 IN_ORDER: tuple[Step, ...] = (("vfio_realize", 1), HEAD, ("vfio_add_ext_cap", 0, 7, 2))
@@ -24,23 +22,16 @@ def run(
     *steps: Step, hiod: int = 1, pasid: int = 1, viommu: int = 1, variant: Variant | None = None
 ) -> tuple[int, list[tuple[str, int, int]]]:
     """The answer of the last step, and each capability with its offset and the one after it."""
-    program = build(complete(MACHINE), "small", variant)
-    store = program.store()
-    (state,) = (x for x in program.initial() if configured(store, x) == (hiod, pasid, viommu))
-    result = 0
-    for name, *values in steps:
-        outcome = program.run(program.action(name), state, tuple(values))
-        assert outcome.kind is Kind.DONE, (name, values)
-        state, result = outcome.state, outcome.result
-    store.load(state)
-    caps = [(x.cap.name, int(x.offset), int(x.next)) for x in store.tables["caps"] if x.cap]
-    return result, sorted(caps, key=lambda x: x[1])
+    taken = Run(
+        MACHINE, variant=variant, wanted=lambda s: configured(s) == (hiod, pasid, viommu)
+    )
+    taken.follow(*steps)
+    caps = [(x.cap.name, int(x.offset), int(x.next)) for x in taken.s.caps if x.cap]
+    return taken.results[-1], sorted(caps, key=lambda x: x[1])
 
 
-def configured(store: object, state: bytes) -> tuple[int, int, int]:
+def configured(s: Any) -> tuple[int, int, int]:
     """Whether there is a host IOMMU device, whether it has PASIDs, whether the vIOMMU has."""
-    store.load(state)  # type: ignore[attr-defined]
-    s = store.state  # type: ignore[attr-defined]
     return int(s.hiod), int(any(x.pasid for x in s.hiods)), int(s.viommu_pasid)
 
 
@@ -49,13 +40,7 @@ def done(offset: int, aligned: int = 1) -> Step:
 
 
 def test_figures_are_exact() -> None:
-    found = explore(build(complete(MACHINE), "small"), symmetry=False)
-    declared = MACHINE.bounds["small"]
-    assert found.exhausted
-    assert not found.first
-    assert (found.states, found.transitions, found.depth) == (
-        declared.states, declared.transitions, declared.depth
-    )
+    assert_figures_are_exact(MACHINE, "small")
 
 
 def test_without_an_offset_it_goes_to_the_end_of_the_space() -> None:

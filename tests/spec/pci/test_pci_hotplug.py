@@ -6,17 +6,12 @@ from typing import Any
 
 import pytest
 
-from checkers.explicit import explore
-from invariants import complete
 from spec.iommufd.objects import Errno
-from spec.language import Variant, build
-from spec.language.program import Kind
-from spec.machines import MACHINES
 from spec.pci.bus import DeviceType, Doorbell, IOMMUType
 from spec.variants import VARIANTS
+from tests.spec.running import Run, Step, assert_figures_are_exact
 
-MACHINE = MACHINES["pci-hotplug"]
-Step = tuple[str, *tuple[int, ...]]
+MACHINE = "pci-hotplug"
 
 BRIDGE, BESIDE, SLOT_0, SLOT_1 = 1, 2, 3, 4
 READY: Step = ("pcibus_machine_done",)
@@ -43,19 +38,10 @@ def run(
     *steps: Step, bounds: str = "small", variant: str | None = None
 ) -> tuple[list[int], dict[int, dict[str, Any]]]:
     """The answer of each step, and the slots as they are then."""
-    design: Variant | None = VARIANTS[variant] if variant else None
-    program = build(complete(MACHINE), bounds, design)
-    store = program.store()
-    (state,) = program.initial()
-    results = []
-    for name, *values in steps:
-        fault = values.pop() if name == "pci_qdev_realize" else 0
-        outcome = program.run(program.action(name), state, tuple(values), fault)
-        assert outcome.kind is Kind.DONE, (name, values, outcome)
-        state = outcome.state
-        results.append(outcome.result)
-    store.load(state)
-    return results, {int(x.id): slot(store.state, x) for x in store.tables["slots"]}
+    taken = Run(MACHINE, bounds, VARIANTS[variant] if variant else None)
+    taken.follow(*steps)
+    s = taken.s
+    return taken.results, {int(x.id): slot(s, x) for x in s.slots}
 
 
 def slot(s: Any, x: Any) -> dict[str, Any]:
@@ -73,13 +59,7 @@ def slot(s: Any, x: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("bounds", ["small", "roots"])
 def test_figures_are_exact(bounds: str) -> None:
-    found = explore(build(complete(MACHINE), bounds), symmetry=False)
-    declared = MACHINE.bounds[bounds]
-    assert found.exhausted
-    assert not found.first
-    assert (found.states, found.transitions, found.depth) == (
-        declared.states, declared.transitions, declared.depth
-    )
+    assert_figures_are_exact(MACHINE, bounds)
 
 
 @pytest.mark.parametrize("hot", [False, True])

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from invariants import complete
 from spec.iommufd.objects import Errno, Kind
-from spec.language import Program, Variant, build
 from spec.language.program import Kind as Ended
 from spec.language.program import Outcome
-from spec.machines import MACHINES
 from spec.vtd.state import Pgtt
+from tests.spec.running import Run
 
 FLT, PT, SLT, GONE = Pgtt.FLT, Pgtt.PT, Pgtt.SLT, Pgtt.NONE
 A, B = 1, 2
 
 
-@dataclass
-class Scenario:
+class Scenario(Run):
     """A virtual machine with devices A (coherent) and B (not), both with the erratum."""
 
-    bounds: str = "roomy"
-    variant: Variant | None = None
-    program: Program = field(init=False)
-    state: bytes = field(init=False)
-    events: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.program = build(complete(MACHINES["hwpt-sharing"]), self.bounds, self.variant)
-        self.state = self.program.initial()[0]
+    def __init__(self, bounds: str = "roomy") -> None:
+        super().__init__("hwpt-sharing", bounds)
+        self.events: list[str] = []
 
     def take(self, action: str, *values: int, fault: int = 0) -> Outcome:
-        """Run one event; it must be enabled and crash nothing."""
-        rule = self.program.action(action)
-        outcome = self.program.run(rule, self.state, values, fault)
-        assert outcome.kind is Ended.DONE, (action, values, fault, outcome.kind, outcome.why)
-        self.state = outcome.state
+        """Take an event, and remember the host calls that it made."""
+        outcome = super().take(action, *values, fault=fault)
         self.events = [call.name for call in outcome.calls]
         return outcome
 
@@ -59,18 +46,16 @@ class Scenario:
 
     def rows(self, table: str) -> list[Any]:
         """The rows of a table of the present state."""
-        store = self.program.store()
-        store.load(self.state)
-        return list(store.tables[table])
+        return list(getattr(self.s, table))
 
     def deferred(self) -> list[int]:
         """The ids whose destruction the bottom half has still to do."""
         rule = self.program.action("destroy_deferred")
-        runs = {
-            values: self.program.run(rule, self.state, values)
-            for values in rule.instances(self.program.layout)
-        }
-        return [values[0] for values, outcome in runs.items() if outcome.kind is Ended.DONE]
+        return [
+            obj
+            for (obj,) in rule.instances(self.program.layout)
+            if self.outcome(rule.name, obj).kind is Ended.DONE
+        ]
 
     def broken(self) -> list[str]:
         """The invariants that the present state breaks."""
