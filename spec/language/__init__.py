@@ -6,7 +6,7 @@ A specification imports from here and from nothing else:
 - `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
   write actions;
 - `Machine`, `Bounds`, `Shape`, `Teardown`, `Variant`, `mirrors`, `invariant`, `on_failure`,
-  `sometimes`, `overrides`, `overriding` put them together;
+  `sometimes`, `overrides`, `overriding`, `variant_of` put them together;
 - `build` makes a `Program` of a machine, which runs.
 """
 
@@ -27,6 +27,7 @@ from spec.language.machine import (
     overrides,
     overriding,
     sometimes,
+    variant_of,
 )
 from spec.language.program import Program, build
 from spec.language.types import (
@@ -83,4 +84,5 @@ __all__ = [
     "overriding",
     "require",
     "sometimes",
+    "variant_of",
 ]
