@@ -5,8 +5,7 @@ Where a posted defect breaks an invariant already, there is no mutant for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from spec.iommufd.calls import (
     has_read_only,
@@ -21,12 +20,11 @@ from spec.language import (
     NONE,
     Fault,
     Id,
-    Variant,
     first,
     mirrors,
     overrides,
-    overriding,
     require,
+    variant_of,
 )
 from spec.memory.section import Section
 from spec.vtd.address_space import (
@@ -188,55 +186,33 @@ def lock_is_kept(
     return Errno.OK
 
 
-def _mutant(
-    name: str, *functions: Callable[..., Any], bounds: str = "roomy", **expects: int
-) -> Variant:
-    return Variant(
-        name=f"mutant-{name}",
-        machine="hwpt-sharing",
-        overrides=overriding(*functions),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source="no series",
-        about=(functions[0].__doc__ or "").split("\n")[0],
-    )
+variant = partial(variant_of, "hwpt-sharing", bounds="roomy")
 
-
-VARIANTS: tuple[Variant, ...] = (
-    _mutant("destroy-while-held", nothing_is_held, kernel_links=4),
-    _mutant("parent-kept", parent_is_kept, refs_equal_referrers=3),
-    _mutant("coherency-ignored", everything_suits, devices_attached=5),
-    _mutant(
-        "read-only-mapped",
-        read_only_is_mapped,
-        read_only_is_taken,
-        read_only_is_found_late,
-        read_only_exclusion=3,
-        writeable_only_holds=3,
+VARIANTS = (
+    variant("mutant-destroy-while-held", nothing_is_held, kernel_links=4),
+    variant("mutant-parent-kept", parent_is_kept, refs_equal_referrers=3),
+    variant("mutant-coherency-ignored", everything_suits, devices_attached=5),
+    variant(
+        "mutant-read-only-mapped", read_only_is_mapped, read_only_is_taken, read_only_is_found_late,
+        read_only_exclusion=3, writeable_only_holds=3,
     ),
-    _mutant(
-        "any-iommufd",
-        container_of_any_iommufd,
-        bounds="fds",
+    variant(
+        "mutant-any-iommufd", container_of_any_iommufd, bounds="fds",
         kernel_links_stay_on_their_iommufd=5,
     ),
-    _mutant("areas-kept", areas_are_kept, only_an_ioas_maps=4),
-    _mutant("wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
-    _mutant("stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
-    _mutant("container-kept", container_is_kept, no_leaked_record=3),
-    _mutant(
-        "container-remembered",
-        container_is_remembered,
-        containers_name_their_ioas=3,
-        a_refusal_leaves_nothing_behind=3,
+    variant("mutant-areas-kept", areas_are_kept, only_an_ioas_maps=4),
+    variant("mutant-wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
+    variant("mutant-stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
+    variant("mutant-container-kept", container_is_kept, no_leaked_record=3),
+    variant(
+        "mutant-container-remembered", container_is_remembered,
+        containers_name_their_ioas=3, a_refusal_leaves_nothing_behind=3,
     ),
-    _mutant(
-        "stage2-freed-early",
-        any_s2_is_unused,
-        stage2_rows_name_their_hwpt=4,
-        teardown_reachable=4,
+    variant(
+        "mutant-stage2-freed-early", any_s2_is_unused,
+        stage2_rows_name_their_hwpt=4, teardown_reachable=4,
     ),
-    _mutant("deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
-    _mutant("deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
-    _mutant("lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
+    variant("mutant-deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
+    variant("mutant-deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
+    variant("mutant-lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
 )

@@ -6,9 +6,10 @@ not hide another.
 
 from __future__ import annotations
 
+from functools import partial
+
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding, require
-from spec.language.machine import Function
+from spec.language import NONE, Fault, Id, check, mirrors, overrides, require, variant_of
 from spec.pci.bus import (
     VIOMMU,
     AddressSpace,
@@ -291,265 +292,147 @@ def bridges_go(s: PCIHost, slot: Id[PCISlot]) -> None:
     do_pci_unregister_device(s, slot)
 
 
-def _one(
-    name: str,
-    about: str,
-    source: str,
-    expects: dict[str, int],
-    *functions: Function,
-    bounds: str = "small",
-) -> Variant:
-    """A variant with these overrides."""
-    return Variant(
-        name=f"pci-hotplug-{name}",
-        machine="pci-hotplug",
-        overrides=overriding(*functions),
-        expects=expects,
-        bounds=bounds,
-        source=source,
-        about=about,
-    )
-
+variant = partial(variant_of, "pci-hotplug")
 
 VARIANTS = (
-    _one(
-        "v9",
-        "001 as merged: devices behind a bridge are judged by slot 0 of its bus; an mdev is "
+    variant(
+        "pci-hotplug-v9", device_of_the_requester_id, space_of_the_requester_id, mdev_is_attached,
+        never_too_late, doorbell_is_taken_for_granted, source="001 04/37, 10/37, 12/37, 17/37",
+        about="001 as merged: devices behind a bridge are judged by slot 0 of its bus; an mdev is "
         "attached; a vIOMMU may come after its devices, and have no doorbell.",
-        "001 04/37, 10/37, 12/37, 17/37",
-        {
-            "address-space-of-its-place": 3,
-            "a-group-has-one-address-space": 4,
-            "vfio-maps-what-the-device-reaches": 2,
-            "a-nesting-parent-where-wanted": 2,
-            "no-emulated-device-behind-an-accelerated-viommu": 2,
-            "every-host-iommu-device-is-set": 2,
-            "accelerated-with-a-doorbell": 1,
-            "no-failed-check": 3,
-            "teardown-reachable": 2,
-        },
-        device_of_the_requester_id,
-        space_of_the_requester_id,
-        mdev_is_attached,
-        never_too_late,
-        doorbell_is_taken_for_granted,
+        address_space_of_its_place=3, a_group_has_one_address_space=4,
+        vfio_maps_what_the_device_reaches=2, a_nesting_parent_where_wanted=2,
+        no_emulated_device_behind_an_accelerated_viommu=2, every_host_iommu_device_is_set=2,
+        accelerated_with_a_doorbell=1, no_failed_check=3, teardown_reachable=2,
     ),
-    _one(
-        "slot-0-is-asked",
-        "Behind a PCIe-to-PCI bridge the accelerated SMMU looks at slot 0 of the bus, which has "
-        "another device or none: an emulated device is let in, and one of the host gets the "
+    variant(
+        "pci-hotplug-slot-0-is-asked", device_of_the_requester_id, space_of_the_requester_id,
+        source="001 10/37",
+        about="Behind a PCIe-to-PCI bridge the accelerated SMMU looks at slot 0 of the bus, which "
+        "has another device or none: an emulated device is let in, and one of the host gets the "
         "IOMMU's address space.",
-        "001 10/37",
-        {
-            "address-space-of-its-place": 3,
-            "a-group-has-one-address-space": 4,
-            "vfio-maps-what-the-device-reaches": 2,
-            "no-emulated-device-behind-an-accelerated-viommu": 2,
-        },
-        device_of_the_requester_id,
-        space_of_the_requester_id,
+        address_space_of_its_place=3, a_group_has_one_address_space=4,
+        vfio_maps_what_the_device_reaches=2, no_emulated_device_behind_an_accelerated_viommu=2,
     ),
-    _one(
-        "viommu-after-device",
-        "A device is on the bus before the vIOMMU is made: nobody asks whether it may be, and QEMU "
-        "aborts when the machine is ready; VFIO maps memory for what a vIOMMU translates.",
-        "001 04/37, 10/37",
-        {
-            "vfio-maps-what-the-device-reaches": 2,
-            "a-nesting-parent-where-wanted": 2,
-            "no-emulated-device-behind-an-accelerated-viommu": 2,
-            "every-host-iommu-device-is-set": 2,
-            "no-failed-check": 3,
-            "teardown-reachable": 2,
-        },
-        never_too_late,
+    variant(
+        "pci-hotplug-viommu-after-device", never_too_late, source="001 04/37, 10/37",
+        about="A device is on the bus before the vIOMMU is made: nobody asks whether it may be, "
+        "and QEMU aborts when the machine is ready; VFIO maps memory for what a vIOMMU translates.",
+        vfio_maps_what_the_device_reaches=2, a_nesting_parent_where_wanted=2,
+        no_emulated_device_behind_an_accelerated_viommu=2, every_host_iommu_device_is_set=2,
+        no_failed_check=3, teardown_reachable=2,
     ),
-    _one(
-        "mdev",
-        "It has the shared alias of memory, and what the guest tells the SMMU has no effect.",
-        "001 12/37; defects S-37",
-        {"no-emulated-device-behind-an-accelerated-viommu": 2},
-        mdev_is_attached,
+    variant(
+        "pci-hotplug-mdev", mdev_is_attached, source="001 12/37; defects S-37",
+        about="It has the shared alias of memory, and what the guest tells the SMMU has no effect.",
+        no_emulated_device_behind_an_accelerated_viommu=2,
     ),
-    _one(
-        "no-doorbell",
-        "QEMU aborts when a device uses an MSI.",
-        "001 17/37; defects S-36",
-        {"accelerated-with-a-doorbell": 1, "no-failed-check": 4},
-        doorbell_is_taken_for_granted,
+    variant(
+        "pci-hotplug-no-doorbell", doorbell_is_taken_for_granted, source="001 17/37; defects S-36",
+        about="QEMU aborts when a device uses an MSI.",
+        accelerated_with_a_doorbell=1, no_failed_check=4,
     ),
-    _one(
-        "doorbell-walked",
-        "Up to v5 QEMU walks tables of the guest that it does not see change.",
-        "001 16/37; defects S-35",
-        {"no-walk-where-the-host-walks": 4},
-        no_direct_gpa,
+    variant(
+        "pci-hotplug-doorbell-walked", no_direct_gpa, source="001 16/37; defects S-35",
+        about="Up to v5 QEMU walks tables of the guest that it does not see change.",
+        no_walk_where_the_host_walks=4,
     ),
-    _one(
-        "bus-master-first",
-        "Before 001 07/37: the look-up finds no device, and a hot-plugged vfio-pci device gets the "
-        "IOMMU's address space.",
-        "001 07/37; defects S-29",
-        {"address-space-of-its-place": 3, "a-group-has-one-address-space": 4},
-        bus_master_first,
+    variant(
+        "pci-hotplug-bus-master-first", bus_master_first, source="001 07/37; defects S-29",
+        about="Before 001 07/37: the look-up finds no device, and a hot-plugged vfio-pci device "
+        "gets the IOMMU's address space.",
+        address_space_of_its_place=3, a_group_has_one_address_space=4,
     ),
-    _one(
-        "nobody-asks",
-        "Before 001 08/37 there was nothing to refuse a device with.",
-        "001 08/37",
-        {
-            "no-emulated-device-behind-an-accelerated-viommu": 2,
-            "no-failed-check": 2,
-            "teardown-reachable": 2,
-        },
-        every_device_is_taken,
+    variant(
+        "pci-hotplug-nobody-asks", every_device_is_taken, source="001 08/37",
+        about="Before 001 08/37 there was nothing to refuse a device with.",
+        no_emulated_device_behind_an_accelerated_viommu=2, no_failed_check=2, teardown_reachable=2,
     ),
-    _one(
-        "nesting-unknown",
-        "The capability was first asked of the host IOMMU device, which is made after the HWPT.",
-        "000 02/20; defects S-41",
-        {"a-nesting-parent-where-wanted": 2},
-        flags_are_asked_of_the_host_device,
+    variant(
+        "pci-hotplug-nesting-unknown", flags_are_asked_of_the_host_device,
+        source="000 02/20; defects S-41",
+        about="The capability was first asked of the host IOMMU device, which is made after the "
+        "HWPT.",
+        a_nesting_parent_where_wanted=2,
     ),
-    _one(
-        "two-iommus",
-        "The last wins; devices of the first are translated by the second.",
-        "defects S-30",
-        {
-            "vfio-maps-what-the-device-reaches": 3,
-            "a-nesting-parent-where-wanted": 3,
-            "no-emulated-device-behind-an-accelerated-viommu": 3,
-            "one-iommu-on-a-bus": 2,
-            "every-host-iommu-device-is-set": 3,
-            "no-failed-check": 4,
-            "teardown-reachable": 3,
-        },
-        the_last_iommu_wins,
-        bounds="roots",
+    variant(
+        "pci-hotplug-two-iommus", the_last_iommu_wins, bounds="roots", source="defects S-30",
+        about="The last wins; devices of the first are translated by the second.",
+        vfio_maps_what_the_device_reaches=3, a_nesting_parent_where_wanted=3,
+        no_emulated_device_behind_an_accelerated_viommu=3, one_iommu_on_a_bus=2,
+        every_host_iommu_device_is_set=3, no_failed_check=4, teardown_reachable=3,
     ),
-    _one(
-        "buses-swapped",
-        "Of devices behind a bridge the wrong bus is asked for its vIOMMU. The posted helpers are "
-        "those of ATS and PRI; here it is that of MSIs, which asks in the same way.",
-        "defects V-41",
-        {"no-failed-check": 4},
-        buses_are_swapped,
+    variant(
+        "pci-hotplug-buses-swapped", buses_are_swapped, source="defects V-41",
+        about="Of devices behind a bridge the wrong bus is asked for its vIOMMU. The posted "
+        "helpers are those of ATS and PRI; here it is that of MSIs, which asks in the same way.",
+        no_failed_check=4,
     ),
-    _one(
-        "own-requester-id",
-        "Devices of a group have an address space each.",
-        "no series",
-        {
-            "address-space-of-its-place": 3,
-            "a-group-has-one-address-space": 4,
-            "vfio-maps-what-the-device-reaches": 2,
-        },
-        own_requester_id,
+    variant(
+        "pci-hotplug-own-requester-id", own_requester_id,
+        about="Devices of a group have an address space each.",
+        address_space_of_its_place=3, a_group_has_one_address_space=4,
+        vfio_maps_what_the_device_reaches=2,
     ),
-    _one(
-        "per-bus-ignored",
-        "A vIOMMU that was made for one root bus translates for another.",
-        "no series",
-        {
-            "address-space-of-its-place": 3,
-            "vfio-maps-what-the-device-reaches": 2,
-            "a-nesting-parent-where-wanted": 2,
-            "every-host-iommu-device-is-set": 2,
-        },
-        every_root_bus_is_below_the_first,
-        bounds="roots",
+    variant(
+        "pci-hotplug-per-bus-ignored", every_root_bus_is_below_the_first, bounds="roots",
+        about="A vIOMMU that was made for one root bus translates for another.",
+        address_space_of_its_place=3, vfio_maps_what_the_device_reaches=2,
+        a_nesting_parent_where_wanted=2, every_host_iommu_device_is_set=2,
     ),
-    _one(
-        "set-is-null",
-        "QEMU crashes where the vIOMMU does not have the callback.",
-        "no series",
-        {"no-failed-check": 2},
-        set_iommu_device_is_not_looked_for,
+    variant(
+        "pci-hotplug-set-is-null", set_iommu_device_is_not_looked_for,
+        about="QEMU crashes where the vIOMMU does not have the callback.",
+        no_failed_check=2,
     ),
-    _one(
-        "flags-is-null",
-        "QEMU crashes where the vIOMMU does not have the callback.",
-        "no series",
-        {"no-failed-check": 2},
-        flags_are_not_looked_for,
+    variant(
+        "pci-hotplug-flags-is-null", flags_are_not_looked_for,
+        about="QEMU crashes where the vIOMMU does not have the callback.",
+        no_failed_check=2,
     ),
-    _one(
-        "refused-stays",
-        "It is found there.",
-        "no series",
-        {
-            "address-space-of-its-place": 3,
-            "vfio-maps-what-the-device-reaches": 2,
-            "a-nesting-parent-where-wanted": 2,
-            "no-emulated-device-behind-an-accelerated-viommu": 2,
-            "every-host-iommu-device-is-set": 2,
-            "a-refused-device-leaves-nothing": 2,
-            "no-failed-check": 3,
-            "teardown-reachable": 2,
-        },
-        refused_stays,
+    variant(
+        "pci-hotplug-refused-stays", refused_stays,
+        about="It is found there.",
+        address_space_of_its_place=3, vfio_maps_what_the_device_reaches=2,
+        a_nesting_parent_where_wanted=2, no_emulated_device_behind_an_accelerated_viommu=2,
+        every_host_iommu_device_is_set=2, a_refused_device_leaves_nothing=2, no_failed_check=3,
+        teardown_reachable=2,
     ),
-    _one(
-        "dangling",
-        "What the bus finds is freed.",
-        "no series",
-        {
-            "address-space-of-its-place": 2,
-            "a-group-has-one-address-space": 4,
-            "a-bus-finds-its-devices": 1,
-            "a-refused-device-leaves-nothing": 1,
-        },
-        the_bus_still_finds_it,
+    variant(
+        "pci-hotplug-dangling", the_bus_still_finds_it,
+        about="What the bus finds is freed.",
+        address_space_of_its_place=2, a_group_has_one_address_space=4, a_bus_finds_its_devices=1,
+        a_refused_device_leaves_nothing=1,
     ),
-    _one(
-        "mark-stays",
-        "It is for a vIOMMU that is not there.",
-        "no series",
-        {"an-iommu-is-on-a-root-bus": 2, "a-refused-device-leaves-nothing": 2},
-        bus_is_left_to_itself,
+    variant(
+        "pci-hotplug-mark-stays", bus_is_left_to_itself,
+        about="It is for a vIOMMU that is not there.",
+        an_iommu_is_on_a_root_bus=2, a_refused_device_leaves_nothing=2,
     ),
-    _one(
-        "unset-without-set",
-        "QEMU crashes.",
-        "no series",
-        {"no-failed-check": 2, "teardown-reachable": 2},
-        unset_without_set,
+    variant(
+        "pci-hotplug-unset-without-set", unset_without_set,
+        about="QEMU crashes.",
+        no_failed_check=2, teardown_reachable=2,
     ),
-    _one(
-        "not-unset",
-        "The next device there is refused.",
-        "no series",
-        {
-            "set-for-host-iommu-devices-only": 4,
-            "every-host-iommu-device-is-set": 4,
-            "teardown-reachable": 2,
-        },
-        not_unset,
+    variant(
+        "pci-hotplug-not-unset", not_unset,
+        about="The next device there is refused.",
+        set_for_host_iommu_devices_only=4, every_host_iommu_device_is_set=4, teardown_reachable=2,
     ),
-    _one(
-        "not-taken-back",
-        "The next device there is refused.",
-        "no series",
-        {
-            "set-for-host-iommu-devices-only": 2,
-            "every-host-iommu-device-is-set": 2,
-            "a-refused-device-leaves-nothing": 2,
-            "teardown-reachable": 2,
-        },
-        not_taken_back,
+    variant(
+        "pci-hotplug-not-taken-back", not_taken_back,
+        about="The next device there is refused.",
+        set_for_host_iommu_devices_only=2, every_host_iommu_device_is_set=2,
+        a_refused_device_leaves_nothing=2, teardown_reachable=2,
     ),
-    _one(
-        "cold-without-dma",
-        "They never will.",
-        "no series",
-        {"address-space-of-its-place": 1},
-        cold_plugged_have_no_dma,
+    variant(
+        "pci-hotplug-cold-without-dma", cold_plugged_have_no_dma,
+        about="They never will.",
+        address_space_of_its_place=1,
     ),
-    _one(
-        "bridge-unplugged",
-        "What is behind it is cut off.",
-        "no series",
-        {"the-bridges-stay": 2},
-        bridges_go,
+    variant(
+        "pci-hotplug-bridge-unplugged", bridges_go,
+        about="What is behind it is cut off.",
+        the_bridges_stay=2,
     ),
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from spec.arm.iommu_device import (
     answer_without_hiod,
@@ -25,7 +24,7 @@ from spec.iommufd.uapi.attach import (
 )
 from spec.iommufd.uapi.lifetime import forget
 from spec.iommufd.uapi.state import Uapi, group_hwpt
-from spec.language import NONE, Fault, Id, Variant, mirrors, overrides, overriding, require
+from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.vfio.calls import iommufd_access_detach, vfio_free_id, vfio_unbind
 from spec.vfio.device import destroy_deferred
 from spec.vfio.iommufd import (
@@ -277,65 +276,75 @@ def refused_stays_bound(s: VFIOState, vdev: Id[VFIODevice], err: Errno) -> Errno
     return err
 
 
-def _variant(
-    name: str, function: Callable[..., Any], bounds: str, source: str = "no series", **expects: int
-) -> Variant:
-    return Variant(
-        name=name,
-        machine="vfio-attach",
-        overrides=overriding(function),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source=source,
-        about=(function.__doc__ or "").split("\n")[0],
-    )
-
-
+variant = partial(variant_of, "vfio-attach")
 V9 = "001 12/37"
-VARIANTS: tuple[Variant, ...] = (
-    _variant("smmuv3-v9-group", groups_are_unknown, "roomy", V9,
-             a_device_that_fits_is_not_refused=2),
-    _variant("smmuv3-v9-first-only", first_device_only, "apart", V9, gbpa_is_in_force=2),
-    _variant("smmuv3-v9-unset", takes_its_group_along, "small", V9, gbpa_is_in_force=3),
-    _variant("smmuv3-v9-mdev", no_hiod_is_success, "nested-mixed", V9,
-             nesting_needs_a_nesting_parent=1),
-    _variant("smmuv3-v9-free", free_forgets, "roomy", V9, vfio_leaks_nothing=2),
-    _variant("vfio-hiod-dangles", hiod_is_pointed_to, "small", "qemu hw/vfio/iommufd.c",
-             vfio_devices_are_in_place=1),
-    _variant("vfio-any-hwpt", any_hwpt, "errata", "qemu hw/vfio/iommufd.c",
-             nesting_needs_a_nesting_parent=2),
-    _variant("vfio-late-bypass-ro", bypass_ro_comes_late, "errata", "002 16/21",
-             writeable_only_stays_apart=2),
-    _variant("vfio-flags-of-the-host", flags_of_the_host, "errata", "000 02/20",
-             nesting_needs_a_nesting_parent=1),
-    _variant("vfio-mdev-hiod", mdevs_too, "mixed", "004 32/33",
-             a_device_that_fits_is_not_refused=1),
-    _variant("vfio-any-error", any_error_tries_on, "errata", "qemu hw/vfio/iommufd.c",
-             one_container_is_enough=2),
-    _variant("vfio-join-forgets", join_forgets, "small", vfio_devices_are_in_place=2,
-             a_device_is_on_its_hwpt=2),
-    _variant("vfio-container-remembered", container_remembered, "small",
-             containers_are_as_remembered=1),
-    _variant("vfio-hwpt-remembered", hwpt_remembered, "small", hwpts_are_as_remembered=1),
-    _variant("vfio-deferred-kept", deferred_kept, "small", what_waits_is_live=3),
-    _variant("vfio-viommu-stays", viommu_stays, "roomy", the_viommu_is_for_its_devices=1,
-             the_viommus_parent_stays=1),
-    _variant("vfio-nothing-replayed", nothing_is_replayed, "small", containers_map_their_space=1),
-    _variant("vfio-areas-kept", areas_kept, "small", no_mapping_without_an_ioas=2),
-    _variant("vfio-unset-unasked", unset_unasked, "errata", no_failed_check=2),
-    _variant("vfio-hardware-goes-on", hardware_goes_on, "small", groups_agree=1,
-             hardware_uses_a_live_hwpt=1),
-    _variant("vfio-everything-fits", everything_fits, "translated", attached_hwpts_fit=2),
-    _variant("vfio-nothing-held", nothing_is_held, "small", destroy_is_ebusy_while_held=1,
-             made_on_what_is_there=2),
-    _variant("vfio-parent-kept", parent_is_kept, "small", uapi_refs_equal_referrers=1,
-             teardown_reachable=1),
-    _variant("vfio-nothing-forgotten", nothing_is_forgotten, "iommus",
-             nothing_is_left_in_a_reused_id=1),
-    _variant("vfio-binding-stays", binding_stays, "small", bound_devices_have_their_object=1),
-    _variant("vfio-refused-stays-bound", refused_stays_bound, "small",
-             device_objects_have_their_device=1),
-    _variant("vfio-taken-for-automatic", taken_for_automatic, "small", vfio_asks_for_no_more=1),
-    _variant("vfio-nothing-undone", nothing_is_undone, "small",
-             a_refused_device_changes_nothing=1),
+
+VARIANTS = (
+    variant(
+        "smmuv3-v9-group", groups_are_unknown, bounds="roomy", source=V9,
+        a_device_that_fits_is_not_refused=2,
+    ),
+    variant(
+        "smmuv3-v9-first-only", first_device_only, bounds="apart", source=V9,
+        gbpa_is_in_force=2,
+    ),
+    variant("smmuv3-v9-unset", takes_its_group_along, source=V9, gbpa_is_in_force=3),
+    variant(
+        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", source=V9,
+        nesting_needs_a_nesting_parent=1,
+    ),
+    variant("smmuv3-v9-free", free_forgets, bounds="roomy", source=V9, vfio_leaks_nothing=2),
+    variant(
+        "vfio-hiod-dangles", hiod_is_pointed_to, source="qemu hw/vfio/iommufd.c",
+        vfio_devices_are_in_place=1,
+    ),
+    variant(
+        "vfio-any-hwpt", any_hwpt, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        nesting_needs_a_nesting_parent=2,
+    ),
+    variant(
+        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="errata", source="002 16/21",
+        writeable_only_stays_apart=2,
+    ),
+    variant(
+        "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", source="000 02/20",
+        nesting_needs_a_nesting_parent=1,
+    ),
+    variant(
+        "vfio-mdev-hiod", mdevs_too, bounds="mixed", source="004 32/33",
+        a_device_that_fits_is_not_refused=1,
+    ),
+    variant(
+        "vfio-any-error", any_error_tries_on, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        one_container_is_enough=2,
+    ),
+    variant(
+        "vfio-join-forgets", join_forgets,
+        vfio_devices_are_in_place=2, a_device_is_on_its_hwpt=2,
+    ),
+    variant("vfio-container-remembered", container_remembered, containers_are_as_remembered=1),
+    variant("vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1),
+    variant("vfio-deferred-kept", deferred_kept, what_waits_is_live=3),
+    variant(
+        "vfio-viommu-stays", viommu_stays, bounds="roomy",
+        the_viommu_is_for_its_devices=1, the_viommus_parent_stays=1,
+    ),
+    variant("vfio-nothing-replayed", nothing_is_replayed, containers_map_their_space=1),
+    variant("vfio-areas-kept", areas_kept, no_mapping_without_an_ioas=2),
+    variant("vfio-unset-unasked", unset_unasked, bounds="errata", no_failed_check=2),
+    variant("vfio-hardware-goes-on", hardware_goes_on, groups_agree=1, hardware_uses_a_live_hwpt=1),
+    variant("vfio-everything-fits", everything_fits, bounds="translated", attached_hwpts_fit=2),
+    variant(
+        "vfio-nothing-held", nothing_is_held,
+        destroy_is_ebusy_while_held=1, made_on_what_is_there=2,
+    ),
+    variant("vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1, teardown_reachable=1),
+    variant(
+        "vfio-nothing-forgotten", nothing_is_forgotten, bounds="iommus",
+        nothing_is_left_in_a_reused_id=1,
+    ),
+    variant("vfio-binding-stays", binding_stays, bound_devices_have_their_object=1),
+    variant("vfio-refused-stays-bound", refused_stays_bound, device_objects_have_their_device=1),
+    variant("vfio-taken-for-automatic", taken_for_automatic, vfio_asks_for_no_more=1),
+    variant("vfio-nothing-undone", nothing_is_undone, a_refused_device_changes_nothing=1),
 )
