@@ -9,13 +9,11 @@ from functools import partial
 
 from spec.iommufd.calls import (
     has_read_only,
-    held,
     iommufd_backend_free_id,
-    put_parent,
     refuses_read_only,
     suits,
 )
-from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable, clear_areas
+from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
 from spec.language import (
     NONE,
     Fault,
@@ -27,6 +25,7 @@ from spec.language import (
     variant_of,
 )
 from spec.memory.section import Section
+from spec.variants.kernel import areas_are_kept, nothing_is_held, parent_is_kept
 from spec.vtd.address_space import (
     iommufd_listener_skipped_section,
     listener_follows,
@@ -55,19 +54,6 @@ from spec.vtd.state import (
     VTDIOASContainer,
     VTDS2Hwpt,
 )
-
-
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY no longer answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
 
 
 @overrides(suits)
@@ -104,12 +90,6 @@ def read_only_is_mapped(
 @mirrors("002 15/21 vtd_ioas_container_destroy")
 def container_is_remembered(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> None:
     """A freed container stays in the list, with the id of its IOAS."""
-
-
-@overrides(clear_areas)
-@mirrors("kernel R0.2")
-def areas_are_kept(s: Kernel, obj: Id[Object]) -> None:
-    """What an IOAS mapped is still there when its id names something else."""
 
 
 @overrides(vtd_destroy_s1_hwpt)

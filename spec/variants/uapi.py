@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from spec.iommufd.calls import held, iommufd_cdev_unbind, put_parent
+from spec.iommufd.calls import iommufd_cdev_unbind, put_parent
 from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object, PgTable
 from spec.iommufd.uapi.alloc import (
     hwpt_alloc_paging,
@@ -15,7 +15,6 @@ from spec.iommufd.uapi.alloc import (
 from spec.iommufd.uapi.attach import (
     attach_refusal,
     domain_alloc,
-    driver_refusal,
     first_auto,
     iommufd_device_auto_get_domain,
     iommufd_device_detach,
@@ -29,9 +28,15 @@ from spec.iommufd.uapi.attach import (
 )
 from spec.iommufd.uapi.device import bury
 from spec.iommufd.uapi.invalidate import entries_said
-from spec.iommufd.uapi.lifetime import close, forget, put_fault
+from spec.iommufd.uapi.lifetime import close, put_fault
 from spec.iommufd.uapi.state import Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.variants.kernel import (
+    everything_fits,
+    nothing_is_forgotten,
+    nothing_is_held,
+    parent_is_kept,
+)
 
 
 @overrides(bury)
@@ -98,36 +103,10 @@ def only_the_caller_moves(
             set_attached(s, dev, pasid, hwpt)
 
 
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY no longer answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
-
-
 @overrides(put_fault)
 @mirrors("kernel R0.7")
 def queue_is_kept(s: Uapi, fault: Id[Object]) -> None:
     """An HWPT that goes keeps its reference on the queue of its faults."""
-
-
-@overrides(forget)
-@mirrors("kernel R0.2")
-def nothing_is_forgotten(s: Uapi, obj: Id[Object]) -> None:
-    """What an object was is still there when its id names another."""
-
-
-@overrides(driver_refusal)
-@mirrors("kernel R7.10", "kernel R7.15", "kernel R7.17")
-def everything_fits(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """The driver attaches a device to any HWPT: not coherent, of another IOMMU, tracking or not."""
-    return Errno.OK
 
 
 @overrides(pasid_refusal)

@@ -13,18 +13,23 @@ from spec.arm.iommu_device import (
     smmuv3_accel_leaves_alone,
     smmuv3_accel_unset_iommu_device,
 )
-from spec.iommufd.calls import held, hwpt_paging_alloc, put_parent
-from spec.iommufd.objects import Device, Errno, Kernel, Object, clear_areas, free_object
+from spec.iommufd.calls import hwpt_paging_alloc
+from spec.iommufd.objects import Device, Errno, Object, free_object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.attach import (
-    driver_refusal,
     iommufd_device_detach,
     set_attached,
     vfio_detach,
 )
-from spec.iommufd.uapi.lifetime import forget
 from spec.iommufd.uapi.state import Uapi, group_hwpt
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.variants.kernel import (
+    areas_are_kept,
+    everything_fits,
+    nothing_is_forgotten,
+    nothing_is_held,
+    parent_is_kept,
+)
 from spec.vfio.calls import iommufd_access_detach, vfio_free_id, vfio_unbind
 from spec.vfio.device import destroy_deferred
 from spec.vfio.iommufd import (
@@ -184,12 +189,6 @@ def nothing_is_replayed(
     return Errno.OK
 
 
-@overrides(clear_areas)
-@mirrors("kernel R0.2")
-def areas_kept(s: Kernel, obj: Id[Object]) -> None:
-    """What an IOAS has mapped is still there when its id names another object."""
-
-
 @overrides(hwpt_alloc_paging)
 @mirrors("kernel R7.16")
 def taken_for_automatic(
@@ -231,32 +230,6 @@ def hardware_goes_on(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     set_attached(s, dev, pasid, NONE)
     s.objects[hwpt].refs -= 1
     s.objects[s.devices[dev].object].refs -= 1
-
-
-@overrides(driver_refusal)
-@mirrors("kernel R7.10")
-def everything_fits(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """The driver takes any HWPT, also one that enforces a coherency that the device has not."""
-    return Errno.OK
-
-
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY never answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
-
-
-@overrides(forget)
-@mirrors("kernel R0.2")
-def nothing_is_forgotten(s: Uapi, obj: Id[Object]) -> None:
-    """What an object was is still there when its id names another."""
 
 
 @overrides(vfio_unbind)
@@ -330,12 +303,22 @@ VARIANTS = (
         the_viommu_is_for_its_devices=1, the_viommus_parent_stays=1,
     ),
     variant("vfio-nothing-replayed", nothing_is_replayed, containers_map_their_space=1),
-    variant("vfio-areas-kept", areas_kept, no_mapping_without_an_ioas=2),
+    variant(
+        "vfio-areas-kept", areas_are_kept,
+        about="What an IOAS has mapped is still there when its id names another object.",
+        no_mapping_without_an_ioas=2,
+    ),
     variant("vfio-unset-unasked", unset_unasked, bounds="errata", no_failed_check=2),
     variant("vfio-hardware-goes-on", hardware_goes_on, groups_agree=1, hardware_uses_a_live_hwpt=1),
-    variant("vfio-everything-fits", everything_fits, bounds="translated", attached_hwpts_fit=2),
+    variant(
+        "vfio-everything-fits", everything_fits, bounds="translated",
+        about="The driver takes any HWPT, also one that enforces a coherency that the device has "
+        "not.",
+        attached_hwpts_fit=2,
+    ),
     variant(
         "vfio-nothing-held", nothing_is_held,
+        about="DESTROY never answers EBUSY.",
         destroy_is_ebusy_while_held=1, made_on_what_is_there=2,
     ),
     variant("vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1, teardown_reachable=1),
