@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from spec.language import NONE, Fault, Id, limit, mirrors, overrides, require, variant_of
+from spec.language import Fault, Id, limit, mirrors, overrides, variant_of
 from spec.migration.run import qemu_exit, vtd_post_load
 from spec.migration.state import (
     Capabilities,
@@ -19,6 +19,7 @@ from spec.migration.state import (
     Qemu,
     host_can,
     no_capabilities,
+    plugged,
     vtd_cap_init,
 )
 from spec.migration.viommu import (
@@ -135,10 +136,9 @@ def only_migratable_is_overridden(s: Migration, qemu: Id[Qemu], fault: Fault) ->
 @mirrors("003 v1 unset_iommu_device")
 def restored_at_unplug(s: Migration, dev: Id[Device]) -> None:
     """With its last device gone the vIOMMU becomes again what the user asked for."""
+    vtd_dev_unset_iommu_device(s, dev)
     qemu = s.devices[dev].qemu
-    require(s.devices[dev].host != NONE and s.qemus[qemu].ready)
-    s.devices[dev].host = NONE
-    if all(x.qemu != qemu or x.host == NONE for x in s.devices):
+    if not plugged(s, qemu):
         vtd_cap_init(s, s.qemus[qemu].cap, s.user)
 
 

@@ -41,9 +41,7 @@ from spec.vtd.ioas_container import (
 )
 from spec.vtd.iommu_device import destroy_deferred
 from spec.vtd.pasid_cache import (
-    vtd_fill_pe_in_cache,
     vtd_iommu_lock,
-    vtd_iommu_unlock,
     vtd_sm_pasid_table_walk_one,
 )
 from spec.vtd.state import (
@@ -156,14 +154,10 @@ def lock_is_kept(
     fault: Fault,
 ) -> Errno:
     """An error path leaves without giving the lock back."""
-    if not s.address_spaces[vtd_as].hiod_set:
-        return Errno.OK
-    vtd_iommu_lock(s)
-    err = vtd_fill_pe_in_cache(s, vtd_as, pgtt, did, flpt, fault)
+    err = vtd_sm_pasid_table_walk_one(s, vtd_as, pgtt, did, flpt, fault)
     if err != Errno.OK:
-        return err
-    vtd_iommu_unlock(s)
-    return Errno.OK
+        vtd_iommu_lock(s)
+    return err
 
 
 variant = partial(variant_of, "hwpt-sharing", bounds="roomy")

@@ -9,14 +9,13 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, mirrors, overrides, require, variant_of
+from spec.language import NONE, mirrors, overrides, variant_of
 from spec.pci.config_space import (
     PCI_CONFIG_SPACE_SIZE,
     PCI_EXT_CAP_PASID_SIZEOF,
     CapId,
     PCIDevice,
     Phase,
-    pci_forget_capability,
     pci_header_at,
     pci_write_capability,
 )
@@ -156,20 +155,17 @@ def below_is_taken(s: PCIDevice, cap: CapId, offset: int, aligned: bool, size: i
 @mirrors("001 36/37 vfio_add_ext_cap")
 def own_pasid_is_forgotten(s: PCIDevice, offset: int) -> None:
     """Nobody remembers that the device has a PASID capability of its own."""
-    if vfio_pasid_supported(s):
-        pcie_add_capability(s, CapId.PASID, offset, PCI_EXT_CAP_PASID_SIZEOF)
-        pcie_pasid_common_init(s, offset)
+    vfio_add_pasid_cap(s, offset)
+    s.pasid_cap_added = False
 
 
 @overrides(vfio_exit)
 @mirrors("001 35/37 pcie_pasid_common_init")
 def pasid_offset_stays(s: PCIDevice) -> None:
     """A device goes, and QEMU still knows where its PASID capability was."""
-    require(s.phase != Phase.ABSENT)
-    s.phase = Phase.ABSENT
-    s.pasid_cap_added = False
-    for x in s.caps:
-        pci_forget_capability(s, x.id)
+    offset = s.pasid_cap
+    vfio_exit(s)
+    s.pasid_cap = offset
 
 
 variant = partial(variant_of, "pasid-capability")

@@ -14,16 +14,13 @@ from spec.pci.bus import (
     VIOMMU,
     AddressSpace,
     DeviceType,
-    Doorbell,
     IOMMUType,
     PCIBus,
     PCIHost,
     PCISlot,
-    iommu_space,
     pci_device_iommu,
     pci_find_device,
     pci_requester_id,
-    shared_as_sysmem,
     vfio_pci,
 )
 from spec.pci.hotplug import (
@@ -33,6 +30,7 @@ from spec.pci.hotplug import (
     pci_device_iommu_msi_direct_gpa,
     pci_device_set_iommu_device,
     pci_device_supports_iommu_address_space,
+    pci_device_unset_iommu_device,
     pci_device_wants_nesting_parent,
     pci_init_bus_master,
     pci_setup_iommu,
@@ -77,11 +75,7 @@ def space_of_the_requester_id(
     s: PCIHost, viommu: Id[VIOMMU], requester: Id[PCISlot], slot: Id[PCISlot]
 ) -> Id[AddressSpace]:
     """The address space is that of the device in the slot of the requester id, if one is there."""
-    dev = pci_find_device(s, requester)
-    check(dev == DeviceType.NONE or smmuv3_accel_pdev_allowed(dev), "g_assert_not_reached")
-    if vfio_pci(dev):
-        return shared_as_sysmem(s)
-    return iommu_space(s, viommu, requester)
+    return smmuv3_accel_find_add_as(s, viommu, requester, requester)
 
 
 @overrides(do_pci_register_device)
@@ -102,22 +96,19 @@ def bus_master_first(s: PCIHost, slot: Id[PCISlot], dev: DeviceType) -> Errno:
 @mirrors("001 08/37 do_pci_register_device")
 def refused_stays(s: PCIHost, slot: Id[PCISlot], dev: DeviceType) -> Errno:
     """A device that its vIOMMU refuses is still on the bus."""
-    s.slots[slot].dev = dev
-    s.slots[slot].on_bus = True
-    if not pci_device_supports_iommu_address_space(s, slot):
-        return Errno.EINVAL
-    if s.machine_ready:
-        pci_init_bus_master(s, slot)
-    return Errno.OK
+    err = do_pci_register_device(s, slot, dev)
+    if err != Errno.OK:
+        s.slots[slot].dev = dev
+        s.slots[slot].on_bus = True
+    return err
 
 
 @overrides(do_pci_unregister_device)
 @mirrors("001 08/37 do_pci_unregister_device")
 def the_bus_still_finds_it(s: PCIHost, slot: Id[PCISlot]) -> None:
     """A device goes, and its bus keeps a pointer to it."""
-    s.slots[slot].dev = DeviceType.NONE
-    s.slots[slot].bus_master_as = NONE
-    s.slots[slot].doorbell = Doorbell.UNKNOWN
+    do_pci_unregister_device(s, slot)
+    s.slots[slot].on_bus = True
 
 
 @overrides(pci_device_supports_iommu_address_space)
@@ -155,14 +146,10 @@ def bus_is_left_to_itself(
     s: PCIHost, bus: Id[PCIBus], viommu: Id[VIOMMU], iommu_per_bus: bool
 ) -> Errno:
     """A vIOMMU that came too late is taken off the bus, which keeps its mark."""
-    if s.buses[bus].iommu != NONE:
-        return Errno.EEXIST
-    s.buses[bus].iommu = viommu
-    s.buses[bus].iommu_per_bus = iommu_per_bus
-    if pci_setup_iommu_too_late(s, viommu):
-        s.buses[bus].iommu = NONE
-        return Errno.EBUSY
-    return Errno.OK
+    err = pci_setup_iommu(s, bus, viommu, iommu_per_bus)
+    if err == Errno.EBUSY:
+        s.buses[bus].iommu_per_bus = iommu_per_bus
+    return err
 
 
 @overrides(pci_device_iommu)
@@ -233,10 +220,7 @@ def flags_are_asked_of_the_host_device(s: PCIHost, slot: Id[PCISlot], fault: Fau
 @mirrors("001 12/37 smmuv3_accel_unset_iommu_device")
 def unset_without_set(s: PCIHost, slot: Id[PCISlot]) -> None:
     """The vIOMMU is to let go of a device that it was not given."""
-    viommu = pci_device_iommu(s, slot)
-    if viommu != NONE and s.viommus[viommu].type != IOMMUType.SMMUV3:
-        check(s.slots[slot].idev != NONE, "idev is NULL")
-        s.slots[slot].idev = NONE
+    pci_device_unset_iommu_device(s, slot)
 
 
 @overrides(vfio_exit)

@@ -96,11 +96,9 @@ def only_the_caller_moves(
     s: Uapi, dev: Id[Device], pasid: bool, old: Id[Object], hwpt: Id[Object]
 ) -> None:
     """A replacement takes the hardware of all, and the references of one device."""
-    for d in s.devices:
-        if d.id == dev:
-            s.objects[old].refs -= 1
-            s.objects[hwpt].refs += 1
-            set_attached(s, dev, pasid, hwpt)
+    s.objects[old].refs -= 1
+    s.objects[hwpt].refs += 1
+    set_attached(s, dev, pasid, hwpt)
 
 
 @overrides(put_fault)

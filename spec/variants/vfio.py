@@ -9,19 +9,13 @@ from spec.arm.iommu_device import (
     pci_device_unset_iommu_device,
     smmuv3_accel_attach_gbpa,
     smmuv3_accel_free_viommu,
-    smmuv3_accel_gbpa_hwpt,
     smmuv3_accel_leaves_alone,
     smmuv3_accel_unset_iommu_device,
 )
-from spec.iommufd.calls import hwpt_paging_alloc
-from spec.iommufd.objects import Device, Errno, Object, free_object
+from spec.iommufd.objects import Device, Errno, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
-from spec.iommufd.uapi.attach import (
-    iommufd_device_detach,
-    set_attached,
-    vfio_detach,
-)
-from spec.iommufd.uapi.state import Uapi, group_hwpt
+from spec.iommufd.uapi.attach import iommufd_device_detach
+from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.variants.kernel import (
     areas_are_kept,
@@ -30,15 +24,13 @@ from spec.variants.kernel import (
     nothing_is_held,
     parent_is_kept,
 )
-from spec.vfio.calls import iommufd_access_detach, vfio_free_id, vfio_unbind
+from spec.vfio.calls import vfio_free_id, vfio_unbind
 from spec.vfio.device import destroy_deferred
 from spec.vfio.iommufd import (
     group_mate,
     has_host_iommu,
     iommufd_cdev_autodomains_put,
-    iommufd_cdev_container_destroy,
     iommufd_cdev_detach,
-    iommufd_cdev_detach_container,
     iommufd_cdev_refused,
     iommufd_cdev_undo,
     join_group,
@@ -69,7 +61,7 @@ def first_device_only(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Errno
     """Only the device for which the vIOMMU object is made goes to where GBPA says."""
     if any(x.hiod_set for x in s.vdevs):
         return Errno.OK
-    return vfio_attach(s, vdev, smmuv3_accel_gbpa_hwpt(s), fault)
+    return smmuv3_accel_attach_gbpa(s, vdev, fault)
 
 
 @overrides(smmuv3_accel_leaves_alone)
@@ -97,11 +89,9 @@ def free_forgets(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_detach", "defects C-11")
 def hiod_is_pointed_to(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """A device that is detached keeps the pointer to its host IOMMU device, which is freed."""
-    container = s.vdevs[vdev].container
-    s.vdevs[vdev].container = NONE
-    iommufd_cdev_detach_container(s, vdev, fault)
-    iommufd_cdev_container_destroy(s, container, fault)
-    vfio_unbind(s, s.vdevs[vdev].dev)
+    hiod = s.vdevs[vdev].hiod
+    iommufd_cdev_detach(s, vdev, fault)
+    s.vdevs[vdev].hiod = hiod
 
 
 @overrides(suits_hwpt)
@@ -195,8 +185,7 @@ def taken_for_automatic(
     s: Uapi, dev: Id[Device], ioas: Id[Object], nest_parent: bool
 ) -> Id[Object]:
     """An HWPT that QEMU asked for goes like one that an attach has made."""
-    _, hwpt = hwpt_paging_alloc(s, dev, ioas, nest_parent)
-    s.objects[hwpt].second = s.devices[dev].on_second_iommu
+    hwpt = hwpt_alloc_paging(s, dev, ioas, nest_parent)
     s.objects[hwpt].auto = True
     return hwpt
 
@@ -227,18 +216,17 @@ def unset_unasked(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
 def hardware_goes_on(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """The last device of a group is detached, and its hardware goes through the HWPT still."""
     hwpt = group_hwpt(s, dev, pasid)
-    set_attached(s, dev, pasid, NONE)
-    s.objects[hwpt].refs -= 1
-    s.objects[s.devices[dev].object].refs -= 1
+    iommufd_device_detach(s, dev, pasid)
+    set_group_hwpt(s, dev, pasid, hwpt)
 
 
 @overrides(vfio_unbind)
 @mirrors("kernel R6.3")
 def binding_stays(s: Uapi, dev: Id[Device]) -> None:
     """A device whose file is closed stays bound, and its id is free."""
-    vfio_detach(s, dev, False)
-    iommufd_access_detach(s, dev)
-    free_object(s, s.devices[dev].object)
+    obj = s.devices[dev].object
+    vfio_unbind(s, dev)
+    s.devices[dev].object = obj
 
 
 @overrides(iommufd_cdev_refused)
