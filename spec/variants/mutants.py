@@ -40,10 +40,7 @@ from spec.vtd.ioas_container import (
     vtd_s2_unused,
 )
 from spec.vtd.iommu_device import destroy_deferred
-from spec.vtd.pasid_cache import (
-    vtd_iommu_lock,
-    vtd_sm_pasid_table_walk_one,
-)
+from spec.vtd.pasid_cache import vtd_iommu_lock, vtd_sm_pasid_table_walk_one
 from spec.vtd.state import (
     DomainId,
     IntelIOMMUState,
