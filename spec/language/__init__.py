@@ -5,8 +5,8 @@ A specification imports from here and from nothing else:
 - `Record`, `Table`, `State`, `Id`, `IdSet`, `Sort`, `Range`, `CONST`, `NULLABLE` declare state;
 - `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
   write actions;
-- `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `mirrors`,
-  `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together;
+- `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `variant_of`,
+  `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together;
 - `build` makes a `Program` of a machine, which runs.
 """
 
@@ -28,6 +28,7 @@ from spec.language.machine import (
     overrides,
     overriding,
     sometimes,
+    variant_of,
 )
 from spec.language.program import Program, build
 from spec.language.types import (
@@ -86,4 +87,5 @@ __all__ = [
     "overriding",
     "require",
     "sometimes",
+    "variant_of",
 ]

@@ -224,6 +224,33 @@ def overriding(*functions: Function) -> dict[Function, Function]:
     return table
 
 
+def variant_of(
+    machine: str,
+    name: str,
+    first: Function,
+    /,
+    *others: Function,
+    bounds: str = "small",
+    source: str = "no series",
+    about: str = "",
+    **expects: int,
+) -> Variant:
+    """The variant of a machine with these overrides, which breaks the invariants in `expects`.
+
+    Invariants are spelt with underscores there, as their functions are. Without `about` it is about
+    what the first override says.
+    """
+    return Variant(
+        name=name,
+        machine=machine,
+        overrides=overriding(first, *others),
+        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
+        bounds=bounds,
+        source=source,
+        about=about or summary(first),
+    )
+
+
 def _dashed(function: Function) -> str:
     assert isinstance(function, FunctionType)
     return function.__name__.strip("_").replace("_", "-")

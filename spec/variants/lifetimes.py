@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from spec.iommufd.object_lifetime import Device, Host, Slot, detach, held
-from spec.language import NONE, Id, Variant, mirrors, overrides, overriding, require
+from spec.language import NONE, Id, mirrors, overrides, require, variant_of
 
 
 @overrides(detach)
@@ -21,26 +23,17 @@ def nobody_asks(s: Host, slot: Id[Slot]) -> bool:
     return False
 
 
+variant = partial(variant_of, "object-lifetime")
+
 VARIANTS = (
-    Variant(
-        name="lifetime-detach-keeps-count",
-        machine="object-lifetime",
-        overrides=overriding(detach_keeps_the_count),
-        expects={"counts-equal-referrers": 4, "teardown-reachable": 3},
-        source="no series",
+    variant(
+        "lifetime-detach-keeps-count", detach_keeps_the_count,
         about="A detached device is still counted, so its HWPT can never be destroyed.",
+        counts_equal_referrers=4, teardown_reachable=3,
     ),
-    Variant(
-        name="lifetime-destroy-while-held",
-        machine="object-lifetime",
-        overrides=overriding(nobody_asks),
-        expects={
-            "counts-equal-referrers": 3,
-            "parents-are-there": 3,
-            "attached-to-an-hwpt": 4,
-            "no-failed-check": 4,
-        },
-        source="no series",
+    variant(
+        "lifetime-destroy-while-held", nobody_asks,
         about="An object is destroyed under those who hold it: its id names nothing, or another.",
+        counts_equal_referrers=3, parents_are_there=3, attached_to_an_hwpt=4, no_failed_check=4,
     ),
 )

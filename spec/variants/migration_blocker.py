@@ -6,9 +6,10 @@ single defect, so that one does not hide another.
 
 from __future__ import annotations
 
+from functools import partial
+
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Fault, Id, Variant, limit, mirrors, overrides, overriding, require
-from spec.language.machine import Function
+from spec.language import Fault, Id, limit, mirrors, overrides, variant_of
 from spec.migration.run import qemu_exit, vtd_post_load
 from spec.migration.state import (
     Capabilities,
@@ -18,6 +19,7 @@ from spec.migration.state import (
     Qemu,
     host_can,
     no_capabilities,
+    plugged,
     vtd_cap_init,
 )
 from spec.migration.viommu import (
@@ -134,10 +136,9 @@ def only_migratable_is_overridden(s: Migration, qemu: Id[Qemu], fault: Fault) ->
 @mirrors("003 v1 unset_iommu_device")
 def restored_at_unplug(s: Migration, dev: Id[Device]) -> None:
     """With its last device gone the vIOMMU becomes again what the user asked for."""
+    vtd_dev_unset_iommu_device(s, dev)
     qemu = s.devices[dev].qemu
-    require(s.devices[dev].host != NONE and s.qemus[qemu].ready)
-    s.devices[dev].host = NONE
-    if all(x.qemu != qemu or x.host == NONE for x in s.devices):
+    if not plugged(s, qemu):
         vtd_cap_init(s, s.qemus[qemu].cap, s.user)
 
 
@@ -168,164 +169,94 @@ def guest_outlives_its_qemu(s: Migration, qemu: Id[Qemu]) -> None:
     s.guest = guest
 
 
-def _one(
-    name: str, about: str, source: str, expects: dict[str, int], *functions: Function
-) -> Variant:
-    """A variant with these overrides."""
-    return Variant(
-        name=f"migration-blocker-{name}",
-        machine="migration-blocker",
-        overrides=overriding(*functions),
-        expects=expects,
-        source=source,
-        about=about,
-    )
-
+variant = partial(variant_of, "migration-blocker")
 
 VARIANTS = (
-    _one(
-        "v1",
-        "003 and 001 27/37 as posted: a blocker keeps a guest from leaving, but none from coming, "
-        "and what the vIOMMU has registered stays if it cannot be made.",
-        "003; 001 27/37; defects S-40",
-        {
-            "the-guest-keeps-what-it-saw": 6,
-            "blocked-exactly-if-it-must-be": 1,
-            "a-notifier-has-its-viommu": 1,
-            "a-refusal-changes-nothing": 1,
-            "no-failed-check": 2,
-            "teardown-reachable": 1,
-        },
-        the_stream_is_believed,
-        realize_just_returns,
+    variant(
+        "migration-blocker-v1", the_stream_is_believed, realize_just_returns,
+        source="003; 001 27/37; defects S-40",
+        about="003 and 001 27/37 as posted: a blocker keeps a guest from leaving, but none from "
+        "coming, and what the vIOMMU has registered stays if it cannot be made.",
+        the_guest_keeps_what_it_saw=6, blocked_exactly_if_it_must_be=1, a_notifier_has_its_viommu=1,
+        a_refusal_changes_nothing=1, no_failed_check=2, teardown_reachable=1,
     ),
-    _one(
-        "incoming",
-        "The guest comes to a QEMU whose vIOMMU has given way to a device there, and uses what the "
-        "host of that does not have.",
-        "003",
-        {"the-guest-keeps-what-it-saw": 6},
-        the_stream_is_believed,
+    variant(
+        "migration-blocker-incoming", the_stream_is_believed, source="003",
+        about="The guest comes to a QEMU whose vIOMMU has given way to a device there, and uses "
+        "what the host of that does not have.",
+        the_guest_keeps_what_it_saw=6,
     ),
-    _one(
-        "realize",
-        "A vIOMMU fails after acceleration was set up: QEMU cannot migrate any more, and calls a "
-        "notifier that was freed.",
-        "001 27/37; defects S-40",
-        {
-            "blocked-exactly-if-it-must-be": 1,
-            "a-notifier-has-its-viommu": 1,
-            "a-refusal-changes-nothing": 1,
-            "no-failed-check": 2,
-            "teardown-reachable": 1,
-        },
-        realize_just_returns,
+    variant(
+        "migration-blocker-realize", realize_just_returns, source="001 27/37; defects S-40",
+        about="A vIOMMU fails after acceleration was set up: QEMU cannot migrate any more, and "
+        "calls a notifier that was freed.",
+        blocked_exactly_if_it_must_be=1, a_notifier_has_its_viommu=1, a_refusal_changes_nothing=1,
+        no_failed_check=2, teardown_reachable=1,
     ),
-    _one(
-        "accel",
-        "Before 001 27/37 a guest with an accelerated vIOMMU could be migrated.",
-        "001 27/37",
-        {"blocked-exactly-if-it-must-be": 1},
-        accelerated_but_not_blocked,
+    variant(
+        "migration-blocker-accel", accelerated_but_not_blocked, source="001 27/37",
+        about="Before 001 27/37 a guest with an accelerated vIOMMU could be migrated.",
+        blocked_exactly_if_it_must_be=1,
     ),
-    _one(
-        "unchecked",
-        "Before 003 and 002 09/21 nobody asked the host.",
-        "003; 002 09/21",
-        {"no-promise-beyond-a-host": 2},
-        nothing_is_checked,
+    variant(
+        "migration-blocker-unchecked", nothing_is_checked, source="003; 002 09/21",
+        about="Before 003 and 002 09/21 nobody asked the host.",
+        no_promise_beyond_a_host=2,
     ),
-    _one(
-        "silent",
-        "003 without its last patch: the guest may leave with what another QEMU will not show.",
-        "003",
-        {"blocked-exactly-if-it-must-be": 2},
-        never_blocked,
+    variant(
+        "migration-blocker-silent", never_blocked, source="003",
+        about="003 without its last patch: the guest may leave with what another QEMU will not "
+        "show.",
+        blocked_exactly_if_it_must_be=2,
     ),
-    _one(
-        "hot-plug-syncs",
-        "What the guest has read is no longer so.",
-        "no series",
-        {"capabilities-are-frozen": 3, "the-guest-keeps-what-it-saw": 3},
-        hot_plug_syncs_too,
+    variant(
+        "migration-blocker-hot-plug-syncs", hot_plug_syncs_too,
+        about="What the guest has read is no longer so.",
+        capabilities_are_frozen=3, the_guest_keeps_what_it_saw=3,
     ),
-    _one(
-        "restored",
-        "What the guest has read is no longer so.",
-        "no series",
-        {
-            "capabilities-are-frozen": 4,
-            "the-guest-keeps-what-it-saw": 4,
-            "blocked-exactly-if-it-must-be": 4,
-        },
-        restored_at_unplug,
+    variant(
+        "migration-blocker-restored", restored_at_unplug,
+        about="What the guest has read is no longer so.",
+        capabilities_are_frozen=4, the_guest_keeps_what_it_saw=4, blocked_exactly_if_it_must_be=4,
     ),
-    _one(
-        "synced-first",
-        "A device that is refused has changed the vIOMMU.",
-        "no series",
-        {"blocked-exactly-if-it-must-be": 2, "a-refusal-changes-nothing": 2},
-        synced_before_blocked,
+    variant(
+        "migration-blocker-synced-first", synced_before_blocked,
+        about="A device that is refused has changed the vIOMMU.",
+        blocked_exactly_if_it_must_be=2, a_refusal_changes_nothing=2,
     ),
-    _one(
-        "wrong-way",
-        "A host that has less is taken; one that has more blocks migration, or is refused.",
-        "no series",
-        {"no-promise-beyond-a-host": 2, "blocked-exactly-if-it-must-be": 2},
-        held_against_each_other,
+    variant(
+        "migration-blocker-wrong-way", held_against_each_other,
+        about="A host that has less is taken; one that has more blocks migration, or is refused.",
+        no_promise_beyond_a_host=2, blocked_exactly_if_it_must_be=2,
     ),
-    _one(
-        "as-the-host",
-        "The command line does not say what the guest gets.",
-        "no series",
-        {"no-promise-beyond-the-users": 2},
-        taken_from_the_host,
+    variant(
+        "migration-blocker-as-the-host", taken_from_the_host,
+        about="The command line does not say what the guest gets.",
+        no_promise_beyond_the_users=2,
     ),
-    _one(
-        "each-device",
-        "The guest may not leave when the vIOMMU is gone.",
-        "no series",
-        {
-            "blocked-exactly-if-it-must-be": 2,
-            "a-refusal-changes-nothing": 4,
-            "teardown-reachable": 2,
-        },
-        blocked_by_each_device,
+    variant(
+        "migration-blocker-each-device", blocked_by_each_device,
+        about="The guest may not leave when the vIOMMU is gone.",
+        blocked_exactly_if_it_must_be=2, a_refusal_changes_nothing=4, teardown_reachable=2,
     ),
-    _one(
-        "overridden",
-        "The guest may not leave where it must.",
-        "no series",
-        {"only-migratable-is-kept": 1},
-        only_migratable_is_overridden,
+    variant(
+        "migration-blocker-overridden", only_migratable_is_overridden,
+        about="The guest may not leave where it must.",
+        only_migratable_is_kept=1,
     ),
-    _one(
-        "blocker-stays",
-        "It is there without its reason.",
-        "no series",
-        {
-            "blocked-exactly-if-it-must-be": 2,
-            "a-refusal-changes-nothing": 3,
-            "teardown-reachable": 1,
-        },
-        blocker_outlives_its_viommu,
+    variant(
+        "migration-blocker-blocker-stays", blocker_outlives_its_viommu,
+        about="It is there without its reason.",
+        blocked_exactly_if_it_must_be=2, a_refusal_changes_nothing=3, teardown_reachable=1,
     ),
-    _one(
-        "registers-stay",
-        "They promise what nobody does.",
-        "no series",
-        {"nothing-without-a-viommu": 2},
-        capabilities_outlive_their_viommu,
+    variant(
+        "migration-blocker-registers-stay", capabilities_outlive_their_viommu,
+        about="They promise what nobody does.",
+        nothing_without_a_viommu=2,
     ),
-    _one(
-        "guest-stays",
-        "It runs nowhere.",
-        "no series",
-        {
-            "the-guest-keeps-what-it-saw": 3,
-            "a-guest-is-in-a-qemu": 2,
-            "teardown-reachable": 1,
-        },
-        guest_outlives_its_qemu,
+    variant(
+        "migration-blocker-guest-stays", guest_outlives_its_qemu,
+        about="It runs nowhere.",
+        the_guest_keeps_what_it_saw=3, a_guest_is_in_a_qemu=2, teardown_reachable=1,
     ),
 )

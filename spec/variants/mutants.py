@@ -5,30 +5,27 @@ Where a posted defect breaks an invariant already, there is no mutant for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from spec.iommufd.calls import (
     has_read_only,
-    held,
     iommufd_backend_free_id,
-    put_parent,
     refuses_read_only,
     suits,
 )
-from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable, clear_areas
+from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
 from spec.language import (
     NONE,
     Fault,
     Id,
-    Variant,
     first,
     mirrors,
     overrides,
-    overriding,
     require,
+    variant_of,
 )
 from spec.memory.section import Section
+from spec.variants.kernel import areas_are_kept, nothing_is_held, parent_is_kept
 from spec.vtd.address_space import (
     iommufd_listener_skipped_section,
     listener_follows,
@@ -43,12 +40,7 @@ from spec.vtd.ioas_container import (
     vtd_s2_unused,
 )
 from spec.vtd.iommu_device import destroy_deferred
-from spec.vtd.pasid_cache import (
-    vtd_fill_pe_in_cache,
-    vtd_iommu_lock,
-    vtd_iommu_unlock,
-    vtd_sm_pasid_table_walk_one,
-)
+from spec.vtd.pasid_cache import vtd_iommu_lock, vtd_sm_pasid_table_walk_one
 from spec.vtd.state import (
     DomainId,
     IntelIOMMUState,
@@ -57,19 +49,6 @@ from spec.vtd.state import (
     VTDIOASContainer,
     VTDS2Hwpt,
 )
-
-
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY no longer answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
 
 
 @overrides(suits)
@@ -106,12 +85,6 @@ def read_only_is_mapped(
 @mirrors("002 15/21 vtd_ioas_container_destroy")
 def container_is_remembered(s: IntelIOMMUState, container: Id[VTDIOASContainer]) -> None:
     """A freed container stays in the list, with the id of its IOAS."""
-
-
-@overrides(clear_areas)
-@mirrors("kernel R0.2")
-def areas_are_kept(s: Kernel, obj: Id[Object]) -> None:
-    """What an IOAS mapped is still there when its id names something else."""
 
 
 @overrides(vtd_destroy_s1_hwpt)
@@ -178,65 +151,39 @@ def lock_is_kept(
     fault: Fault,
 ) -> Errno:
     """An error path leaves without giving the lock back."""
-    if not s.address_spaces[vtd_as].hiod_set:
-        return Errno.OK
-    vtd_iommu_lock(s)
-    err = vtd_fill_pe_in_cache(s, vtd_as, pgtt, did, flpt, fault)
+    err = vtd_sm_pasid_table_walk_one(s, vtd_as, pgtt, did, flpt, fault)
     if err != Errno.OK:
-        return err
-    vtd_iommu_unlock(s)
-    return Errno.OK
+        vtd_iommu_lock(s)
+    return err
 
 
-def _mutant(
-    name: str, *functions: Callable[..., Any], bounds: str = "roomy", **expects: int
-) -> Variant:
-    return Variant(
-        name=f"mutant-{name}",
-        machine="hwpt-sharing",
-        overrides=overriding(*functions),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source="no series",
-        about=(functions[0].__doc__ or "").split("\n")[0],
-    )
+variant = partial(variant_of, "hwpt-sharing", bounds="roomy")
 
-
-VARIANTS: tuple[Variant, ...] = (
-    _mutant("destroy-while-held", nothing_is_held, kernel_links=4),
-    _mutant("parent-kept", parent_is_kept, refs_equal_referrers=3),
-    _mutant("coherency-ignored", everything_suits, devices_attached=5),
-    _mutant(
-        "read-only-mapped",
-        read_only_is_mapped,
-        read_only_is_taken,
-        read_only_is_found_late,
-        read_only_exclusion=3,
-        writeable_only_holds=3,
+VARIANTS = (
+    variant("mutant-destroy-while-held", nothing_is_held, kernel_links=4),
+    variant("mutant-parent-kept", parent_is_kept, refs_equal_referrers=3),
+    variant("mutant-coherency-ignored", everything_suits, devices_attached=5),
+    variant(
+        "mutant-read-only-mapped", read_only_is_mapped, read_only_is_taken, read_only_is_found_late,
+        read_only_exclusion=3, writeable_only_holds=3,
     ),
-    _mutant(
-        "any-iommufd",
-        container_of_any_iommufd,
-        bounds="fds",
+    variant(
+        "mutant-any-iommufd", container_of_any_iommufd, bounds="fds",
         kernel_links_stay_on_their_iommufd=5,
     ),
-    _mutant("areas-kept", areas_are_kept, only_an_ioas_maps=4),
-    _mutant("wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
-    _mutant("stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
-    _mutant("container-kept", container_is_kept, no_leaked_record=3),
-    _mutant(
-        "container-remembered",
-        container_is_remembered,
-        containers_name_their_ioas=3,
-        a_refusal_leaves_nothing_behind=3,
+    variant("mutant-areas-kept", areas_are_kept, only_an_ioas_maps=4),
+    variant("mutant-wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
+    variant("mutant-stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
+    variant("mutant-container-kept", container_is_kept, no_leaked_record=3),
+    variant(
+        "mutant-container-remembered", container_is_remembered,
+        containers_name_their_ioas=3, a_refusal_leaves_nothing_behind=3,
     ),
-    _mutant(
-        "stage2-freed-early",
-        any_s2_is_unused,
-        stage2_rows_name_their_hwpt=4,
-        teardown_reachable=4,
+    variant(
+        "mutant-stage2-freed-early", any_s2_is_unused,
+        stage2_rows_name_their_hwpt=4, teardown_reachable=4,
     ),
-    _mutant("deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
-    _mutant("deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
-    _mutant("lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
+    variant("mutant-deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
+    variant("mutant-deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
+    variant("mutant-lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
 )

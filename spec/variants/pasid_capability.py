@@ -6,16 +6,16 @@ reference with a single defect, so that one does not hide another.
 
 from __future__ import annotations
 
+from functools import partial
+
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Variant, mirrors, overrides, overriding, require
-from spec.language.machine import Function
+from spec.language import NONE, mirrors, overrides, variant_of
 from spec.pci.config_space import (
     PCI_CONFIG_SPACE_SIZE,
     PCI_EXT_CAP_PASID_SIZEOF,
     CapId,
     PCIDevice,
     Phase,
-    pci_forget_capability,
     pci_header_at,
     pci_write_capability,
 )
@@ -155,184 +155,109 @@ def below_is_taken(s: PCIDevice, cap: CapId, offset: int, aligned: bool, size: i
 @mirrors("001 36/37 vfio_add_ext_cap")
 def own_pasid_is_forgotten(s: PCIDevice, offset: int) -> None:
     """Nobody remembers that the device has a PASID capability of its own."""
-    if vfio_pasid_supported(s):
-        pcie_add_capability(s, CapId.PASID, offset, PCI_EXT_CAP_PASID_SIZEOF)
-        pcie_pasid_common_init(s, offset)
+    vfio_add_pasid_cap(s, offset)
+    s.pasid_cap_added = False
 
 
 @overrides(vfio_exit)
 @mirrors("001 35/37 pcie_pasid_common_init")
 def pasid_offset_stays(s: PCIDevice) -> None:
     """A device goes, and QEMU still knows where its PASID capability was."""
-    require(s.phase != Phase.ABSENT)
-    s.phase = Phase.ABSENT
-    s.pasid_cap_added = False
-    for x in s.caps:
-        pci_forget_capability(s, x.id)
+    offset = s.pasid_cap
+    vfio_exit(s)
+    s.pasid_cap = offset
 
 
-def _one(
-    name: str, about: str, source: str, expects: dict[str, int], *functions: Function
-) -> Variant:
-    """A variant with these overrides."""
-    return Variant(
-        name=name,
-        machine="pasid-capability",
-        overrides=overriding(*functions),
-        expects=expects,
-        source=source,
-        about=about,
-    )
-
+variant = partial(variant_of, "pasid-capability")
 
 VARIANTS = (
-    _one(
-        "pasid-cap-v9",
-        "001 as merged: an offset is held against the headers met on the way to it; a device "
+    variant(
+        "pasid-cap-v9", headers_on_the_way, no_list_no_pasid, refusal_is_a_message,
+        own_pasid_is_shown, source="001 34/37, 36/37",
+        about="001 as merged: an offset is held against the headers met on the way to it; a device "
         "without a list gets no capability; an error is a message; a device's own capability is "
         "always shown.",
-        "001 34/37, 36/37",
-        {
-            "no-header-overwritten": 3,
-            "no-register-shared": 3,
-            "the-list-ends": 3,
-            "every-capability-is-reached": 3,
-            "pasid-needs-support": 2,
-            "pasid-as-promised": 2,
-            "pasid-is-emulated": 2,
-        },
-        headers_on_the_way,
-        no_list_no_pasid,
-        refusal_is_a_message,
-        own_pasid_is_shown,
+        no_header_overwritten=3, no_register_shared=3, the_list_ends=3,
+        every_capability_is_reached=3, pasid_needs_support=2, pasid_as_promised=2,
+        pasid_is_emulated=2,
     ),
-    _one(
-        "pasid-cap-v6",
-        "The first design: in the last dwords of the space whatever is there, and the host IOMMU "
-        "device of an mdev is dereferenced, which it does not have.",
-        "004; defects S-38, S-39",
-        {
-            "no-header-overwritten": 3,
-            "no-register-shared": 3,
-            "every-capability-is-reached": 3,
-            "pasid-needs-support": 2,
-            "pasid-as-promised": 2,
-            "pasid-is-emulated": 2,
-            "no-failed-check": 2,
-        },
-        pasid_at_the_end,
-        hiod_is_taken_for_granted,
-        own_pasid_is_shown,
+    variant(
+        "pasid-cap-v6", pasid_at_the_end, hiod_is_taken_for_granted, own_pasid_is_shown,
+        source="004; defects S-38, S-39",
+        about="The first design: in the last dwords of the space whatever is there, and the host "
+        "IOMMU device of an mdev is dereferenced, which it does not have.",
+        no_header_overwritten=3, no_register_shared=3, every_capability_is_reached=3,
+        pasid_needs_support=2, pasid_as_promised=2, pasid_is_emulated=2, no_failed_check=2,
     ),
-    _one(
-        "pasid-cap-over-registers",
-        "Left to the caller: the new capability lies on registers of another, as on those of a "
-        "vendor at the end of the space, where the default is.",
-        "001 34/37; defects S-39",
-        {"no-register-shared": 3},
-        headers_alone,
+    variant(
+        "pasid-cap-over-registers", headers_alone, source="001 34/37; defects S-39",
+        about="Left to the caller: the new capability lies on registers of another, as on those of "
+        "a vendor at the end of the space, where the default is.",
+        no_register_shared=3,
     ),
-    _one(
-        "pasid-cap-over-next-header",
-        "The helper promises to overwrite no header but holds only the offset against headers: the "
-        "registers of the new capability are written on a header right behind it.",
-        "001 34/37",
-        {
-            "no-header-overwritten": 3,
-            "no-register-shared": 3,
-            "the-list-ends": 3,
-            "every-capability-is-reached": 3,
-            "pasid-is-emulated": 3,
-        },
-        headers_at_the_offset,
+    variant(
+        "pasid-cap-over-next-header", headers_at_the_offset, source="001 34/37",
+        about="The helper promises to overwrite no header but holds only the offset against "
+        "headers: the registers of the new capability are written on a header right behind it.",
+        no_header_overwritten=3, no_register_shared=3, the_list_ends=3,
+        every_capability_is_reached=3, pasid_is_emulated=3,
     ),
-    _one(
-        "pasid-cap-over-later-header",
-        "The walk stops at the first higher offset. Where a list is out of order a header behind "
-        "that is overwritten, and the list goes round: not a failed insertion, as the helper says.",
-        "001 34/37",
-        {
-            "no-header-overwritten": 4,
-            "no-register-shared": 4,
-            "the-list-ends": 4,
-            "every-capability-is-reached": 4,
-        },
-        what_is_on_the_way,
+    variant(
+        "pasid-cap-over-later-header", what_is_on_the_way, source="001 34/37",
+        about="The walk stops at the first higher offset. Where a list is out of order a header "
+        "behind that is overwritten, and the list goes round: not a failed insertion, as the "
+        "helper says.",
+        no_header_overwritten=4, no_register_shared=4, the_list_ends=4,
+        every_capability_is_reached=4,
     ),
-    _one(
-        "pasid-cap-needs-a-list",
-        "A device without extended capabilities gets none, and nobody is told.",
-        "001 36/37",
-        {"pasid-as-promised": 2},
-        no_list_no_pasid,
+    variant(
+        "pasid-cap-needs-a-list", no_list_no_pasid, source="001 36/37",
+        about="A device without extended capabilities gets none, and nobody is told.",
+        pasid_as_promised=2,
     ),
-    _one(
-        "pasid-cap-refusal-is-a-message",
-        "A capability that cannot be placed is a message; the device goes on without, behind a "
-        "vIOMMU that promises PASIDs.",
-        "001 36/37; defects S-39",
-        {"pasid-as-promised": 2},
-        refusal_is_a_message,
+    variant(
+        "pasid-cap-refusal-is-a-message", refusal_is_a_message, source="001 36/37; defects S-39",
+        about="A capability that cannot be placed is a message; the device goes on without, behind "
+        "a vIOMMU that promises PASIDs.",
+        pasid_as_promised=2,
     ),
-    _one(
-        "pasid-cap-own-is-shown",
-        "A device's own capability is shown where the vIOMMU has no PASIDs too, and QEMU does not "
-        "emulate it: to pcie_pasid_enabled it is not there.",
-        "001 36/37",
-        {"pasid-needs-support": 2, "pasid-is-emulated": 2},
-        own_pasid_is_shown,
+    variant(
+        "pasid-cap-own-is-shown", own_pasid_is_shown, source="001 36/37",
+        about="A device's own capability is shown where the vIOMMU has no PASIDs too, and QEMU "
+        "does not emulate it: to pcie_pasid_enabled it is not there.",
+        pasid_needs_support=2, pasid_is_emulated=2,
     ),
-    _one(
-        "pasid-cap-null-hiod",
-        "QEMU crashes with an mdev, which has no host IOMMU device.",
-        "004; defects S-38",
-        {"no-failed-check": 2},
-        hiod_is_taken_for_granted,
+    variant(
+        "pasid-cap-null-hiod", hiod_is_taken_for_granted, source="004; defects S-38",
+        about="QEMU crashes with an mdev, which has no host IOMMU device.",
+        no_failed_check=2,
     ),
-    _one(
-        "pasid-cap-at-the-end",
-        "Appended in the last dwords whatever is there: a header, which is lost, or registers.",
-        "004; defects S-39",
-        {
-            "no-header-overwritten": 3,
-            "no-register-shared": 3,
-            "every-capability-is-reached": 3,
-            "pasid-as-promised": 2,
-        },
-        pasid_at_the_end,
+    variant(
+        "pasid-cap-at-the-end", pasid_at_the_end, source="004; defects S-39",
+        about="Appended in the last dwords whatever is there: a header, which is lost, or "
+        "registers.",
+        no_header_overwritten=3, no_register_shared=3, every_capability_is_reached=3,
+        pasid_as_promised=2,
     ),
-    _one(
-        "pasid-cap-own-is-forgotten",
-        "A second one is made.",
-        "no series",
-        {"one-pasid-capability": 2},
-        own_pasid_is_forgotten,
+    variant(
+        "pasid-cap-own-is-forgotten", own_pasid_is_forgotten,
+        about="A second one is made.",
+        one_pasid_capability=2,
     ),
-    _one(
-        "pasid-cap-below",
-        "A place outside the extended space is taken.",
-        "no series",
-        {
-            "no-header-overwritten": 3,
-            "no-register-shared": 3,
-            "capabilities-are-inside": 2,
-            "the-list-ends": 2,
-            "every-capability-is-reached": 2,
-        },
-        below_is_taken,
+    variant(
+        "pasid-cap-below", below_is_taken,
+        about="A place outside the extended space is taken.",
+        no_header_overwritten=3, no_register_shared=3, capabilities_are_inside=2, the_list_ends=2,
+        every_capability_is_reached=2,
     ),
-    _one(
-        "pasid-cap-linked-first",
-        "A refusal leaves a list that leads to nothing.",
-        "no series",
-        {"the-list-ends": 2, "a-refusal-leaves-the-space": 2},
-        linked_before_checked,
+    variant(
+        "pasid-cap-linked-first", linked_before_checked,
+        about="A refusal leaves a list that leads to nothing.",
+        the_list_ends=2, a_refusal_leaves_the_space=2,
     ),
-    _one(
-        "pasid-cap-stays",
-        "Where it was is still known when the next device comes.",
-        "no series",
-        {"pasid-is-emulated": 3, "nothing-is-left-of-a-device": 3, "teardown-reachable": 2},
-        pasid_offset_stays,
+    variant(
+        "pasid-cap-stays", pasid_offset_stays,
+        about="Where it was is still known when the next device comes.",
+        pasid_is_emulated=3, nothing_is_left_of_a_device=3, teardown_reachable=2,
     ),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from spec.iommufd.calls import held, iommufd_cdev_unbind, put_parent
+from spec.iommufd.calls import iommufd_cdev_unbind, put_parent
 from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object, PgTable
 from spec.iommufd.uapi.alloc import (
     hwpt_alloc_paging,
@@ -16,7 +15,6 @@ from spec.iommufd.uapi.alloc import (
 from spec.iommufd.uapi.attach import (
     attach_refusal,
     domain_alloc,
-    driver_refusal,
     first_auto,
     iommufd_device_auto_get_domain,
     iommufd_device_detach,
@@ -30,9 +28,15 @@ from spec.iommufd.uapi.attach import (
 )
 from spec.iommufd.uapi.device import bury
 from spec.iommufd.uapi.invalidate import entries_said
-from spec.iommufd.uapi.lifetime import close, forget, put_fault
+from spec.iommufd.uapi.lifetime import close, put_fault
 from spec.iommufd.uapi.state import Uapi, absent, attached_to, group_hwpt, ioctl, room
-from spec.language import NONE, Fault, Id, Variant, mirrors, overrides, overriding, require
+from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.variants.kernel import (
+    everything_fits,
+    nothing_is_forgotten,
+    nothing_is_held,
+    parent_is_kept,
+)
 
 
 @overrides(bury)
@@ -92,43 +96,15 @@ def only_the_caller_moves(
     s: Uapi, dev: Id[Device], pasid: bool, old: Id[Object], hwpt: Id[Object]
 ) -> None:
     """A replacement takes the hardware of all, and the references of one device."""
-    for d in s.devices:
-        if d.id == dev:
-            s.objects[old].refs -= 1
-            s.objects[hwpt].refs += 1
-            set_attached(s, dev, pasid, hwpt)
-
-
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY no longer answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
+    s.objects[old].refs -= 1
+    s.objects[hwpt].refs += 1
+    set_attached(s, dev, pasid, hwpt)
 
 
 @overrides(put_fault)
 @mirrors("kernel R0.7")
 def queue_is_kept(s: Uapi, fault: Id[Object]) -> None:
     """An HWPT that goes keeps its reference on the queue of its faults."""
-
-
-@overrides(forget)
-@mirrors("kernel R0.2")
-def nothing_is_forgotten(s: Uapi, obj: Id[Object]) -> None:
-    """What an object was is still there when its id names another."""
-
-
-@overrides(driver_refusal)
-@mirrors("kernel R7.10", "kernel R7.15", "kernel R7.17")
-def everything_fits(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """The driver attaches a device to any HWPT: not coherent, of another IOMMU, tracking or not."""
-    return Errno.OK
 
 
 @overrides(pasid_refusal)
@@ -201,70 +177,73 @@ def close_does_not_wait(s: Uapi) -> None:
     s.closing = True
 
 
-def _variant(
-    name: str, function: Callable[..., Any], bounds: str, source: str = "no series", **expects: int
-) -> Variant:
-    return Variant(
-        name=f"uapi-{name}",
-        machine="iommufd-objects",
-        overrides=overriding(function),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source=source,
-        about=(function.__doc__ or "").split("\n")[0],
-    )
+variant = partial(variant_of, "iommufd-objects")
 
-
-VARIANTS: tuple[Variant, ...] = (
-    _variant("stranger-replaces", a_stranger_replaces, "groups", "defects K-01", no_failed_check=5),
-    _variant(
-        "parent-takes-queue", parents_take_a_queue, "queues", "defects K-06",
+VARIANTS = (
+    variant(
+        "uapi-stranger-replaces", a_stranger_replaces, bounds="groups", source="defects K-01",
+        no_failed_check=5,
+    ),
+    variant(
+        "uapi-parent-takes-queue", parents_take_a_queue, bounds="queues", source="defects K-06",
         faults_go_to_a_queue=4,
     ),
-    _variant(
-        "vdevice-outlives", vdevice_outlives, "arm", "defects K-07",
+    variant(
+        "uapi-vdevice-outlives", vdevice_outlives, bounds="arm", source="defects K-07",
         vdevices_have_a_bound_device=6,
     ),
-    _variant("pending-said", pending_entries_are_said, "arm", "defects K-11", no_failed_check=5),
-    _variant(
-        "half-dead", half_dead_object, "arm", "defects K-19",
+    variant(
+        "uapi-pending-said", pending_entries_are_said, bounds="arm", source="defects K-11",
+        no_failed_check=5,
+    ),
+    variant(
+        "uapi-half-dead", half_dead_object, bounds="arm", source="defects K-19",
         device_objects_have_their_device=2, uapi_refs_equal_referrers=2, teardown_reachable=1,
     ),
-    _variant(
-        "stranger-detached", detach_of_a_stranger, "groups", "defects K-29",
+    variant(
+        "uapi-stranger-detached", detach_of_a_stranger, bounds="groups", source="defects K-29",
         uapi_refs_equal_referrers=5, hardware_uses_a_live_hwpt=5,
     ),
-    _variant(
-        "groups-differ", groups_may_differ, "groups",
+    variant(
+        "uapi-groups-differ", groups_may_differ, bounds="groups",
         groups_agree=6, uapi_refs_equal_referrers=7,
     ),
-    _variant(
-        "caller-moves", only_the_caller_moves, "groups",
+    variant(
+        "uapi-caller-moves", only_the_caller_moves, bounds="groups",
         groups_agree=7, uapi_refs_equal_referrers=8,
     ),
-    _variant(
-        "destroy-while-held", nothing_is_held, "arm",
-        destroy_is_ebusy_while_held=3, bound_devices_have_their_object=2,
-        made_on_what_is_there=4, hardware_uses_a_live_hwpt=4,
+    variant(
+        "uapi-destroy-while-held", nothing_is_held, bounds="arm",
+        destroy_is_ebusy_while_held=3, bound_devices_have_their_object=2, made_on_what_is_there=4,
+        hardware_uses_a_live_hwpt=4,
     ),
-    _variant(
-        "parent-kept", parent_is_kept, "arm",
+    variant(
+        "uapi-parent-kept", parent_is_kept, bounds="arm",
         uapi_refs_equal_referrers=3, destroy_is_ebusy_while_held=3,
     ),
-    _variant("queue-kept", queue_is_kept, "queues", uapi_refs_equal_referrers=5),
-    _variant("nothing-forgotten", nothing_is_forgotten, "arm", nothing_is_left_in_a_reused_id=3),
-    _variant(
-        "tombstones-remember", tombstones_remember, "arm",
+    variant("uapi-queue-kept", queue_is_kept, bounds="queues", uapi_refs_equal_referrers=5),
+    variant(
+        "uapi-nothing-forgotten", nothing_is_forgotten, bounds="arm",
+        nothing_is_left_in_a_reused_id=3,
+    ),
+    variant(
+        "uapi-tombstones-remember", tombstones_remember, bounds="arm",
         some_are_made_on_nothing=6, uapi_refs_equal_referrers=6,
     ),
-    _variant("everything-fits", everything_fits, "intel", attached_hwpts_fit=5),
-    _variant("flags-ignored", flags_do_not_matter, "small", pasids_need_their_flag=3),
-    _variant("many-vdevices", nobody_has_a_vdevice, "vdevices", one_vdevice_each=6),
-    _variant("automatic-stay", automatic_hwpts_stay, "arm", automatic_hwpts_are_in_use=4),
-    _variant(
-        "automatic-of-nobody", automatic_hwpt_of_nobody, "arm",
+    variant("uapi-everything-fits", everything_fits, bounds="intel", attached_hwpts_fit=5),
+    variant("uapi-flags-ignored", flags_do_not_matter, pasids_need_their_flag=3),
+    variant("uapi-many-vdevices", nobody_has_a_vdevice, bounds="vdevices", one_vdevice_each=6),
+    variant(
+        "uapi-automatic-stay", automatic_hwpts_stay, bounds="arm",
+        automatic_hwpts_are_in_use=4,
+    ),
+    variant(
+        "uapi-automatic-of-nobody", automatic_hwpt_of_nobody, bounds="arm",
         a_refused_call_changes_nothing=3, automatic_hwpts_are_in_use=3,
     ),
-    _variant("any-object", any_object_will_do, "queues", faults_go_to_a_queue=3),
-    _variant("close-does-not-wait", close_does_not_wait, "arm", closed_after_everybody_left=2),
+    variant("uapi-any-object", any_object_will_do, bounds="queues", faults_go_to_a_queue=3),
+    variant(
+        "uapi-close-does-not-wait", close_does_not_wait, bounds="arm",
+        closed_after_everybody_left=2,
+    ),
 )

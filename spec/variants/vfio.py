@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from spec.arm.iommu_device import (
     answer_without_hiod,
     pci_device_unset_iommu_device,
     smmuv3_accel_attach_gbpa,
     smmuv3_accel_free_viommu,
-    smmuv3_accel_gbpa_hwpt,
     smmuv3_accel_leaves_alone,
     smmuv3_accel_unset_iommu_device,
 )
-from spec.iommufd.calls import held, hwpt_paging_alloc, put_parent, tries_on
-from spec.iommufd.objects import Device, Errno, Kernel, Object, clear_areas, free_object
+from spec.iommufd.calls import tries_on
+from spec.iommufd.objects import Device, Errno, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
-from spec.iommufd.uapi.attach import (
-    driver_refusal,
-    iommufd_device_detach,
-    set_attached,
-    vfio_detach,
+from spec.iommufd.uapi.attach import iommufd_device_detach
+from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
+from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.variants.kernel import (
+    areas_are_kept,
+    everything_fits,
+    nothing_is_forgotten,
+    nothing_is_held,
+    parent_is_kept,
 )
-from spec.iommufd.uapi.lifetime import forget
-from spec.iommufd.uapi.state import Uapi, group_hwpt
-from spec.language import NONE, Fault, Id, Variant, mirrors, overrides, overriding, require
-from spec.vfio.calls import iommufd_access_detach, vfio_free_id, vfio_unbind
+from spec.vfio.calls import vfio_free_id, vfio_unbind
 from spec.vfio.device import destroy_deferred
 from spec.vfio.iommufd import (
     group_mate,
     has_host_iommu,
     iommufd_cdev_autodomains_put,
-    iommufd_cdev_container_destroy,
     iommufd_cdev_detach,
-    iommufd_cdev_detach_container,
     iommufd_cdev_refused,
     iommufd_cdev_undo,
     join_group,
@@ -64,7 +61,7 @@ def first_device_only(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Errno
     """Only the device for which the vIOMMU object is made goes to where GBPA says."""
     if any(x.hiod_set for x in s.vdevs):
         return Errno.OK
-    return vfio_attach(s, vdev, smmuv3_accel_gbpa_hwpt(s), fault)
+    return smmuv3_accel_attach_gbpa(s, vdev, fault)
 
 
 @overrides(smmuv3_accel_leaves_alone)
@@ -92,11 +89,9 @@ def free_forgets(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_detach", "defects C-11")
 def hiod_is_pointed_to(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """A device that is detached keeps the pointer to its host IOMMU device, which is freed."""
-    container = s.vdevs[vdev].container
-    s.vdevs[vdev].container = NONE
-    iommufd_cdev_detach_container(s, vdev, fault)
-    iommufd_cdev_container_destroy(s, container, fault)
-    vfio_unbind(s, s.vdevs[vdev].dev)
+    hiod = s.vdevs[vdev].hiod
+    iommufd_cdev_detach(s, vdev, fault)
+    s.vdevs[vdev].hiod = hiod
 
 
 @overrides(suits_hwpt)
@@ -184,20 +179,13 @@ def nothing_is_replayed(
     return Errno.OK
 
 
-@overrides(clear_areas)
-@mirrors("kernel R0.2")
-def areas_kept(s: Kernel, obj: Id[Object]) -> None:
-    """What an IOAS has mapped is still there when its id names another object."""
-
-
 @overrides(hwpt_alloc_paging)
 @mirrors("kernel R7.16")
 def taken_for_automatic(
     s: Uapi, dev: Id[Device], ioas: Id[Object], nest_parent: bool
 ) -> Id[Object]:
     """An HWPT that QEMU asked for goes like one that an attach has made."""
-    _, hwpt = hwpt_paging_alloc(s, dev, ioas, nest_parent)
-    s.objects[hwpt].second = s.devices[dev].on_second_iommu
+    hwpt = hwpt_alloc_paging(s, dev, ioas, nest_parent)
     s.objects[hwpt].auto = True
     return hwpt
 
@@ -228,44 +216,17 @@ def unset_unasked(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
 def hardware_goes_on(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """The last device of a group is detached, and its hardware goes through the HWPT still."""
     hwpt = group_hwpt(s, dev, pasid)
-    set_attached(s, dev, pasid, NONE)
-    s.objects[hwpt].refs -= 1
-    s.objects[s.devices[dev].object].refs -= 1
-
-
-@overrides(driver_refusal)
-@mirrors("kernel R7.10")
-def everything_fits(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """The driver takes any HWPT, also one that enforces a coherency that the device has not."""
-    return Errno.OK
-
-
-@overrides(held)
-@mirrors("kernel R0.6")
-def nothing_is_held(s: Kernel, obj: Id[Object]) -> bool:
-    """DESTROY never answers EBUSY."""
-    return False
-
-
-@overrides(put_parent)
-@mirrors("kernel R0.7")
-def parent_is_kept(s: Kernel, obj: Id[Object]) -> None:
-    """An object that goes keeps its reference on what it was made on."""
-
-
-@overrides(forget)
-@mirrors("kernel R0.2")
-def nothing_is_forgotten(s: Uapi, obj: Id[Object]) -> None:
-    """What an object was is still there when its id names another."""
+    iommufd_device_detach(s, dev, pasid)
+    set_group_hwpt(s, dev, pasid, hwpt)
 
 
 @overrides(vfio_unbind)
 @mirrors("kernel R6.3")
 def binding_stays(s: Uapi, dev: Id[Device]) -> None:
     """A device whose file is closed stays bound, and its id is free."""
-    vfio_detach(s, dev, False)
-    iommufd_access_detach(s, dev)
-    free_object(s, s.devices[dev].object)
+    obj = s.devices[dev].object
+    vfio_unbind(s, dev)
+    s.devices[dev].object = obj
 
 
 @overrides(iommufd_cdev_refused)
@@ -276,65 +237,85 @@ def refused_stays_bound(s: VFIOState, vdev: Id[VFIODevice], err: Errno) -> Errno
     return err
 
 
-def _variant(
-    name: str, function: Callable[..., Any], bounds: str, source: str = "no series", **expects: int
-) -> Variant:
-    return Variant(
-        name=name,
-        machine="vfio-attach",
-        overrides=overriding(function),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source=source,
-        about=(function.__doc__ or "").split("\n")[0],
-    )
-
-
+variant = partial(variant_of, "vfio-attach")
 V9 = "001 12/37"
-VARIANTS: tuple[Variant, ...] = (
-    _variant("smmuv3-v9-group", groups_are_unknown, "roomy", V9,
-             a_device_that_fits_is_not_refused=2),
-    _variant("smmuv3-v9-first-only", first_device_only, "apart", V9, gbpa_is_in_force=2),
-    _variant("smmuv3-v9-unset", takes_its_group_along, "small", V9, gbpa_is_in_force=3),
-    _variant("smmuv3-v9-mdev", no_hiod_is_success, "nested-mixed", V9,
-             nesting_needs_a_nesting_parent=1),
-    _variant("smmuv3-v9-free", free_forgets, "roomy", V9, vfio_leaks_nothing=2),
-    _variant("vfio-hiod-dangles", hiod_is_pointed_to, "small", "qemu hw/vfio/iommufd.c",
-             vfio_devices_are_in_place=1),
-    _variant("vfio-any-hwpt", any_hwpt, "errata", "qemu hw/vfio/iommufd.c",
-             nesting_needs_a_nesting_parent=2),
-    _variant("vfio-late-bypass-ro", bypass_ro_comes_late, "errata", "002 16/21",
-             writeable_only_stays_apart=2),
-    _variant("vfio-flags-of-the-host", flags_of_the_host, "errata", "000 02/20",
-             nesting_needs_a_nesting_parent=1),
-    _variant("vfio-mdev-hiod", mdevs_too, "mixed", "004 32/33",
-             a_device_that_fits_is_not_refused=1),
-    _variant("vfio-any-error", any_error_tries_on, "errata", "qemu hw/vfio/iommufd.c",
-             one_container_is_enough=2),
-    _variant("vfio-join-forgets", join_forgets, "small", vfio_devices_are_in_place=2,
-             a_device_is_on_its_hwpt=2),
-    _variant("vfio-container-remembered", container_remembered, "small",
-             containers_are_as_remembered=1),
-    _variant("vfio-hwpt-remembered", hwpt_remembered, "small", hwpts_are_as_remembered=1),
-    _variant("vfio-deferred-kept", deferred_kept, "small", what_waits_is_live=3),
-    _variant("vfio-viommu-stays", viommu_stays, "roomy", the_viommu_is_for_its_devices=1,
-             the_viommus_parent_stays=1),
-    _variant("vfio-nothing-replayed", nothing_is_replayed, "small", containers_map_their_space=1),
-    _variant("vfio-areas-kept", areas_kept, "small", no_mapping_without_an_ioas=2),
-    _variant("vfio-unset-unasked", unset_unasked, "errata", no_failed_check=2),
-    _variant("vfio-hardware-goes-on", hardware_goes_on, "small", groups_agree=1,
-             hardware_uses_a_live_hwpt=1),
-    _variant("vfio-everything-fits", everything_fits, "translated", attached_hwpts_fit=2),
-    _variant("vfio-nothing-held", nothing_is_held, "small", destroy_is_ebusy_while_held=1,
-             made_on_what_is_there=2),
-    _variant("vfio-parent-kept", parent_is_kept, "small", uapi_refs_equal_referrers=1,
-             teardown_reachable=1),
-    _variant("vfio-nothing-forgotten", nothing_is_forgotten, "iommus",
-             nothing_is_left_in_a_reused_id=1),
-    _variant("vfio-binding-stays", binding_stays, "small", bound_devices_have_their_object=1),
-    _variant("vfio-refused-stays-bound", refused_stays_bound, "small",
-             device_objects_have_their_device=1),
-    _variant("vfio-taken-for-automatic", taken_for_automatic, "small", vfio_asks_for_no_more=1),
-    _variant("vfio-nothing-undone", nothing_is_undone, "small",
-             a_refused_device_changes_nothing=1),
+
+VARIANTS = (
+    variant(
+        "smmuv3-v9-group", groups_are_unknown, bounds="roomy", source=V9,
+        a_device_that_fits_is_not_refused=2,
+    ),
+    variant(
+        "smmuv3-v9-first-only", first_device_only, bounds="apart", source=V9,
+        gbpa_is_in_force=2,
+    ),
+    variant("smmuv3-v9-unset", takes_its_group_along, source=V9, gbpa_is_in_force=3),
+    variant(
+        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", source=V9,
+        nesting_needs_a_nesting_parent=1,
+    ),
+    variant("smmuv3-v9-free", free_forgets, bounds="roomy", source=V9, vfio_leaks_nothing=2),
+    variant(
+        "vfio-hiod-dangles", hiod_is_pointed_to, source="qemu hw/vfio/iommufd.c",
+        vfio_devices_are_in_place=1,
+    ),
+    variant(
+        "vfio-any-hwpt", any_hwpt, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        nesting_needs_a_nesting_parent=2,
+    ),
+    variant(
+        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="errata", source="002 16/21",
+        writeable_only_stays_apart=2,
+    ),
+    variant(
+        "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", source="000 02/20",
+        nesting_needs_a_nesting_parent=1,
+    ),
+    variant(
+        "vfio-mdev-hiod", mdevs_too, bounds="mixed", source="004 32/33",
+        a_device_that_fits_is_not_refused=1,
+    ),
+    variant(
+        "vfio-any-error", any_error_tries_on, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        one_container_is_enough=2,
+    ),
+    variant(
+        "vfio-join-forgets", join_forgets,
+        vfio_devices_are_in_place=2, a_device_is_on_its_hwpt=2,
+    ),
+    variant("vfio-container-remembered", container_remembered, containers_are_as_remembered=1),
+    variant("vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1),
+    variant("vfio-deferred-kept", deferred_kept, what_waits_is_live=3),
+    variant(
+        "vfio-viommu-stays", viommu_stays, bounds="roomy",
+        the_viommu_is_for_its_devices=1, the_viommus_parent_stays=1,
+    ),
+    variant("vfio-nothing-replayed", nothing_is_replayed, containers_map_their_space=1),
+    variant(
+        "vfio-areas-kept", areas_are_kept,
+        about="What an IOAS has mapped is still there when its id names another object.",
+        no_mapping_without_an_ioas=2,
+    ),
+    variant("vfio-unset-unasked", unset_unasked, bounds="errata", no_failed_check=2),
+    variant("vfio-hardware-goes-on", hardware_goes_on, groups_agree=1, hardware_uses_a_live_hwpt=1),
+    variant(
+        "vfio-everything-fits", everything_fits, bounds="translated",
+        about="The driver takes any HWPT, also one that enforces a coherency that the device has "
+        "not.",
+        attached_hwpts_fit=2,
+    ),
+    variant(
+        "vfio-nothing-held", nothing_is_held,
+        about="DESTROY never answers EBUSY.",
+        destroy_is_ebusy_while_held=1, made_on_what_is_there=2,
+    ),
+    variant("vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1, teardown_reachable=1),
+    variant(
+        "vfio-nothing-forgotten", nothing_is_forgotten, bounds="iommus",
+        nothing_is_left_in_a_reused_id=1,
+    ),
+    variant("vfio-binding-stays", binding_stays, bound_devices_have_their_object=1),
+    variant("vfio-refused-stays-bound", refused_stays_bound, device_objects_have_their_device=1),
+    variant("vfio-taken-for-automatic", taken_for_automatic, vfio_asks_for_no_more=1),
+    variant("vfio-nothing-undone", nothing_is_undone, a_refused_device_changes_nothing=1),
 )

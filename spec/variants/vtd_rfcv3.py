@@ -7,6 +7,8 @@ does not hide another.
 
 from __future__ import annotations
 
+from functools import partial
+
 from spec.iommufd.calls import (
     iommufd_backend_alloc_ioas,
     iommufd_backend_free_id,
@@ -14,8 +16,7 @@ from spec.iommufd.calls import (
     tries_on,
 )
 from spec.iommufd.objects import Errno, Object, PgTable
-from spec.language import NONE, Fault, Id, Variant, check, mirrors, overrides, overriding
-from spec.language.machine import Function
+from spec.language import NONE, Fault, Id, check, mirrors, overrides, variant_of
 from spec.vtd.address_space import memory_listener_register
 from spec.vtd.ioas_container import (
     vtd_container_matches,
@@ -257,105 +258,78 @@ AS_POSTED = (
     any_error_tries_next,
 )
 
-
-def _single(
-    name: str, about: str, *functions: Function, bounds: str = "roomy", **expects: int
-) -> Variant:
-    """The reference with one defect."""
-    return Variant(
-        name=f"vtd-rfcv3-{name}",
-        machine="hwpt-sharing",
-        overrides=overriding(*functions),
-        expects={rule.replace("_", "-"): length for rule, length in expects.items()},
-        bounds=bounds,
-        source="002 15/21",
-        about=about,
-    )
-
+variant = partial(variant_of, "hwpt-sharing", bounds="roomy", source="002 15/21")
 
 VARIANTS = (
-    Variant(
-        name="vtd-rfcv3",
-        machine="hwpt-sharing",
-        overrides=overriding(*AS_POSTED),
-        expects={
-            "no-leaked-object": 4,
-            "users-equal-devices": 4,
-            "bindings-are-attached": 3,
-            "one-stage2-of-a-kind": 4,
-            "no-failed-check": 3,
-        },
-        bounds="roomy",
-        source="002 15/21 and 16/21",
+    variant(
+        "vtd-rfcv3", *AS_POSTED, source="002 15/21 and 16/21",
         about="The series as posted, but for the walk without the lock: it ends every trace.",
+        no_leaked_object=4, users_equal_devices=4, bindings_are_attached=3, one_stage2_of_a_kind=4,
+        no_failed_check=3,
     ),
-    _single(
-        "update",
-        "Replacing an entry leaks what was bound.",
-        set_hwpt_overwrites,
-        no_leaked_object=4,
-        users_equal_devices=4,
+    variant(
+        "vtd-rfcv3-update", set_hwpt_overwrites,
+        about="Replacing an entry leaks what was bound.",
+        no_leaked_object=4, users_equal_devices=4,
     ),
-    _single(
-        "attach-error",
-        "A refused replace loses the id that is still attached.",
-        attach_hwpt_forgets,
-        a_refusal_keeps_bindings=4,
-        no_leaked_object=4,
+    variant(
+        "vtd-rfcv3-attach-error", attach_hwpt_forgets,
+        about="A refused replace loses the id that is still attached.",
+        a_refusal_keeps_bindings=4, no_leaked_object=4,
     ),
-    _single(
-        "abort-attach", "A refused attach aborts QEMU.", attach_iommufd_aborts, no_failed_check=3
+    variant(
+        "vtd-rfcv3-abort-attach", attach_iommufd_aborts,
+        about="A refused attach aborts QEMU.",
+        no_failed_check=3,
     ),
-    _single(
-        "abort-detach", "A refused detach aborts QEMU.", detach_pgtbl_aborts, no_failed_check=4
-    ),
-    _single(
-        "ioas-unchecked",
-        "A refused IOAS_ALLOC is taken for success; the unbind that follows crashes.",
-        new_container_ignores_alloc,
-        set_hwpt_of_nothing,
-        bindings_are_attached=3,
+    variant(
+        "vtd-rfcv3-abort-detach", detach_pgtbl_aborts,
+        about="A refused detach aborts QEMU.",
         no_failed_check=4,
     ),
-    _single(
-        "attach-first",
-        "A refused map leaves the device blocked, not where it was.",
-        populate_after_attach,
+    variant(
+        "vtd-rfcv3-ioas-unchecked", new_container_ignores_alloc, set_hwpt_of_nothing,
+        about="A refused IOAS_ALLOC is taken for success; the unbind that follows crashes.",
+        bindings_are_attached=3, no_failed_check=4,
+    ),
+    variant(
+        "vtd-rfcv3-attach-first", populate_after_attach,
+        about="A refused map leaves the device blocked, not where it was.",
         a_refusal_keeps_bindings=3,
     ),
-    _single(
-        "listener",
-        "The listener of a freed container is called at the next change of the memory map.",
-        abandon_keeps_listening,
-        containers_follow_the_map=3,
-        no_failed_check=4,
+    variant(
+        "vtd-rfcv3-listener", abandon_keeps_listening,
+        about="The listener of a freed container is called at the next change of the memory map.",
+        containers_follow_the_map=3, no_failed_check=4,
     ),
-    _single(
-        "unset",
-        "Unplug of a bound device unbinds nothing.",
-        unset_without_unbind,
+    variant(
+        "vtd-rfcv3-unset", unset_without_unbind,
+        about="Unplug of a bound device unbinds nothing.",
         bindings_are_attached=4,
     ),
-    _single(
-        "detach-error",
-        "A refused detach is taken for done: the device still uses what is let go of.",
-        detach_goes_on,
+    variant(
+        "vtd-rfcv3-detach-error", detach_goes_on,
+        about="A refused detach is taken for done: the device still uses what is let go of.",
         bindings_are_attached=4,
     ),
-    _single("free-error", "A refused DESTROY loses the id.", free_id_forgets, no_leaked_object=4),
-    _single(
-        "any-error",
-        "A transient error makes a second container: guest memory is pinned twice.",
-        any_error_tries_next,
-        one_container_of_a_kind=5,
-        one_stage2_of_a_kind=6,
+    variant(
+        "vtd-rfcv3-free-error", free_id_forgets,
+        about="A refused DESTROY loses the id.",
+        no_leaked_object=4,
     ),
-    _single("unlocked", "The cache is filled without the lock.", walk_unlocked, no_failed_check=3),
-    _single(
-        "no-errata",
-        "15/21 alone: a device with the erratum shares the read-only mappings of another.",
-        container_matches_any_errata,
-        bounds="errata",
+    variant(
+        "vtd-rfcv3-any-error", any_error_tries_next,
+        about="A transient error makes a second container: guest memory is pinned twice.",
+        one_container_of_a_kind=5, one_stage2_of_a_kind=6,
+    ),
+    variant(
+        "vtd-rfcv3-unlocked", walk_unlocked,
+        about="The cache is filled without the lock.",
+        no_failed_check=3,
+    ),
+    variant(
+        "vtd-rfcv3-no-errata", container_matches_any_errata, bounds="errata",
+        about="15/21 alone: a device with the erratum shares the read-only mappings of another.",
         read_only_exclusion=5,
     ),
 )

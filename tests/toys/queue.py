@@ -18,13 +18,12 @@ from spec.language import (
     Sort,
     State,
     Table,
-    Variant,
     first,
     invariant,
     overrides,
-    overriding,
     require,
     sometimes,
+    variant_of,
 )
 
 
@@ -129,10 +128,12 @@ def dequeue_in_place(s: Queue) -> None:
     s.cells[s.front].after = 0
 
 
-STANDS_STILL = Variant(
-    name="stands-still",
-    machine="queue",
-    overrides=overriding(dequeue_in_place),
-    expects={"no-gap": 3, "fifo": 4, "no-failed-check": 9},
+STANDS_STILL = variant_of(
+    "queue",
+    "stands-still",
+    dequeue_in_place,
     about="Nobody moves up, so a newcomer takes the front place.",
+    no_gap=3,
+    fifo=4,
+    no_failed_check=9,
 )

@@ -16,7 +16,6 @@ from spec.language import (
     State,
     Table,
     Teardown,
-    Variant,
     check,
     count,
     first,
@@ -24,9 +23,9 @@ from spec.language import (
     invariant,
     on_failure,
     overrides,
-    overriding,
     require,
     sometimes,
+    variant_of,
 )
 
 
@@ -168,12 +167,14 @@ def release_at_once(s: Heap, item: Id[Object]) -> None:
     s.objects[item].alive = False
 
 
-FREES_WHILE_HELD = Variant(
-    name="frees-while-held",
-    machine="refcount",
-    overrides=overriding(release_at_once),
-    expects={"no-dangling": 3, "references-are-holders": 4, "no-failed-check": 4},
+FREES_WHILE_HELD = variant_of(
+    "refcount",
+    "frees-while-held",
+    release_at_once,
     about="The first holder that lets go frees the object.",
+    no_dangling=3,
+    references_are_holders=4,
+    no_failed_check=4,
 )
 
 
@@ -193,10 +194,10 @@ def create_leaking(s: Heap, holder: Id[Holder], fault: Fault) -> Errno:
     return Errno.OK
 
 
-LEAKS_ON_REFUSAL = Variant(
-    name="leaks-on-refusal",
-    machine="refcount",
-    overrides=overriding(create_leaking),
-    expects={"refusal-changes-nothing": 1},
+LEAKS_ON_REFUSAL = variant_of(
+    "refcount",
+    "leaks-on-refusal",
+    create_leaking,
     about="A second allocation that is refused leaves the first one behind.",
+    refusal_changes_nothing=1,
 )

@@ -6,6 +6,7 @@ from spec.language import (
     LanguageError,
     Source,
     State,
+    Variant,
     bounds_like,
     invariant,
     mirrors,
@@ -13,11 +14,18 @@ from spec.language import (
     overrides,
     overriding,
     sometimes,
+    variant_of,
 )
 from spec.language.machine import sources_of, summary
 from tests.spec.language.places import assert_place
 from tests.toys.mutex import MUTEX, one_at_a_time, somebody_inside
-from tests.toys.refcount import REFCOUNT, refusal_changes_nothing
+from tests.toys.refcount import (
+    REFCOUNT,
+    create_leaking,
+    refusal_changes_nothing,
+    release,
+    release_at_once,
+)
 
 
 def plain(s: State) -> bool:
@@ -102,3 +110,36 @@ def test_bounds_are_like_others_but_for_what_changed() -> None:
     assert (other.states, other.transitions, other.depth) == (3, 5, 2)
     assert (other.why, other.without) == ("Why.", ("unplug",))
     assert bounds_like({"devices": 2}, "Why.").states is None
+
+
+def test_a_variant_is_about_what_its_first_override_says() -> None:
+    built = variant_of("refcount", "hasty", release_at_once, no_dangling=3, no_failed_check=4)
+    assert built == Variant(
+        name="hasty",
+        machine="refcount",
+        overrides={release: release_at_once},
+        expects={"no-dangling": 3, "no-failed-check": 4},
+        bounds="small",
+        source="no series",
+        about="One holder less; the object is freed, whoever still holds it.",
+    )
+
+
+def test_a_variant_says_what_it_is_told_to() -> None:
+    built = variant_of(
+        "refcount",
+        "both",
+        release_at_once,
+        create_leaking,
+        bounds="large",
+        source="002 15/21",
+        about="Nobody counts.",
+    )
+    assert set(built.overrides.values()) == {release_at_once, create_leaking}
+    assert (built.bounds, built.source, built.about) == ("large", "002 15/21", "Nobody counts.")
+    assert built.expects == {}
+
+
+def test_a_variant_of_a_function_that_overrides_nothing_is_refused() -> None:
+    with pytest.raises(LanguageError, match="does not say what it overrides"):
+        variant_of("refcount", "odd", plain)
