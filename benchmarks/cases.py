@@ -53,8 +53,14 @@ class Case:
         return f"{self.subject} {self.tool}"
 
 
-SLOW = {("A", "plain"), ("B", "plain"), ("L2", "plain"), ("L2", "specialised"), ("L2", "rumur")}
+SLOW = {("A", "plain"), ("B", "plain"), ("L2", "plain"), ("L2", "rumur")}
 """What takes minutes."""
+
+OTHERS = (
+    ("vfio-attach", "standard"), ("pci-hotplug", "standard"), ("migration-blocker", "standard"),
+    ("iommufd-objects", "small"), ("pasid-capability", "small"),
+)  # fmt: skip
+"""Machines that are measured at one size."""
 
 CASES = (
     *(
@@ -67,6 +73,12 @@ CASES = (
         for bounds in ("small", "errata", "standard")
         for item in Explorer
     ),
+    *(
+        Case(item.value, machine, bounds)
+        for machine, bounds in OTHERS
+        for item in (Explorer.SPECIALISED, Explorer.NUMPY)
+    ),
+    Case(Explorer.NUMPY.value, "iommufd-objects", "standard", long=True),
     Case("stateful", "hwpt-sharing", "large"),
     Case("symbolic", "hwpt-sharing", "small"),
     Case("symbolic", "hwpt-sharing", "standard", long=True),

@@ -25,7 +25,7 @@ measurement fails. Symmetry is off for all.
 spin and rumur make C, our explorers Python (*prepare*). *cpu* is processor time, with the
 preparation of ours; rumur has two threads, our explorers two processes where that helps, spin one.
 *bytes* is memory a state: the largest size of the process, of ours without what it had before it
-searched. `hwpt-sharing` is checked with all its rules.
+searched. The other machines are checked with all their rules.
 
 Measured on
 -----------
