@@ -33,6 +33,7 @@ from checkers.trace import (
     text,
 )
 from checkers.trace.export import itf, pytest_module
+from checkers.trace.page import page
 from checkers.trace.record import walk
 from checkers.variants import EVERY
 from spec.language import LanguageError, Machine, Program
@@ -379,6 +380,7 @@ def _picture(trace: Opened) -> str:
 FORMATS: dict[str, Callable[[Opened], str]] = {
     "text": lambda trace: text(trace.trace),
     "brief": lambda trace: brief(trace.trace),
+    "html": lambda trace: page(trace.trace),
     "dot": _picture,
     "pytest": pytest_module,
     "itf": itf,
@@ -393,10 +395,10 @@ FORMATS: dict[str, Callable[[Opened], str]] = {
     type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="dot: the objects at its end; itf: Apalache.",
+    help="html: a page; dot: the objects at its end; itf: Apalache.",
 )
 def show_command(file: str, form: str) -> None:
-    """Show a trace as a mail can have it, or the objects at its end as a picture."""
+    """Show a trace as a mail or a browser can have it, or its end as a picture."""
     trace = opened(file)
     try:
         click.echo(FORMATS[form](trace), nl=False)

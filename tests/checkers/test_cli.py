@@ -257,7 +257,7 @@ class TestCheck:
         ("simulate", "Missing argument 'MACHINE'"),
         ("simulate mutex --steps 0", "0 is not in the range"),
         ("replay /nowhere.json", "/nowhere.json: No such file or directory"),
-        ("show /nowhere.json --format html", "'html' is not one of"),
+        ("show /nowhere.json --format pdf", "'pdf' is not one of"),
         ("", "which command?"),
         ("cheque", "No such command 'cheque'"),
     ],
@@ -329,6 +329,7 @@ class TestOthers:
         run("simulate", "refcount", "--steps", "5", "--trace", str(file))
         assert run("show", str(file)).stdout.startswith("a run, 5 steps\n")
         assert run("show", str(file), "--format", "brief").stdout.startswith("a run, 5 steps\n1. ")
+        assert run("show", str(file), "--format", "html").stdout.startswith("<!DOCTYPE html>\n")
         drawn = run("show", str(file), "--format", "dot").stdout
         assert drawn.startswith('digraph "refcount after 5 steps" {')
 
