@@ -69,7 +69,8 @@ class Expander:
     def learn(self, shown: Container[int]) -> None:
         """Find out which actions need not be tried in states found by which others.
 
-        Steps of actions with a number in `shown` are given wherever they lead.
+        Only where nothing is interchangeable, so that no state stands for another. Steps of actions
+        with a number in `shown` are given wherever they lead.
         """
         merger, known = self.packing.merger, {action.number for action in self.actions}
         steps: list[Ways | None] = []
@@ -88,8 +89,7 @@ class Expander:
         """What an action can do, if it is known."""
         if isinstance(action, WordAction):
             return action.split.ways
-        plain = action.deed is not None and action.number not in self._sorters
-        return ways(self.packing.merger.graph, action.deed) if action.deed and plain else None
+        return ways(self.packing.merger.graph, action.deed) if action.deed else None
 
     def _kind(self, skipped: frozenset[int] = frozenset(), shown: Container[int] = ()) -> _Kind:
         graph = self.packing.merger.graph

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from checkers.columns import checkpoint
+from checkers.columns import checkpoint, search
 from checkers.columns.found import Explored
 from checkers.columns.search import explore
 from checkers.machines import InputError
@@ -32,8 +32,11 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-def searched(program: Program, directory: Path, resume: bool = False) -> Explored:
-    return explore(program, limits=Limits(checkpoint=directory, resume=resume))
+def searched(
+    program: Program, directory: Path, resume: bool = False, symmetry: bool = True
+) -> Explored:
+    limits = Limits(checkpoint=directory, resume=resume)
+    return explore(program, limits=limits, symmetry=symmetry)
 
 
 def facts(found: Explored) -> object:
@@ -44,11 +47,9 @@ def facts(found: Explored) -> object:
     )
 
 
-@pytest.mark.parametrize("writes", [1, 2, 3, 8, 9, 20, 25])
-def test_killed_while_it_writes(
-    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program, left = build(LIFETIMES, "S"), [writes]
+def killed_at(write: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill the next search when it writes so often."""
+    left = [write]
 
     def sync(_: int) -> None:
         left[0] -= 1
@@ -56,6 +57,28 @@ def test_killed_while_it_writes(
             raise KilledError
 
     monkeypatch.setattr(checkpoint.os, "fsync", sync)
+
+
+@pytest.mark.parametrize("write", [9, 20])
+def test_what_commutes_is_found_out_again(
+    write: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By which steps states were found is not kept: from the level kept, all are tried."""
+    program = build(LIFETIMES, "S")
+    whole = facts(explore(program, symmetry=False))
+    monkeypatch.setattr(search, "WORTH", 1)
+    killed_at(write, monkeypatch)
+    with pytest.raises(KilledError):
+        searched(program, tmp_path, symmetry=False)
+    assert facts(searched(program, tmp_path, resume=True, symmetry=False)) == whole
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 8, 9, 20, 25])
+def test_killed_while_it_writes(
+    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = build(LIFETIMES, "S")
+    killed_at(writes, monkeypatch)
     with pytest.raises(KilledError):
         searched(program, tmp_path)
     if writes > 2:
