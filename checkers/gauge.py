@@ -14,7 +14,10 @@ BEAT: Final = 0.25
 
 
 class Gauge:
-    """Looks after one exploration, from `since` on (a time of the monotonic clock) or from now."""
+    """Looks after one exploration, from `since` on (a time of the monotonic clock) or from now.
+
+    The time limit counts from where its `Limits` do.
+    """
 
     def __init__(self, limits: Limits, since: float | None = None) -> None:
         self.limits = limits
@@ -29,8 +32,9 @@ class Gauge:
     def met(self, depth: int, processes: int = 1) -> str:
         """Which limit is met, and where; empty if none is. Memory with a scratch has no limit."""
         limits = self.limits
+        limits.prepared()
         memory = limits.memory_mib if limits.scratch is None else 0
-        if limits.seconds and self.seconds > limits.seconds:
+        if limits.seconds and time.monotonic() - limits.since > limits.seconds:
             return f"time limit of {limits.seconds:g} s met at depth {depth}"
         if memory and memory_mib() * processes > memory:
             return f"memory limit of {memory} MiB met at depth {depth}"

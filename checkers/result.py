@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -102,6 +103,14 @@ class Limits:
     the engine when Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the
     numpy explorer keeps its levels, to `resume` from if there are some. With `scratch` it does not
     end at the memory limit: what has no room there is kept in files in that directory.
+
+    The time counts `since` a moment of the monotonic clock, so that what was done before the engine
+    was asked is part of it. An engine that prepares a search calls `prepared` when it has done so
+    and sees to its limits itself; until then a watch may end the preparation with an exception.
+
+    An engine that explores calls `found`, at the end of the level where a rule is first broken,
+    with the rule and the depth: the steps of its shortest trace. Then it asks whether the rules
+    broken so far are `enough`, and stops if they are: those not decided are BOUNDED.
     """
 
     seconds: float = 0.0
@@ -115,6 +124,10 @@ class Limits:
     checkpoint: Path | None = None
     resume: bool = False
     scratch: Path | None = None
+    since: float = field(default_factory=time.monotonic)
+    prepared: Callable[[], None] = field(default=lambda: None)
+    found: Callable[[str, int], None] = field(default=lambda rule, depth: None)
+    enough: Callable[[frozenset[str]], bool] = field(default=lambda broken: False)
 
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]

@@ -144,7 +144,8 @@ class Search:
         self.steps += 1
         if self.broke_at is not None and self.steps - self.broke_at > SHRINKING:
             raise ShrunkEnough
-        if self.limits.seconds and self.seconds() > self.limits.seconds:
+        self.limits.prepared()
+        if self.limits.seconds and time.monotonic() - self.limits.since > self.limits.seconds:
             raise Stopped("time limit")
         if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
             raise Stopped("memory limit")

@@ -285,6 +285,7 @@ class _Search:
         """At the end of a level: what was broken in it is broken."""
         for name, broken in self.notes.broken.items():
             self.first.setdefault(name, broken)
+            self.limits.found(name, self.found.depth + (len(self.levels.starts) > 2))
         self.notes.broken.clear()
 
     def _teardown(self) -> None:
@@ -298,6 +299,8 @@ class _Search:
             self.notes.broken.setdefault(TEARDOWN, Breach(level)).states(rows)
 
     def _done(self) -> bool:
+        if self.limits.enough(frozenset(self.first)):
+            return True
         return all_found(self.program, self.wanted, self.first)
 
     def _limited(self, remaining: int) -> bool:

@@ -282,6 +282,8 @@ class _Search:
         self.bad.clear()
         for name, (_, hit) in best.items():
             self.found.first.setdefault(name, hit)
+            step = hit.code is not None or self.found.parents[hit.state] != ROOT
+            self.limits.found(name, self.found.depth + step)
         self.judges.without(best)
         best.clear()
 
@@ -300,6 +302,8 @@ class _Search:
                 self.notes.better(Hit(name, number, code), faults)
 
     def _done(self) -> bool:
+        if self.limits.enough(frozenset(self.found.first)):
+            return True
         return all_found(self.program, self.wanted, self.found.first)
 
     def _limited(self, remaining: int) -> bool:

@@ -62,7 +62,7 @@ class Proof:
         self.program = program
         self.limits = limits
         self.begun = time.monotonic()
-        self.until = self.begun + limits.seconds if limits.seconds else 0.0
+        self.until = limits.since + limits.seconds if limits.seconds else 0.0
         self.system = _system = System(program, relaxed=True)
         self.rules = {name: _Rule(name) for name in (*program.invariants, CRASH)}
         if program.rank is not None:
