@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from checkers.frontend import tree as t
 
 Known = tuple[t.Expr, ...]
 """Ids of which it is known that they are not none."""
 
 
-def may_fail(expr: t.Expr, known: Known = ()) -> bool:
-    """Whether a null may be dereferenced in it, or a called function may do more than answer."""
+Fails = Callable[[t.Function], bool]
+"""Whether a function may fail a check, whatever it is called with."""
+
+
+def may_fail(expr: t.Expr, known: Known = (), fails: Fails = lambda _: True) -> bool:
+    """Whether a null may be dereferenced in it; `fails` is asked of calls that do more than answer.
+
+    What is known must stay so while the expression is evaluated.
+    """
     match expr:
         case t.Logic(op, left, right, _):
-            after = known + _some(left, op == "and")
-            return may_fail(left, known) or may_fail(right, after)
+            after = known + some(left, op == "and")
+            return may_fail(left, known, fails) or may_fail(right, after, fails)
         case t.Choice(test, then, other, _):
-            yes, no = known + _some(test, True), known + _some(test, False)
-            return may_fail(test, known) or may_fail(then, yes) or may_fail(other, no)
-        case t.Quantified(test=test, value=value):
-            inside = known if test is None else known + _some(test, True)
-            return (test is not None and may_fail(test, known)) or may_fail(value, inside)
+            yes, no = known + some(test, True), known + some(test, False)
+            sides = may_fail(then, yes, fails) or may_fail(other, no, fails)
+            return sides or may_fail(test, known, fails)
+        case t.Quantified(name=name, test=test, value=value):
+            known = tuple(item for item in known if not _names(item, name))
+            inside = known if test is None else known + some(test, True)
+            fails_first = test is not None and may_fail(test, known, fails)
+            return fails_first or may_fail(value, inside, fails)
         case t.Deref(_, _, index, _):
-            return may_fail(index, known) or not _is_some(index, known)
+            return may_fail(index, known, fails) or not _is_some(index, known)
         case t.Call(_, arguments, _):
-            return any(may_fail(item, known) for item in arguments) or _fails(expr, known)
+            given = any(may_fail(item, known, fails) for item in arguments)
+            return given or _fails(expr, known, fails)
         case t.Compare(_, left, right, _) | t.Arithmetic(_, left, right, _):
-            return may_fail(left, known) or may_fail(right, known)
+            return may_fail(left, known, fails) or may_fail(right, known, fails)
         case t.Not(below, _) | t.RowId(below, _):
-            return may_fail(below, known)
+            return may_fail(below, known, fails)
         case t.Field(_, _, row, _):
-            return row is not None and may_fail(row, known)
+            return row is not None and may_fail(row, known, fails)
         case t.Member(item, _, _, row, _):
-            return may_fail(item, known) or (row is not None and may_fail(row, known))
-    return not isinstance(expr, t.Constant | t.Local)
+            return any(may_fail(x, known, fails) for x in (item, row) if x is not None)
+        case t.Several(items, _):
+            return any(may_fail(item, known, fails) for item in items)
+    return False
 
 
-def _fails(call: t.Call, known: Known) -> bool:
-    """Whether a function that was called may fail; one that is more than an expression may."""
+def _fails(call: t.Call, known: Known, fails: Fails) -> bool:
+    """Whether a function that was called may fail, with what is known of its arguments."""
     match call.function.body:
         case (t.Return(value),) if value is not None and call.function.host is None:
             given = zip(call.function.parameters, call.arguments, strict=True)
-            some = [t.Local(name, kind) for (name, kind), x in given if _is_some(x, known)]
-            return may_fail(value, tuple(some))
-    return True
+            sure = [t.Local(name, kind) for (name, kind), x in given if _is_some(x, known)]
+            return may_fail(value, tuple(sure), fails)
+    return fails(call.function)
 
 
 def _is_some(expr: t.Expr, known: Known) -> bool:
@@ -50,13 +65,18 @@ def _is_some(expr: t.Expr, known: Known) -> bool:
     return isinstance(expr, t.RowId) or expr in known
 
 
-def _some(test: t.Expr, truth: bool) -> Known:
+def _names(expr: t.Expr, name: str) -> bool:
+    """Whether an expression reads a local of this name."""
+    return any(isinstance(node, t.Local) and node.name == name for node in t.nodes(expr))
+
+
+def some(test: t.Expr, truth: bool) -> Known:
     """The ids that are not none if a test has this truth."""
     match test:
         case t.Not(below, _):
-            return _some(below, not truth)
+            return some(below, not truth)
         case t.Logic(op, left, right, _) if op == ("and" if truth else "or"):
-            return _some(left, truth) + _some(right, truth)
+            return some(left, truth) + some(right, truth)
         case t.Compare(op, left, t.Constant(0), _) if op == ("!=" if truth else "=="):
             return (left,)
     return ()

@@ -7,7 +7,7 @@ What may depend on the order of rows carries its `line`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 
 from spec.language.control import HostCallSpec
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, SortT, TableLayout
@@ -299,12 +299,23 @@ class Function:
         return isinstance(other, Function) and other.serial == self.serial
 
 
-def nodes(thing: object) -> Iterator[object]:
-    """Every node of a tree below and including a thing; functions that it calls are not entered."""
+def parts(thing: object) -> list[Expr | Stmt]:
+    """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
-        for item in thing:
-            yield from nodes(item)
-    elif is_dataclass(thing) and not isinstance(thing, Function | Column | TableLayout):
-        yield thing
-        for item in fields(thing):
-            yield from nodes(getattr(thing, item.name))
+        return [node for item in thing for node in _within(item)]
+    if not isinstance(thing, Expr | Stmt):
+        return []
+    return [node for item in fields(thing) for node in _within(getattr(thing, item.name))]
+
+
+def _within(value: object) -> list[Expr | Stmt]:
+    return [value] if isinstance(value, Expr | Stmt) else parts(value)
+
+
+def nodes(thing: object) -> Iterator[Expr | Stmt]:
+    """Every node of a tree below and including a thing; functions that it calls are not entered."""
+    left = _within(thing)[::-1]
+    while left:
+        node = left.pop()
+        yield node
+        left += reversed(parts(node))

@@ -6,12 +6,11 @@ needs its value, and what Python evaluates before it is kept in a variable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from checkers.explicit.scope import walk
 from checkers.frontend import tree as t
+from checkers.frontend.effects import Effects
 from checkers.murphi.constants import Constants
-from checkers.murphi.effects import Effects
 from checkers.murphi.lines import Lines
 from checkers.murphi.names import Names
 from checkers.murphi.scope import Scope
@@ -24,9 +23,10 @@ OPERATORS = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", "and": "&", "or": "|"}
 class Expressions:
     """Writes expressions; `name` is what a called function is called."""
 
-    def __init__(self, types: Types, effects: Effects) -> None:
+    def __init__(self, types: Types, actions: Collection[t.Function]) -> None:
         self.types = types
-        self.effects = effects
+        self.actions = frozenset(actions)
+        self.effects = Effects()
         self.constants = Constants(types)
 
     def name(self, function: t.Function) -> str:
@@ -36,6 +36,18 @@ class Expressions:
     def declare(self, head: str, scope: Scope) -> None:
         """Write a function with this head, the body and the variables of the scope."""
         raise NotImplementedError
+
+    def works(self, function: t.Function) -> bool:
+        """It takes the run of an action: it is one, or does more than answer."""
+        return function in self.actions or self.effects.acts(function)
+
+    def is_written(self, thing: object) -> bool:
+        """An expression has a call that is a statement in Murphi: a change, or a tuple."""
+        return any(
+            isinstance(node, t.Call)
+            and (self.works(node.function) or isinstance(node.function.returns, t.TupleT))
+            for node in t.nodes(thing)
+        )
 
     def expression(self, node: t.Expr, scope: Scope) -> str:
         """The text of an expression."""
@@ -79,7 +91,7 @@ class Expressions:
         texts = []
         for place, node in enumerate(nodes):
             text = self.expression(node, scope)
-            if self.effects.written(nodes[place + 1 :]) and not isinstance(node, t.Constant):
+            if self.is_written(nodes[place + 1 :]) and not isinstance(node, t.Constant):
                 text = self.kept(text, node.type, scope)
             texts.append(text)
         return texts
@@ -94,7 +106,7 @@ class Expressions:
 
     def _logic(self, node: t.Logic, scope: Scope) -> str:
         left = self.expression(node.left, scope)
-        if not self.effects.written(node.right):
+        if not self.is_written(node.right):
             return f"({left} {OPERATORS[node.op]} {self.expression(node.right, scope)})"
         name = self.kept(left, node.type, scope)
         with scope.out.block(f"if {'' if node.op == 'and' else '!'}{name} then", "endif;"):
@@ -103,7 +115,7 @@ class Expressions:
 
     def _choice(self, node: t.Choice, scope: Scope) -> str:
         test = self.expression(node.test, scope)
-        if not self.effects.written((node.then, node.other)):
+        if not self.is_written((node.then, node.other)):
             then, other = self.expression(node.then, scope), self.expression(node.other, scope)
             return f"({test} ? {then} : {other})"
         test = self.kept(test, BoolT(), scope)
@@ -130,7 +142,7 @@ class Expressions:
 
     def _searched(self, node: t.Quantified, scope: Scope) -> str:
         """A count or a first, which Murphi has not: a function with a loop of its own."""
-        read = {x.name: x.type for x in walk((node.test, node.value)) if isinstance(x, t.Local)}
+        read = {x.name: x.type for x in t.nodes((node.test, node.value)) if isinstance(x, t.Local)}
         given = [
             name for name, kind in read.items()
             if name in scope.texts and name != node.name and not isinstance(kind, t.StateT)
@@ -173,10 +185,10 @@ class Expressions:
     def _call(self, node: t.Call, scope: Scope) -> str:
         if isinstance(node.type, t.NoneT | t.TupleT):
             raise scope.refuse("a call without a single value is no expression")
-        if not self.effects.written(node):
+        if not self.is_written(node):
             return self.called(node, scope)
         text = self.called(node, scope)
-        if not self.effects.works(node.function):
+        if not self.works(node.function):
             return text
         name = self.kept(text, node.type, scope)
         self.stop(node.function, scope)
@@ -185,7 +197,7 @@ class Expressions:
     def called(self, node: t.Call, scope: Scope, results: Sequence[str] = ()) -> str:
         """The text of a call: states or the run, values, variables for several results."""
         states = [item.type.index for item in node.arguments if isinstance(item.type, t.StateT)]
-        if self.effects.works(node.function):
+        if self.works(node.function):
             if not scope.run or states != [0]:
                 raise scope.refuse(f"{node.function.name} changes the state; this may only read it")
             given = [scope.run]

@@ -6,11 +6,9 @@ host calls are left before the one that fails. The others read a state and answe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from checkers.explicit.scope import walk
 from checkers.frontend import tree as t
-from checkers.murphi.effects import Effects
 from checkers.murphi.expressions import Expressions
 from checkers.murphi.lines import Lines
 from checkers.murphi.names import Names
@@ -22,8 +20,8 @@ from spec.language.layout import Column, IntT
 class Functions(Expressions):
     """Writes each function once, those it calls before it; `written_functions` has them all."""
 
-    def __init__(self, types: Types, effects: Effects) -> None:
-        super().__init__(types, effects)
+    def __init__(self, types: Types, actions: Collection[t.Function]) -> None:
+        super().__init__(types, actions)
         self.text = Lines()
         self._names: dict[t.Function, str] = {}
 
@@ -59,7 +57,7 @@ class Functions(Expressions):
 
     def _scope(self, function: t.Function) -> Scope:
         names = Names(self.types.names)
-        run = names.give("run") if self.effects.works(function) else ""
+        run = names.give("run") if self.works(function) else ""
         return Scope(function, (), names, Lines(), run, self._leaving(function))
 
     def _leaving(self, function: t.Function) -> str:
@@ -266,7 +264,7 @@ class Functions(Expressions):
 
 
 def _assigned(thing: t.Function | t.For) -> list[str]:
-    found = [node for node in walk(thing.body) if isinstance(node, t.Assign)]
+    found = [node for node in t.nodes(thing.body) if isinstance(node, t.Assign)]
     return [name for node in found for name in node.names]
 
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from checkers.cells import raw_value
 from checkers.frontend.parse import Parser
-from checkers.murphi.effects import Effects
 from checkers.murphi.functions import Functions
 from checkers.murphi.lines import Lines
 from checkers.murphi.rules import Rules
@@ -35,7 +34,7 @@ class _Model:
         self.types = Types(program.layout)
         parser = Parser(program.layout)
         actions = {parser.function(rule.function) for rule in program.actions}
-        self.functions = Functions(self.types, Effects(actions))
+        self.functions = Functions(self.types, actions)
         refusals = [rule for rule in program.invariants.values() if rule.states == 2]
         self.rules = Rules(self.types, self.functions, parser, refusals)
 

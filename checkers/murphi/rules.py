@@ -76,7 +76,7 @@ class Rules:
         given = {names.give(item.name): item for item in rule.parameters}
         domains = {name: self.types.domain(item.type) for name, item in given.items()}
         members = [self.types.member(name, item.type) for name, item in given.items()]
-        faults = min(FAULTS, self.functions.effects.calls(tree)) if rule.fault else 0
+        faults = min(FAULTS, self.functions.effects.host_calls(tree)) if rule.fault else 0
         fault = names.give("fault") if faults else ""
         run = names.give("run")
         result = "" if isinstance(tree.returns, t.NoneT) else names.give("result")
@@ -108,7 +108,7 @@ class Rules:
         if not fault:
             return [f"return {run}.going;"]
         lines = []
-        if self.functions.effects.calls(head.tree) > faults:
+        if self.functions.effects.host_calls(head.tree) > faults:
             why = f"more than {faults} host calls: the model needs more faults"
             lines = [f'if {fault} = 0 & {run}.left < -{faults} then error "{why}"; endif;']
         return [*lines, f"return {run}.going & ({fault} = 0 | {run}.left <= 0);"]
