@@ -14,8 +14,9 @@ from benchmarks.peers.process import AbsentError
 from checkers import machines
 from checkers.engines import engine
 from checkers.explicit.engine import explored
-from checkers.result import CRASH, Explorer, Limits, Progress
+from checkers.result import Explorer, Limits, Progress
 from spec.language import Program
+from spec.language.rules import CRASH
 
 LIMIT = 600.0
 """Seconds that an exploration or a proof may take; then its figures are those so far."""

@@ -10,9 +10,10 @@ from typing import cast
 
 from checkers.machines import InputError, Subject, larger
 from checkers.report import Row, manifest
-from checkers.result import ACTIONS, CRASH, TEARDOWN, WITNESSES, Engine, Finding, Limits, Verdict
+from checkers.result import Engine, Finding, Limits, Verdict
 from checkers.trace import DoesNotRunError, Names, record
 from spec.language import LanguageError, Program
+from spec.language.rules import ACTIONS, CRASH, TEARDOWN, WITNESSES
 
 ENGINES = {
     "explicit": "checkers.explicit",

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from spec.language.program import Program
+from spec.language.steps import Step
 
 
 class Verdict(Enum):
@@ -21,21 +22,13 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Step:
-    """One action with its parameters' values and the index of the failing host call (0: none)."""
-
-    action: str
-    values: tuple[int, ...]
-    fault: int = 0
-
-
-@dataclass(frozen=True)
 class Violation:
     """A path from an initial state to where `rule` is broken.
 
     `binding` are the values of the invariant's further parameters, that is the objects at fault.
     If the last step crashes, `why` names the failed check. A path may be a counterexample to
-    induction, of which `initial` is any state and not an initial one.
+    induction, of which `initial` is any state and not an initial one. If a step has `ids`, no run
+    of this length in which `fresh` takes the first row breaks the rule.
     """
 
     rule: str
@@ -132,15 +125,3 @@ class Limits:
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]
 """An engine: a program, the names of the rules to check (empty: all), limits; one row a rule."""
-
-CRASH = "no-failed-check"
-"""The rule, of every machine, that no `check` fails."""
-
-TEARDOWN = "teardown-reachable"
-"""The rule, of a machine with a `Teardown`, that every reachable state can be taken down."""
-
-WITNESSES = "every-witness-reached"
-"""The rule, of every machine, that each *sometimes* is true in some reachable state."""
-
-ACTIONS = "every-action-fires"
-"""The rule, of every machine, that each action is enabled in some reachable state."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import chain
 
-from checkers.result import CRASH, Step, Violation
-from spec.language.program import Kind, Outcome, Program, Rule
+from checkers.result import Violation
+from spec.language.program import Kind, Program
+from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.steps import Step, Taken, steps_with
 
 FAULTS = 0.25
 """How often a step that calls the host has one of these calls fail."""
@@ -29,61 +32,44 @@ def simulate(program: Program, steps: int, seed: int) -> Walk:
     """Take random enabled steps: an action first, then its parameters, then perhaps a fault."""
     draw = random.Random(seed)
     initial = draw.choice(program.initial())
+    rules = (*program.invariants, CRASH)
     state, taken = initial, list[Step]()
-    broken = _broken(program, (state,), reported=False)
+    broken = next(broken_by_state(program, state, rules), None)
     while len(taken) < steps and broken is None:
         found = _step(program, state, draw)
         if found is None:
             return Walk(initial, tuple(taken), stuck=True)
         step, outcome = found
         taken.append(step)
-        if outcome.kind is Kind.CRASH:
-            broken = (CRASH, (), outcome.why)
-        else:
-            reported = outcome.result != 0
-            broken = _broken(program, (state, outcome.state), reported=reported)
+        breaches = broken_by_step(program, state, outcome, rules)
+        if outcome.kind is Kind.DONE:
+            breaches = chain(breaches, broken_by_state(program, outcome.state, rules))
+        broken = next(breaches, None)
         state = outcome.state
     if broken is None:
         return Walk(initial, tuple(taken))
-    rule, binding, why = broken
-    violation = Violation(rule, initial, tuple(taken), binding, why)
+    violation = Violation(broken.rule, initial, tuple(taken), broken.binding, broken.why)
     return Walk(initial, tuple(taken), violation)
 
 
-def _step(program: Program, state: bytes, draw: random.Random) -> tuple[Step, Outcome] | None:
+def _step(program: Program, state: bytes, draw: random.Random) -> Taken | None:
     for rule in draw.sample(program.actions, len(program.actions)):
         instances = list(rule.instances(program.layout))
         for values in draw.sample(instances, len(instances)):
-            outcome = program.run(rule, state, values)
-            if outcome.kind in (Kind.DONE, Kind.CRASH):
-                return _faulted(program, state, draw, rule, values, outcome)
+            found = [
+                (step, outcome)
+                for step, outcome in steps_with(program, state, rule, values)
+                if outcome.kind is not Kind.CUT
+            ]
+            if found:
+                return _drawn(found, draw)
     return None
 
 
-def _faulted(
-    program: Program,
-    state: bytes,
-    draw: random.Random,
-    rule: Rule,
-    values: tuple[int, ...],
-    outcome: Outcome,
-) -> tuple[Step, Outcome]:
-    if rule.fault and outcome.calls and draw.random() < FAULTS:
-        fault = draw.randint(1, len(outcome.calls))
-        refused = program.run(rule, state, values, fault)
-        if refused.kind in (Kind.DONE, Kind.CRASH):
-            return Step(rule.name, values, fault), refused
-    return Step(rule.name, values), outcome
-
-
-def _broken(
-    program: Program, states: tuple[bytes, ...], *, reported: bool
-) -> tuple[str, tuple[int, ...], str] | None:
-    """The first rule, with its binding, that the last state or the last step breaks."""
-    for name, rule in program.invariants.items():
-        if rule.states == 2 and not reported:
-            continue
-        for values in rule.instances(program.layout):
-            if not program.evaluate(rule, *states[-rule.states :], values=values):
-                return name, values, ""
-    return None
+def _drawn(found: list[Taken], draw: random.Random) -> Taken:
+    """One of these: mostly that in which no host call fails, if it can be taken."""
+    quiet = [item for item in found if not item[0].fault]
+    faulty = [item for item in found if item[0].fault]
+    if faulty and (not quiet or draw.random() < FAULTS):
+        return draw.choice(faulty)
+    return quiet[0]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -24,9 +25,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from checkers.minimise import Breach, Watch, minimise
-from checkers.result import Finding, Limits, Progress, Step, Verdict, Violation
+from checkers.minimise import minimise
+from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from spec.language.program import Kind, Program, Rule
+from spec.language.rules import CRASH, Breach, broken_by_state, broken_by_step
+from spec.language.steps import Step, steps_of, take
 
 ENGINE: Final = "stateful"
 
@@ -87,11 +90,13 @@ class Moves:
 class Search:
     """What the runs of one machine have in common: the rules, what is known, what was found.
 
-    `found` has the shortest violation seen of each rule; a run ends where a rule that is not
-    `ignored` is broken, which is then the `target`. `runs` counts those that took all their steps.
+    `names` are the rules to look at (empty: all that a run can break). `found` has the shortest
+    violation seen of each rule; a run ends where a rule that is not `ignored` is broken, which is
+    then the `target`. `runs` counts those that took all their steps.
     """
 
-    watch: Watch
+    program: Program
+    names: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     found: dict[str, Violation] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
@@ -103,6 +108,12 @@ class Search:
     _moves: dict[tuple[bytes, str], Moves] = field(default_factory=dict)
     _broken: dict[bytes, tuple[Breach, ...]] = field(default_factory=dict)
 
+    @cached_property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that are looked at, in the order of the machine, the crash last."""
+        every = (*self.program.invariants, CRASH)
+        return tuple(name for name in every if not self.names or name in self.names)
+
     @property
     def states(self) -> int:
         """Distinct states seen (since the memory was last cleared)."""
@@ -113,14 +124,12 @@ class Search:
         key = (state, action.name)
         known = self._moves.get(key)
         if known is None:
-            program = self.watch.program
-            found = [
-                move
-                for values in action.instances(program.layout)
-                for move in _moves_with(program, state, action, values)
-            ]
-            quiet = tuple(move for move in found if not move.step.fault)
-            known = Moves(quiet, tuple(move for move in found if move.step.fault))
+            quiet, faulty = list[Move](), list[Move]()
+            for step, outcome in steps_of(self.program, state, action):
+                if outcome.kind is not Kind.CUT:
+                    after = outcome.state if outcome.kind is Kind.DONE else None
+                    (faulty if step.fault else quiet).append(Move(step, after))
+            known = Moves(tuple(quiet), tuple(faulty))
             self._moves[key] = known
         return known
 
@@ -131,7 +140,8 @@ class Search:
             if len(self._broken) >= REMEMBERED:
                 self._broken.clear()
                 self._moves.clear()
-            known = self._broken[state] = self.watch.of_state(state)
+            breaches = broken_by_state(self.program, state, self.rules)
+            known = self._broken[state] = tuple(breaches)
         return known
 
     def breaks(self, rule: str) -> None:
@@ -190,7 +200,7 @@ class Walk(RuleBasedStateMachine):
     def act(self, preferred: Rule, data: st.DataObject) -> None:
         """Take a step of an action, or of the next that is enabled, and look at all rules."""
         self.spend()
-        actions = self.search.watch.program.actions
+        actions = self.search.program.actions
         start = actions.index(preferred)
         moves = self.choice(actions[start:] + actions[:start])
         if moves is None:
@@ -199,10 +209,10 @@ class Walk(RuleBasedStateMachine):
         kinds = [kind for kind in kinds if kind]
         move = data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
         step, before = move.step, self.state
-        program = self.search.watch.program
-        outcome = program.run(program.action(step.action), before, step.values, step.fault)
+        program, rules = self.search.program, self.search.rules
+        outcome = take(program, before, step)
         steps = [*self.trace, step]
-        breaches = self.search.watch.of_step(before, outcome)
+        breaches = tuple(broken_by_step(program, before, outcome, rules))
         if outcome.kind is Kind.DONE:
             self.state, self.trace = outcome.state, steps
             self.visited.add(self.state)
@@ -267,7 +277,7 @@ def machine_test(program: Program, search: Search | None = None) -> type[RuleBas
         self.begin(initial[index])
 
     members: dict[str, Any] = {
-        "search": search or Search(Watch(program)),
+        "search": search or Search(program),
         "start": start,
         "__doc__": f"Random runs of the machine {program.machine.name}.",
     }
@@ -283,12 +293,12 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
     The same seed gives the same runs and the same traces. HOLDS says only that all planned runs
     were made; a limit met, or Ctrl-C, is BOUNDED for the rules of which no violation is known.
     """
-    search = Search(Watch(program, names), limits)
-    if not search.watch.rules:
+    search = Search(program, names, limits)
+    if not search.rules:
         return []
     stopped = ""
     try:
-        while _violates(search) and len(search.ignored) < len(search.watch.rules):
+        while _violates(search) and len(search.ignored) < len(search.rules):
             pass
     except (Exception, KeyboardInterrupt, Stopped) as error:
         reason = _reason(error, KeyboardInterrupt, Stopped)
@@ -296,7 +306,7 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
             raise
         limits.interrupted = isinstance(reason, KeyboardInterrupt)
         stopped = "interrupted" if limits.interrupted else str(reason)
-    return [_finding(search, name, stopped) for name in search.watch.rules]
+    return [_finding(search, name, stopped) for name in search.rules]
 
 
 def _reason(error: BaseException | None, *kinds: type[BaseException]) -> BaseException | None:
@@ -309,7 +319,7 @@ def _reason(error: BaseException | None, *kinds: type[BaseException]) -> BaseExc
 def _violates(search: Search) -> bool:
     """One search; true if it broke a rule, which the next one then ignores."""
     search.runs, search.broke_at = 0, None
-    machine = seed(search.limits.seed)(machine_test(search.watch.program, search))
+    machine = seed(search.limits.seed)(machine_test(search.program, search))
     try:
         run_state_machine_as_test(machine, settings=_settings())
     except (Exception, ShrunkEnough) as error:
@@ -353,26 +363,11 @@ def _rule_of(action: Rule, name: str) -> Callable[..., None]:
     return rule(data=st.data())(step)
 
 
-def _moves_with(
-    program: Program, state: bytes, action: Rule, values: tuple[int, ...]
-) -> Iterator[Move]:
-    """The enabled steps with these values: without a fault, then with each host call failing."""
-    outcome = program.run(action, state, values)
-    # A guard may stand behind a host call, so a disabled action may be enabled when that fails.
-    last = 0 if not action.fault else max(1, len(outcome.calls))
-    for fault in range(last + 1):
-        outcome = program.run(action, state, values, fault) if fault else outcome
-        if outcome.kind is Kind.DONE:
-            yield Move(Step(action.name, values, fault), outcome.state)
-        elif outcome.kind is Kind.CRASH:
-            yield Move(Step(action.name, values, fault), None)
-
-
 def _finding(search: Search, name: str, stopped: str) -> Finding:
     row = Finding(ENGINE, name, Verdict.BOUNDED, states=search.states, seconds=search.seconds())
     violation = search.found.get(name)
     if violation is not None:
-        shortest = minimise(replace(search.watch, names=frozenset({name})), violation)
+        shortest = minimise(search.program, violation)
         detail = f"in {len(shortest.steps)} steps, seed {search.limits.seed}"
         return replace(row, verdict=Verdict.VIOLATED, detail=detail, violation=shortest)
     if stopped:

@@ -9,7 +9,7 @@ import numpy as np
 from checkers.columns.checkpoint import SavedBreach, SavedStep
 from checkers.columns.found import Hits
 from checkers.columns.packing import Rows
-from checkers.result import Step
+from spec.language.steps import Step
 
 KEPT: Final = 500
 """Places of a level where a rule is broken that are looked at for the best trace."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checkers.result import Step, Violation
+from checkers.result import Violation
 from spec.language.program import Program
+from spec.language.steps import Step
 
 if TYPE_CHECKING:
     from checkers.columns.packing import Rows

@@ -30,8 +30,9 @@ from checkers.explicit.symmetry import canonicaliser
 from checkers.explicit.workers import able, divided
 from checkers.frontend.merge import Merger
 from checkers.gauge import Gauge
-from checkers.result import CRASH, TEARDOWN, Limits
+from checkers.result import Limits
 from spec.language.program import Program
+from spec.language.rules import CRASH, TEARDOWN
 
 DEAR: Final = 1.5
 """Seconds that a level must be expected to take for it to be divided among processes."""

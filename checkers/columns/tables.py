@@ -21,10 +21,10 @@ from checkers.columns.writing import Writer
 from checkers.explicit.instances import FAULTS
 from checkers.explicit.symmetry import Symmetry
 from checkers.frontend.ir import BOOL, Node
-from checkers.result import Step
 from checkers.steps.deeds import Deed, guard
 from spec.language.layout import BoolT, IntT, ValueT
 from spec.language.program import Rule
+from spec.language.steps import Step
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from checkers.columns.packing import Bytes, Numbers, Rows
-from checkers.result import Step
+from spec.language.steps import Step
 
 Naming = Callable[[int], Step]
 """The step that a run took, by its number among the runs."""

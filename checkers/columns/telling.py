@@ -10,8 +10,9 @@ from checkers.explicit.paths import violation
 from checkers.explicit.pieces import Hit
 from checkers.explicit.search import ROOT, Exploration
 from checkers.explicit.symmetry import Exchange, canonicaliser
-from checkers.result import Step, Violation
+from checkers.result import Violation
 from spec.language.program import Program
+from spec.language.steps import Step
 
 
 def told(

@@ -20,8 +20,9 @@ from checkers.columns.taken import Taken
 from checkers.columns.telling import told
 from checkers.columns.visited import Visited, visited
 from checkers.explicit.symmetry import Exchange
-from checkers.result import Step, Violation
+from checkers.result import Violation
 from spec.language.program import Program
+from spec.language.steps import Step
 
 FAR = 1 << 30
 Costs = npt.NDArray[np.int64]

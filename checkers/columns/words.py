@@ -11,7 +11,7 @@ from checkers.columns.kernel import Column
 from checkers.columns.packing import Numbers, Rows, true_at
 from checkers.columns.taken import Ended, Taken
 from checkers.frontend.ir import Node
-from checkers.result import Step
+from spec.language.steps import Step
 
 ALL: np.uint64 = np.uint64((1 << 64) - 1)
 

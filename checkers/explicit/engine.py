@@ -18,8 +18,9 @@ from checkers.explicit.paths import violation
 from checkers.explicit.search import explore, wanted
 from checkers.explicit.symmetry import symmetries
 from checkers.packed import search as packed
-from checkers.result import ACTIONS, WITNESSES, Explorer, Finding, Limits, Renaming, Verdict
+from checkers.result import Explorer, Finding, Limits, Renaming, Verdict
 from spec.language.program import Program
+from spec.language.rules import ACTIONS, WITNESSES
 
 ENGINE: Final = "explicit"
 

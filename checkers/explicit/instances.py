@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from checkers.result import Step
 from spec.language.layout import Layout
 from spec.language.program import Program, Rule
+from spec.language.steps import Step
 
 FAULTS: Final = 256
 """Fault indices of one instance, 0 among them: an action makes fewer host calls than this."""

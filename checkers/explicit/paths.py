@@ -14,8 +14,9 @@ from checkers.explicit.judge import broken_in
 from checkers.explicit.pieces import Hit
 from checkers.explicit.search import ROOT, Exploration
 from checkers.explicit.symmetry import canonicaliser
-from checkers.result import Step, Violation
+from checkers.result import Violation
 from spec.language.program import Kind, Outcome, Rule
+from spec.language.steps import Step
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from checkers.explicit.judge import broken_in
 from checkers.explicit.search import all_found, wanted
 from checkers.explicit.symmetry import canonicaliser
 from checkers.gauge import Gauge
-from checkers.result import CRASH, TEARDOWN, Limits, Step
+from checkers.result import Limits
 from spec.language.program import Kind, Outcome, Program
+from spec.language.rules import CRASH, TEARDOWN
+from spec.language.steps import Step
 
 Parent = tuple[bytes, Step] | None
 

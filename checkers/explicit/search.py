@@ -17,8 +17,9 @@ from checkers.explicit.pieces import Hit, Notes, Piece, merge, packed
 from checkers.explicit.symmetry import Exchange, canonicaliser
 from checkers.explicit.workers import able, divided
 from checkers.gauge import Gauge, memory_mib
-from checkers.result import CRASH, TEARDOWN, Limits
+from checkers.result import Limits
 from spec.language.program import Program
+from spec.language.rules import CRASH, TEARDOWN
 
 CHUNK: Final = 2000
 """States expanded between two looks at the limits."""

@@ -32,8 +32,9 @@ from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Ranges, moves
 from checkers.packed.tally import lanes
 from checkers.packed.texts import Unusual
-from checkers.result import TEARDOWN, Limits
+from checkers.result import Limits
 from spec.language.program import Program
+from spec.language.rules import TEARDOWN
 
 WIDE: Final = 128
 """Bits of a state at most, and ..."""

@@ -13,9 +13,9 @@ from checkers.frontend.ir import Node
 from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Supports, Term, linear
 from checkers.packed.source import Atom
-from checkers.result import TEARDOWN
 from spec.language.layout import BoolT, IntT
 from spec.language.program import Program, Rule
+from spec.language.rules import TEARDOWN
 
 
 @dataclass(frozen=True)

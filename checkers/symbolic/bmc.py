@@ -9,10 +9,12 @@ import z3
 
 from checkers.frontend.ir import Node
 from checkers.frontend.merge import Step as Merged
-from checkers.result import CRASH, Step, Violation
+from checkers.result import Violation
 from checkers.symbolic.system import Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind, Program, Rule
+from spec.language.rules import CRASH
+from spec.language.steps import Step
 from spec.language.types import Sort
 
 

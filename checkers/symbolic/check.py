@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from checkers.result import CRASH, TEARDOWN, Finding, Limits, Progress, Verdict, Violation
+from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from checkers.symbolic.bmc import shortest, two_steps
 from checkers.symbolic.induction import POSSIBLE, Answer, Task, run_task, tasks
 from checkers.symbolic.system import System
 from spec.language.program import Program
+from spec.language.rules import CRASH, TEARDOWN
 
 ENGINE = "symbolic"
 DEPTH = 12

@@ -11,12 +11,14 @@ import z3
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import LARGE
 from checkers.frontend.merge import Step as Merged
-from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.result import Violation
 from checkers.symbolic.cases import Cases
 from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import EnumT
 from spec.language.program import Kind, Rule
+from spec.language.rules import CRASH, TEARDOWN
+from spec.language.steps import Step
 
 POSSIBLE = "every-action-possible"
 """The rule that some state in which the invariants hold enables each action, and there is one."""

@@ -25,7 +25,9 @@ def brief(trace: Trace) -> str:
 
 
 def _step(number: int, step: StepTaken) -> list[str]:
-    words = step.brief or call_text(step.action, step.parameters, step.fault)
+    words = step.brief or call_text(step.action, step.parameters, step.fault, step.ids)
+    if step.brief and step.ids:
+        words += f" ids={'+'.join(map(str, step.ids))}"
     reported = "" if step.result == "0" else f" = {step.result}"
     crashed = " -- a check fails" if step.ends == "crash" else ""
     lines = wrapped(f"{number}. ", words + reported + crashed, INDENT)

@@ -17,6 +17,7 @@ TEST = '''\
 from checkers import machines
 from checkers.cells import condensed, frozen
 from spec.language.program import Kind
+from spec.language.steps import Step, take
 
 INITIAL = {initial}
 STEPS = [
@@ -30,8 +31,8 @@ def test_{name}() -> None:
     variant = {variant}
     program = machines.program(machine, {bounds!r}, variant)
     before = state = frozen(program.layout, INITIAL, "INITIAL")
-    for action, values, fault, ends, result in STEPS:
-        outcome = program.run(program.action(action), state, values, fault)
+    for step, ends, result in STEPS:
+        outcome = take(program, state, step)
         assert outcome.kind is ends, outcome.why
         assert outcome.result == result
         before, state = state, outcome.state
@@ -44,7 +45,7 @@ def pytest_module(trace: Opened) -> str:
     said, program, violation = trace.trace, trace.program, trace.violation
     path = walk(program, violation.initial, violation.steps)
     steps = [
-        f"    ({step.action!r}, {step.values!r}, {step.fault}, {outcome.kind}, {outcome.result}),"
+        f"    ({step!r}, {outcome.kind}, {outcome.result}),"
         for step, outcome in zip(violation.steps, path.outcomes, strict=True)
     ]
     variant = "None"
@@ -96,6 +97,7 @@ def itf(trace: Opened) -> str:
         if index:
             step = trace.trace.steps[index - 1]
             meta |= {"action": step.action, "parameters": step.parameters, "fault": step.fault}
+            meta |= {"ids": step.ids} if step.ids else {}
         found: dict[str, Any] = {"#meta": meta}
         for name, column in layout.scalars.items():
             found[name] = _itf_value(column, 1, state)

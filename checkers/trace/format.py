@@ -38,12 +38,14 @@ class StepTaken(_Strict, frozen=True):
     """One action, what it asked of the host, what it changed, and the errno it reported.
 
     `changes` maps ``table[row].field`` (a scalar: ``field``) to the old and the new value. `brief`
-    is the action and its parameters in words, rows by their labels: ``plug dev1``.
+    is the action and its parameters in words, rows by their labels: ``plug dev1``. `ids` are the
+    rows that calls of `fresh` took, if not the first that were free.
     """
 
     action: str
     parameters: dict[str, Value]
     fault: int = 0
+    ids: list[int] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     changes: dict[str, tuple[Value, Value]] = field(default_factory=dict)
     result: str = "0"

@@ -11,10 +11,12 @@ import msgspec
 from checkers import machines
 from checkers.cells import Value, cells, frozen, parsed
 from checkers.machines import InputError, choose
-from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.result import Violation
 from checkers.trace.format import VERSION, Broken, StepTaken, Trace
 from spec.language import Bounds, Machine, Program
 from spec.language.program import Rule
+from spec.language.rules import CRASH, TEARDOWN
+from spec.language.steps import Step
 
 LARGEST = 64 << 20
 """A file with more bytes is refused unread."""
@@ -122,8 +124,8 @@ def _step(program: Program, step: StepTaken, place: str) -> Step:
     rule = program.action(step.action)
     if step.fault < 0 or (step.fault and not rule.fault):
         raise InputError(f"{place}.fault: {step.fault} is no fault of {step.action}")
-    where = f"{place}.parameters"
-    return Step(step.action, _values(program, rule, step.parameters, where), step.fault)
+    values = _values(program, rule, step.parameters, f"{place}.parameters")
+    return Step(step.action, values, step.fault, tuple(step.ids))
 
 
 def _values(

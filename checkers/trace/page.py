@@ -63,7 +63,7 @@ def _head(body: Element, trace: Trace) -> None:
 
 
 def _step(body: Element, number: int, step: StepTaken) -> None:
-    call = call_text(step.action, step.parameters, step.fault)
+    call = call_text(step.action, step.parameters, step.fault, step.ids)
     _add(body, "h2", f"{number}. {step.brief or call}")
     reported = "" if step.result == "0" else f" = {step.result}"
     _add(_add(body, "p", ""), "code", call + reported)

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from checkers import graph
 from checkers.cells import Value, changes, condensed, spelled
-from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.result import Violation
 from checkers.trace.format import VERSION, BoundsUsed, Broken, Call, Culprit, Kind, StepTaken, Trace
 from checkers.trace.naming import row_fields, step_in_brief
 from spec.language.control import HostCall
@@ -17,6 +17,8 @@ from spec.language.layout import IdT
 from spec.language.machine import summary
 from spec.language.program import Kind as Ending
 from spec.language.program import Outcome, Program, Rule
+from spec.language.rules import CRASH, TEARDOWN, broken_by_state, broken_by_step
+from spec.language.steps import Step, take
 from spec.language.types import Record
 
 AROUND = 12
@@ -47,7 +49,7 @@ def walk(program: Program, initial: bytes, steps: Sequence[Step]) -> Path:
         if path.outcomes and path.outcomes[-1].kind is Ending.CRASH:
             raise DoesNotRunError(number, f"follows a crash: {path.outcomes[-1].why}")
         rule = program.action(step.action)
-        outcome = program.run(rule, path.states[-1], step.values, step.fault, spelling=True)
+        outcome = take(program, path.states[-1], step, spelling=True)
         if outcome.kind is Ending.DISABLED:
             raise DoesNotRunError(number, f"{called(rule, step)} is not enabled")
         if outcome.kind is Ending.CUT:
@@ -59,13 +61,17 @@ def walk(program: Program, initial: bytes, steps: Sequence[Step]) -> Path:
 
 def called(rule: Rule, step: Step) -> str:
     """A step as a call: ``attach(device=1, hwpt=3, fault=1)``."""
-    return call_text(step.action, _parameters(rule, step.values), step.fault)
+    return call_text(step.action, _parameters(rule, step.values), step.fault, step.ids)
 
 
-def call_text(action: str, parameters: dict[str, Value], fault: int) -> str:
-    """An action and its parameters as a call; the fault is a parameter if there is one."""
+def call_text(
+    action: str, parameters: dict[str, Value], fault: int, ids: Sequence[int] = ()
+) -> str:
+    """An action and its parameters as a call; a fault and chosen ids are parameters, if any."""
     given = [f"{name}={value}" for name, value in parameters.items()]
-    return f"{action}({', '.join([*given, *([f'fault={fault}'] if fault else [])])})"
+    given += [f"fault={fault}"] if fault else []
+    given += [f"ids={'+'.join(map(str, ids))}"] if ids else []
+    return f"{action}({', '.join(given)})"
 
 
 @dataclass(frozen=True)
@@ -101,15 +107,16 @@ def kind_of(program: Program, violation: Violation) -> Kind:
     return "on-failure" if program.invariants[violation.rule].states == 2 else "state"
 
 
-def binding_of(program: Program, violation: Violation, states: Sequence[bytes]) -> tuple[int, ...]:
+def binding_of(program: Program, violation: Violation, path: Path) -> tuple[int, ...]:
     """The values for which the rule is false at the end of a path: the engine's, else the first."""
     rule = program.invariants.get(violation.rule)
     if rule is None or len(violation.binding) == len(rule.parameters):
         return violation.binding
-    for values in rule.instances(program.layout):
-        if not program.evaluate(rule, *states[-rule.states :], values=values):
-            return values
-    return ()
+    names, states = (violation.rule,), path.states
+    found = broken_by_state(program, states[-1], names)
+    if rule.states == 2 and path.outcomes:
+        found = broken_by_step(program, states[-2], path.outcomes[-1], names)
+    return next((breach.binding for breach in found), ())
 
 
 def _trace(
@@ -141,6 +148,7 @@ def taken(program: Program, path: Path, steps: Sequence[Step]) -> list[StepTaken
             action=step.action,
             parameters=_parameters(program.action(step.action), step.values),
             fault=step.fault,
+            ids=list(step.ids),
             calls=[_call(item) for item in outcome.calls],
             changes=changes(program.layout, before, outcome.state),
             result=_errno(program.action(step.action), outcome.result),
@@ -162,7 +170,7 @@ def _broken(program: Program, violation: Violation, path: Path) -> Broken:
     at_fault: list[str] = []
     if rule is not None:
         about = summary(rule.function)
-        binding = binding_of(program, violation, path.states)
+        binding = binding_of(program, violation, path)
         for parameter, raw in zip(rule.parameters, binding, strict=False):
             value = spelled(parameter.type, raw)
             culprit = Culprit(value=value, label=str(value))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from checkers.cells import Value
-from checkers.result import CRASH, TEARDOWN
 from checkers.trace.format import Call, StepTaken
 from checkers.trace.load import Opened
 from checkers.trace.record import DoesNotRunError, Path, taken, walk
 from spec.language.program import Kind, Program
+from spec.language.rules import CRASH, TEARDOWN, broken_by_step
+from spec.language.steps import steps_of
 
 SEARCHED = 100_000
 """How many states a search for a way down may see."""
@@ -67,20 +68,22 @@ def _arrow(change: tuple[Value, Value] | None) -> str:
 def _not_broken(trace: Opened, path: Path) -> str:
     """Why the end of a path does not break the trace's rule; empty if it does."""
     program, violation = trace.program, trace.violation
-    crash = path.outcomes[-1].why if path.outcomes else ""
-    crashed = bool(path.outcomes) and path.outcomes[-1].kind is Kind.CRASH
+    last = path.outcomes[-1] if path.outcomes else None
     if violation.rule == "":
-        return f"the last step crashes: {crash}" if crashed else ""
-    if violation.rule == CRASH:
-        if not crashed:
-            return "no check fails in the last step"
-        return "" if crash == violation.why else f"failed {violation.why!r}, now {crash!r}"
+        return f"the last step crashes: {last.why}" if last and last.kind is Kind.CRASH else ""
     if violation.rule == TEARDOWN:
         final = path.states[-1]
         stuck = no_way_down(program, final, one_step=violation.induction)
         return "" if stuck else "the machine can be taken down from the last state"
+    names = (violation.rule,)
+    breaches = [] if last is None else [*broken_by_step(program, path.states[-2], last, names)]
+    if violation.rule == CRASH:
+        if not breaches:
+            return "no check fails in the last step"
+        same = breaches[0].why == violation.why
+        return "" if same else f"failed {violation.why!r}, now {breaches[0].why!r}"
     rule = program.invariants[violation.rule]
-    if rule.states == 2 and not (path.outcomes and path.outcomes[-1].result):
+    if rule.states == 2 and not (last and last.result):
         return "the last step reports no error"
     if program.evaluate(rule, *path.states[-rule.states :], values=violation.binding):
         return f"{violation.rule} holds at the end"
@@ -110,9 +113,7 @@ def no_way_down(program: Program, state: bytes, *, one_step: bool) -> bool:
 def _torn(program: Program, state: bytes) -> Sequence[bytes]:
     found: dict[bytes, None] = {}
     for name in program.teardown_actions:
-        rule = program.action(name)
-        for values in rule.instances(program.layout):
-            outcome = program.run(rule, state, values)
-            if outcome.kind is Kind.DONE:
+        for step, outcome in steps_of(program, state, program.action(name)):
+            if outcome.kind is Kind.DONE and not step.fault:
                 found[outcome.state] = None
     return list(found)

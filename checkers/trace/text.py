@@ -44,7 +44,7 @@ def plain(line: str) -> str:
 def step_lines(number: int, step: StepTaken) -> list[str]:
     """One step: the call and the errno it reports, the host calls, the changed fields."""
     reported = "" if step.result == "0" else f" = {step.result}"
-    call = call_text(step.action, step.parameters, step.fault)
+    call = call_text(step.action, step.parameters, step.fault, step.ids)
     lines = wrapped(f"{number}. ", call + reported, "     ")
     for made in step.calls:
         failed = " [injected]" if made.injected else ""

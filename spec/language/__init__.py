@@ -7,7 +7,8 @@ A specification imports from here and from nothing else:
   write actions;
 - `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `variant_of`,
   `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together;
-- `build` makes a `Program` of a machine, which runs.
+- `build` makes a `Program` of a machine, which runs: `steps` are those that a state allows, `take`
+  takes one, `broken_by_state` and `broken_by_step` say what is broken.
 """
 
 from spec.language.control import Fault, check, host_call, limit, require
@@ -31,6 +32,8 @@ from spec.language.machine import (
     variant_of,
 )
 from spec.language.program import Program, build
+from spec.language.rules import Breach, broken_by_state, broken_by_step, witnesses_of
+from spec.language.steps import Step, steps, take
 from spec.language.types import (
     CONST,
     NONE,
@@ -54,6 +57,7 @@ __all__ = [
     "NULL",
     "NULLABLE",
     "Bounds",
+    "Breach",
     "Fault",
     "Id",
     "IdSet",
@@ -67,12 +71,15 @@ __all__ = [
     "Sort",
     "Source",
     "State",
+    "Step",
     "Table",
     "Teardown",
     "Variant",
     "Witness",
     "bits",
     "bounds_like",
+    "broken_by_state",
+    "broken_by_step",
     "build",
     "check",
     "count",
@@ -87,5 +94,8 @@ __all__ = [
     "overriding",
     "require",
     "sometimes",
+    "steps",
+    "take",
     "variant_of",
+    "witnesses_of",
 ]

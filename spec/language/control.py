@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from spec.language.errors import refuse
-from spec.language.types import Id, Record, Table
+from spec.language.types import NONE, Id, Record, Table
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,6 +94,34 @@ class Fault:
         """Count one host call; true if it is the one to fail."""
         self.calls += 1
         return self.calls == self.index
+
+
+@dataclass
+class Choices:
+    """Which rows the calls of `fresh` in one run take: `ids` in turn, and then the first ones.
+
+    Only calls with two or more candidates count; `options` has theirs, in row order.
+    """
+
+    ids: tuple[int, ...] = ()
+    options: list[tuple[int, ...]] = field(default_factory=list)
+
+    def take(self, rows: Iterable[Id[Any]]) -> Id[Any]:
+        """The row that this call takes. An id that is no candidate disables the action."""
+        found: list[Id[Any]] = []
+        try:
+            found.extend(rows)
+        except Crash:
+            # What is wrong with a later row is not seen by who takes an earlier one.
+            if not found:
+                raise
+        if len(found) < 2:
+            return found[0] if found else NONE
+        turn = len(self.options)
+        self.options.append(tuple(map(int, found)))
+        wanted = self.ids[turn] if turn < len(self.ids) else found[0]
+        require(wanted in found)
+        return Id(wanted)
 
 
 @dataclass(frozen=True)

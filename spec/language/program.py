@@ -16,12 +16,12 @@ from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any, get_type_hints
 
-from spec.language.control import Crash, Cut, Disabled, Fault, HostCall, host_call
+from spec.language.control import Choices, Crash, Cut, Disabled, Fault, HostCall, host_call
 from spec.language.errors import refuse
 from spec.language.layout import IdT, Layout, SetT, ValueT
 from spec.language.machine import Bounds, Function, Machine, Variant, Witness
 from spec.language.store import Store
-from spec.language.types import Id
+from spec.language.types import ALLOCATOR, Id
 
 
 class Kind(Enum):
@@ -38,7 +38,9 @@ class Outcome:
     """One run: how it ended, the state after it, the errno it reported, the host calls it made.
 
     `why` names the failed check of a crash or the bound of a cut. After a crash `state` is what was
-    there when the check failed.
+    there when the check failed. `begun` counts the host calls however the run ended; one in which a
+    guard was false or a check failed has no answer, and is not among `calls`. `options` are the
+    rows that each call of `fresh` with several could take, if the run was given `ids`.
     """
 
     kind: Kind
@@ -46,6 +48,8 @@ class Outcome:
     result: int = 0
     why: str = ""
     calls: tuple[HostCall, ...] = ()
+    begun: int = 0
+    options: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,28 +125,35 @@ class Program:
         values: tuple[int, ...],
         fault: int = 0,
         spelling: bool = False,
+        ids: tuple[int, ...] | None = None,
     ) -> Outcome:
         """Run an action on a frozen state. A fault that no call consumed disables it.
 
-        With `spelling` the host calls keep their text, for a trace.
+        With `spelling` the host calls keep their text, for a trace. With `ids` the calls of `fresh`
+        take these rows and not always the first; ids that no call took disable the action, too.
         """
         store = self._store(0)
         store.load(state)
-        context = Fault(fault, spelling=spelling)
-        arguments = self.arguments(rule, values)
+        context, choices = Fault(fault, spelling=spelling), Choices(ids or ())
+        token = None if ids is None else ALLOCATOR.set(choices.take)
+        kind, result, why = Kind.DONE, 0, ""
         try:
-            answer = rule.function(store.state, *arguments, *([context] if rule.fault else []))
+            arguments = [*self.arguments(rule, values), *([context] if rule.fault else [])]
+            result = int(rule.function(store.state, *arguments) or 0)
         except Disabled:
-            return Outcome(Kind.DISABLED, state)
+            kind = Kind.DISABLED
         except Cut as cut:
-            return Outcome(Kind.CUT, state, why=cut.bound, calls=tuple(context.log))
+            kind, why = Kind.CUT, cut.bound
         except Crash as crash:
-            calls = tuple(context.log)
-            return Outcome(Kind.CRASH, store.freeze(), why=crash.why, calls=calls)
-        if context.calls < context.index:
-            return Outcome(Kind.DISABLED, state)
-        result = 0 if answer is None else int(answer)
-        return Outcome(Kind.DONE, store.freeze(), result, calls=tuple(context.log))
+            kind, why = Kind.CRASH, crash.why
+        finally:
+            if token is not None:
+                ALLOCATOR.reset(token)
+        if context.calls < fault or len(choices.options) < len(choices.ids):
+            kind, result, why = Kind.DISABLED, 0, ""
+        after = store.freeze() if kind in (Kind.DONE, Kind.CRASH) else state
+        calls, options = tuple(context.log), tuple(choices.options)
+        return Outcome(kind, after, result, why, calls, context.calls, options)
 
     def evaluate(self, rule: Rule, *states: bytes, values: tuple[int, ...] = ()) -> Any:
         """The value of a predicate (or rank) on one or two states, with its further parameters.

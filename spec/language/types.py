@@ -7,7 +7,8 @@ and `store` lets an action run on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -132,9 +133,15 @@ def fresh(ids: Iterable[Id[R]]) -> Id[R]:
     """The first id of a generator, as `first` has it, of rows that are all as good as it.
 
     A proof takes any of them, which covers the first, and may then treat the rows of the table as
-    interchangeable. For what an allocator gives.
+    interchangeable; so does a run that is told which (`Choices`). For what an allocator gives.
     """
-    return first(ids)
+    return ALLOCATOR.get()(ids)
+
+
+ALLOCATOR: Final[ContextVar[Callable[[Iterable[Id[Any]]], Id[Any]]]] = ContextVar(
+    "ALLOCATOR", default=first
+)
+"""What `fresh` gives in the run that is under way: the first, unless that says otherwise."""
 
 
 def count(conditions: Iterable[bool]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from checkers.result import CRASH, Finding, Limits, Progress, Step, Verdict, Violation
+from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from spec.language.program import Kind, Program
+from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.steps import Step, steps
 
 
 def explore(program: Program, selected: frozenset[str], limits: Limits) -> list[Finding]:
@@ -13,32 +15,25 @@ def explore(program: Program, selected: frozenset[str], limits: Limits) -> list[
         paths[state] = (state, ())
     found: dict[str, Violation] = {}
     waiting, transitions, depth = list(paths), 0, 0
+    every = (*program.invariants, CRASH)
     for state in waiting:
-        first, steps = paths[state]
-        depth = max(depth, len(steps))
+        first, taken = paths[state]
+        depth = max(depth, len(taken))
         limits.progress(Progress(len(paths), len(waiting), 0.0))
-        for name, rule in program.invariants.items():
-            for values in rule.instances(program.layout) if rule.states == 1 else ():
-                if not program.evaluate(rule, state, values=values):
-                    found.setdefault(name, Violation(name, first, steps, values))
-        for action in program.actions:
-            for values in action.instances(program.layout):
-                for fault in range(3 if action.fault else 1):
-                    outcome = program.run(action, state, values, fault)
-                    path = (*steps, Step(action.name, values, fault))
-                    if outcome.kind is Kind.CRASH:
-                        found.setdefault(CRASH, Violation(CRASH, first, path, why=outcome.why))
-                    if outcome.kind is not Kind.DONE:
-                        continue
-                    transitions += 1
-                    for name, rule in program.invariants.items():
-                        failed = rule.states == 2 and outcome.result
-                        if failed and not program.evaluate(rule, state, outcome.state):
-                            found.setdefault(name, Violation(name, first, path))
-                    if outcome.state not in paths:
-                        paths[outcome.state] = (first, path)
-                        waiting.append(outcome.state)
-    rules = [name for name in (*program.invariants, CRASH) if not selected or name in selected]
+        for breach in broken_by_state(program, state, every):
+            found.setdefault(breach.rule, Violation(breach.rule, first, taken, breach.binding))
+        for step, outcome in steps(program, state):
+            path = (*taken, step)
+            for breach in broken_by_step(program, state, outcome, every):
+                ended = Violation(breach.rule, first, path, breach.binding, breach.why)
+                found.setdefault(breach.rule, ended)
+            if outcome.kind is not Kind.DONE:
+                continue
+            transitions += 1
+            if outcome.state not in paths:
+                paths[outcome.state] = (first, path)
+                waiting.append(outcome.state)
+    rules = [name for name in every if not selected or name in selected]
     return [
         Finding(
             "explicit",

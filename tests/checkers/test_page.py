@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from checkers.result import CRASH
 from checkers.trace import record
 from checkers.trace.page import page
 from spec.language import build
+from spec.language.rules import CRASH
 from tests.checkers.test_trace import CRASHING, DANGLING, HELD, LEAK, LEAKING
 from tests.toys.refcount import REFCOUNT
 

@@ -23,9 +23,10 @@ from checkers.report import (
     verdicts,
     verdicts_of_variants,
 )
-from checkers.result import Finding, Limits, Renaming, Step, Verdict, Violation
+from checkers.result import Finding, Limits, Renaming, Verdict, Violation
 from checkers.trace import record
 from spec.language import Bounds, build
+from spec.language.steps import Step
 from tests.checkers.stub import explore
 from tests.toys.mutex import MUTEX
 from tests.toys.refcount import FREES_WHILE_HELD, REFCOUNT

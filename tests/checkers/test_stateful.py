@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from checkers import stateful
-from checkers.minimise import Watch, minimise, replay
-from checkers.result import CRASH, TEARDOWN, Finding, Limits, Progress, Step, Verdict, Violation
+from checkers.minimise import minimise, replay
+from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from checkers.stateful import Broken, check, machine_test
 from spec.language import Machine, Program, Variant, build
 from spec.language.program import Kind
+from spec.language.rules import CRASH, TEARDOWN
+from spec.language.steps import Step, take
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
@@ -29,10 +31,10 @@ def by_rule(program: Program, limits: Limits, *names: str) -> dict[str, Finding]
 def assert_replays(program: Program, violation: Violation) -> None:
     """Every step is enabled, and the rule is broken at the end and not before."""
     assert violation.initial in program.initial()
-    assert replay(Watch(program), replace(violation, steps=violation.steps[:-1])) is None
+    assert replay(program, replace(violation, steps=violation.steps[:-1])) is None
     state = violation.initial
     for index, step in enumerate(violation.steps, start=1):
-        outcome = program.run(program.action(step.action), state, step.values, step.fault)
+        outcome = take(program, state, step)
         crash = violation.rule == CRASH and index == len(violation.steps)
         assert outcome.kind is (Kind.CRASH if crash else Kind.DONE)
         state = outcome.state
@@ -180,6 +182,6 @@ def test_minimise_leaves_out_what_is_not_needed() -> None:
         Step("get", (2, 1)), Step("put", (2,)), Step("put", (1,)),
     )  # fmt: skip
     long = Violation("no-dangling", program.initial()[0], steps)
-    short = minimise(Watch(program), long)
+    short = minimise(program, long)
     assert [step.action for step in short.steps] == ["create", "get", "put"]
     assert short.binding == (1,)

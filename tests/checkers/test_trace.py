@@ -15,10 +15,12 @@ from checkers import machines
 from checkers.cells import changes, condensed, fields, frozen
 from checkers.cli import main
 from checkers.machines import InputError
-from checkers.result import CRASH, TEARDOWN, Step, Violation
+from checkers.result import Violation
 from checkers.trace import DoesNotRunError, brief, diverges, load, opened, record, text
 from checkers.trace.load import LARGEST, resolve
 from spec.language import build
+from spec.language.rules import CRASH, TEARDOWN
+from spec.language.steps import Step
 from tests.toys.queue import QUEUE
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from checkers.result import CRASH, TEARDOWN
 from spec.language import Machine, Variant
 from spec.language.machine import Function, sources_of, summary
+from spec.language.rules import CRASH, TEARDOWN
 from viommu_spec import parts, reading
 from viommu_spec.rst import blocks, bullets, code, escaped, heading, link, prose, table
 

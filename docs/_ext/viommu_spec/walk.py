@@ -12,7 +12,8 @@ from checkers.explicit.lower import Lowering
 from checkers.explicit.scope import walk
 from checkers.frontend import tree as t
 from checkers.trace.naming import step_in_brief
-from spec.language.program import Kind, Outcome, Program, Rule
+from spec.language.program import Outcome, Program
+from spec.language.steps import steps_with
 
 INDENT = "  "
 
@@ -55,22 +56,13 @@ def called(function: t.Function) -> Iterator[t.Function]:
             yield from called(node.function)
 
 
-def runs(program: Program, rule: Rule, state: bytes, values: tuple[int, ...]) -> list[Outcome]:
-    """The transitions of one combination of parameters: without a fault, then each call failing."""
-    first = program.run(rule, state, values)
-    if first.kind is Kind.DISABLED:
-        return []
-    faults = range(1, len(first.calls) + 1 if rule.fault else 1)
-    return [first, *(program.run(rule, state, values, fault) for fault in faults)]
-
-
 def fault_loop(program: Program, action: str, state: bytes) -> str:
     """For each combination that a state enables: the host calls, transitions, states, refusals."""
     rule = program.action(action)
     lines = [f"{'calls':>5} {'transitions':>11} {'next states':>11} {'refused':>7}  parameters"]
     total: list[Outcome] = []
     for values in rule.instances(program.layout):
-        found = runs(program, rule, state, values)
+        found = [outcome for _, outcome in steps_with(program, state, rule, values)]
         if found:
             called = step_in_brief(program, rule, values, state).removeprefix(f"{action} ")
             lines.append(f"{len(found[0].calls):5} {_figures(found)}  {called}")

@@ -8,10 +8,11 @@ import pytest
 
 from checkers.explicit import check
 from checkers.explicit.engine import explored
-from checkers.result import CRASH, Explorer, Limits, Verdict
+from checkers.result import Explorer, Limits, Verdict
 from invariants import complete
 from spec.language import Machine, Program, build
 from spec.language.program import Kind
+from spec.language.rules import CRASH
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.toys.late import LATE

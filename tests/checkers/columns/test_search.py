@@ -8,9 +8,10 @@ from checkers.columns import levels, search
 from checkers.columns.search import explore
 from checkers.explicit.paths import violation
 from checkers.explicit.search import explore as one_at_a_time
-from checkers.result import TEARDOWN, Limits
+from checkers.result import Limits
 from invariants import complete
 from spec.language import Machine, Program, Variant, build, overriding
+from spec.language.rules import TEARDOWN
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.test_engine import keep_shared

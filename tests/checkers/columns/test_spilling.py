@@ -17,9 +17,10 @@ from checkers.columns.found import Explored
 from checkers.columns.merging import Run, keys, rows_of, unknown
 from checkers.columns.packing import Rows
 from checkers.columns.search import explore
-from checkers.result import TEARDOWN, Limits
+from checkers.result import Limits
 from invariants import complete
 from spec.language import Program, Variant, build, overriding
+from spec.language.rules import TEARDOWN
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.columns.test_checkpoint import COMMAND, facts

@@ -18,7 +18,7 @@ from checkers.explicit import check, explore
 from checkers.explicit.alike import Alike, alike
 from checkers.explicit.engine import explored
 from checkers.frontend.merge import Merger
-from checkers.result import CRASH, Explorer, Limits, Renaming, Verdict
+from checkers.result import Explorer, Limits, Renaming, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import (
     OBJECT_LIFETIME,
@@ -41,6 +41,7 @@ from spec.language import (
     overriding,
     require,
 )
+from spec.language.rules import CRASH
 from spec.variants import VARIANTS
 from tests.checkers.columns.test_explorers import replayed
 from tests.toys.ports import PORTS

@@ -10,17 +10,7 @@ from checkers.explicit import check, explore
 from checkers.explicit.search import _Search
 from checkers.explicit.symmetry import Symmetry, renaming
 from checkers.packed import search as packed
-from checkers.result import (
-    ACTIONS,
-    CRASH,
-    TEARDOWN,
-    WITNESSES,
-    Finding,
-    Limits,
-    Progress,
-    Verdict,
-    Violation,
-)
+from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from invariants import complete
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import (
@@ -43,6 +33,7 @@ from spec.language import (
 )
 from spec.language import check as check_it
 from spec.language.program import Kind
+from spec.language.rules import ACTIONS, CRASH, TEARDOWN, WITNESSES
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD

@@ -12,10 +12,11 @@ import pytest
 from checkers.explicit import Exploration, check, explore, search
 from checkers.explicit.workers import divided
 from checkers.packed import search as packed
-from checkers.result import TEARDOWN, Limits, Verdict
+from checkers.result import Limits, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine, Program, Variant, build, overriding
+from spec.language.rules import TEARDOWN
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 from tests.checkers.explicit.odd import ODD

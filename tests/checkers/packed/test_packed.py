@@ -19,11 +19,12 @@ from checkers.packed.judge import Judge, Judged
 from checkers.packed.judging import Judging
 from checkers.packed.parts import Ranges, moves
 from checkers.packed.search import explore
-from checkers.result import CRASH, Explorer, Limits, Verdict
+from checkers.result import Explorer, Limits, Verdict
 from invariants import complete
 from spec.iommufd.object_lifetime import detach
 from spec.language import Machine, Teardown, build
 from spec.language.machine import Function
+from spec.language.rules import CRASH
 from spec.machines import MACHINES
 from tests.checkers.lifetimes import LIFETIMES, WRONG, variant
 from tests.toys.mutex import MUTEX

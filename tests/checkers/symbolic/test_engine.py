@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from checkers.result import CRASH, TEARDOWN, Finding, Limits, Verdict
+from checkers.result import Finding, Limits, Verdict
 from checkers.symbolic import check
 from checkers.symbolic.induction import POSSIBLE
 from spec.language import Id, Machine, Variant, build, invariant, require
 from spec.language.program import Kind, Program
+from spec.language.rules import CRASH, TEARDOWN
 from tests.toys.mutex import MUTEX, Mutex, Process
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT, Heap

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from checkers.explicit import explore
-from checkers.result import CRASH
 from checkers.symbolic.induction import Task, run_task
 from checkers.symbolic.system import System
 from invariants import complete
 from spec.language import build
+from spec.language.rules import CRASH
 from spec.machines import MACHINES
 
 

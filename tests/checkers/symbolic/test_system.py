@@ -8,12 +8,12 @@ import pickle
 import pytest
 
 from checkers.explicit import explore
-from checkers.result import CRASH
 from checkers.symbolic.cases import Cases
 from checkers.symbolic.induction import Task, run_task, tasks
 from checkers.symbolic.system import System
 from invariants import complete
 from spec.language import build
+from spec.language.rules import CRASH
 from spec.machines import MACHINES
 from spec.vtd.state import Pgtt
 

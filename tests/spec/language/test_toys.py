@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from spec.language import Machine, Program, Variant, build
 from spec.language.program import Kind, Outcome
+from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.steps import steps
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
@@ -19,10 +23,8 @@ def search(program: Program) -> tuple[int, int, int]:
         reached = [
             outcome.state
             for state in frontier
-            for rule in program.actions
-            for values in rule.instances(program.layout)
-            for fault in range(5 if rule.fault else 1)
-            if (outcome := program.run(rule, state, values, fault)).kind is Kind.DONE
+            for _, outcome in steps(program, state)
+            if outcome.kind is Kind.DONE
         ]
         transitions += len(reached)
         frontier = set(reached) - seen
@@ -62,36 +64,25 @@ def test_a_toy_variant_breaks_what_it_says_and_no_sooner(machine: Machine, odd: 
 def shortest(program: Program) -> dict[str, int]:
     """The length of the shortest trace to each broken rule, by breadth."""
     frontier, found, depth = set(program.initial()), dict[str, int](), 0
-    seen = set(frontier)
+    seen, rules = set(frontier), (*program.invariants, CRASH)
     while frontier:
         depth += 1
         reached = set()
         for state in frontier:
-            for rule in program.actions:
-                for values in rule.instances(program.layout):
-                    for fault in range(5 if rule.fault else 1):
-                        outcome = program.run(rule, state, values, fault)
-                        for name in broken(program, state, outcome):
-                            found.setdefault(name, depth)
-                        if outcome.kind is Kind.DONE:
-                            reached.add(outcome.state)
+            for _, outcome in steps(program, state):
+                broken = chain(
+                    broken_by_step(program, state, outcome, rules),
+                    broken_by_state(program, outcome.state, rules if is_done(outcome) else ()),
+                )
+                for breach in broken:
+                    found.setdefault(breach.rule, depth)
+                if is_done(outcome):
+                    reached.add(outcome.state)
         frontier = reached - seen
         seen |= frontier
     return found
 
 
-def broken(program: Program, before: bytes, outcome: Outcome) -> list[str]:
-    """The rules that one step breaks."""
-    if outcome.kind is not Kind.DONE:
-        return ["no-failed-check"] if outcome.kind is Kind.CRASH else []
-    names = []
-    for name, rule in program.invariants.items():
-        states = (outcome.state,) if rule.states == 1 else (before, outcome.state)
-        if rule.states == 2 and outcome.result == 0:
-            continue
-        if not all(
-            program.evaluate(rule, *states, values=values)
-            for values in rule.instances(program.layout)
-        ):
-            names.append(name)
-    return names
+def is_done(outcome: Outcome) -> bool:
+    """No check failed and no bound was met."""
+    return outcome.kind is Kind.DONE

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from checkers.explicit import check
-from checkers.result import CRASH, TEARDOWN, Limits, Verdict
+from checkers.result import Limits, Verdict
 from invariants import complete
 from spec.language import Machine, Variant, build
 from spec.language.program import Kind
+from spec.language.rules import CRASH, TEARDOWN
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
 
