@@ -34,6 +34,9 @@ def read_only_exclusion(s: IntelIOMMUState, dev: Id[Device], section: Id[Section
 def writeable_only_holds(s: IntelIOMMUState, section: Id[Section]) -> bool:
     """An IOAS with a stage-2 that refuses read-only mappings has none."""
     return not s.sections[section].readonly or not any(
-        o.kind == Kind.HWPT_PAGING and o.writeable_only and section in s.objects[o.parent].areas
+        o.kind == Kind.HWPT_PAGING
+        and o.writeable_only
+        and o.parent != NONE
+        and section in s.objects[o.parent].areas
         for o in s.objects
     )

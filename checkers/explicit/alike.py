@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from checkers.explicit.symmetry import Exchange, symmetries
 from checkers.explicit.writer import Writer
 from checkers.frontend import tree as t
-from checkers.frontend.interchange import classes, reached, refers, told_apart
 from checkers.frontend.parse import Parser
+from checkers.frontend.scalarsets import classes, names_rows, reached, told_apart
 from checkers.result import Renaming
 from spec.language.errors import LanguageError, place, refuse
 from spec.language.layout import Column, SortT, TableLayout
@@ -133,8 +133,9 @@ def _declared(program: Program, record: type[Record]) -> Alike:
         why = f"the state of {name} has no table of {record.__name__}, declared symmetric"
         raise refuse(program.machine.state, why)
     parser = Parser(program.layout)
-    functions = reached(program, parser, program.witness_rules.values())
-    for reason in (*told_apart(functions, table), *_unfit(program, table)):
+    functions = reached(program, parser)
+    text = (*told_apart(program, parser, table), *_drawn(functions, table))
+    for reason in (*text, *_unfit(program, table)):
         why = f"{reason.message}; so its rows are not alike, as {name} declares"
         raise LanguageError(reason.file, reason.line, why)
     rows = classes(program, functions, table)
@@ -147,6 +148,15 @@ def _declared(program: Program, record: type[Record]) -> Alike:
     return found
 
 
+def _drawn(functions: list[t.Function], table: TableLayout) -> Iterator[LanguageError]:
+    """Where the first of several rows is taken, which here `fresh` does too."""
+    for function in functions:
+        for node in t.nodes(function.body):
+            if isinstance(node, t.Quantified) and node.relaxed and node.table is table:
+                why = f"`fresh` over `{table.name}` takes the first row"
+                yield LanguageError(function.file, node.line, why)
+
+
 def _unfit(program: Program, table: TableLayout) -> Iterator[LanguageError]:
     """What in the declarations needs more than sorting rows."""
     free = {item.sort for item in symmetries(program)}
@@ -155,7 +165,7 @@ def _unfit(program: Program, table: TableLayout) -> Iterator[LanguageError]:
         owner = program.layout.tables[column.table].record if column.table else (
             program.machine.state
         )
-        if column.constants is None and refers(column, table):
+        if column.constants is None and names_rows(column, table):
             yield LanguageError(*place(owner), f"{where} names rows of `{table.name}`")
         kind = column.type
         if column.table == table.name and isinstance(kind, SortT) and kind.cls.__name__ in free:

@@ -6,6 +6,7 @@ Everything outside the subset is refused with file, line and what to write inste
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -29,6 +30,12 @@ class Parser:
         self.layout = layout
         self._functions: dict[Callable[..., Any], t.Function] = {}
         self._serials = itertools.count()
+
+    @staticmethod
+    @functools.lru_cache(maxsize=16)
+    def of(layout: Layout) -> Parser:
+        """The parser of a program's functions, by its layout: whoever asks, they are read once."""
+        return Parser(layout)
 
     def function(self, function: Callable[..., Any]) -> t.Function:
         """The typed tree of a linked function."""

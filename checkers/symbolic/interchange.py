@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 
-from checkers.frontend.interchange import classes, order_told, reached
 from checkers.frontend.parse import Parser
+from checkers.frontend.scalarsets import classes, reached, told_apart
 from spec.language.layout import Column, EnumT
 from spec.language.program import Program
 
@@ -21,7 +21,7 @@ def orders(program: Program, parser: Parser) -> list[tuple[Column, int, int]]:
     found = []
     for table in program.layout.tables.values():
         column = next((x for x in table.columns.values() if _sortable(x)), None)
-        if column is None or any(order_told(functions, table)):
+        if column is None or any(told_apart(program, parser, table)):
             continue
         for rows in classes(program, functions, table):
             found += [(column, low, high) for low, high in itertools.pairwise(rows)]

@@ -259,8 +259,14 @@ def iommufd_cdev_attach_ioas_hwpt(
 
 @mirrors("kernel R2.3", "kernel R7.10")
 def suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
-    """Whether a device can use an HWPT: enforced coherency needs a device that enforces it."""
-    return s.devices[dev].coherent or not s.objects[stage2_of(s, hwpt)].enforced
+    """Whether a device can use an HWPT, which is as coherent as its stage-2."""
+    return suits_stage2(s, dev, stage2_of(s, hwpt))
+
+
+@mirrors("kernel R2.3", "kernel R7.10")
+def suits_stage2(s: Kernel, dev: Id[Device], stage2: Id[Object]) -> bool:
+    """Whether a device can use a stage-2: enforced coherency needs a device that enforces it."""
+    return s.devices[dev].coherent or not s.objects[stage2].enforced
 
 
 @mirrors(

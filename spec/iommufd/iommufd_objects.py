@@ -53,6 +53,7 @@ def nested_without_a_vdevice(s: Uapi) -> bool:
     return any(
         d.attached != NONE
         and s.objects[d.attached].kind == Kind.HWPT_NESTED
+        and s.objects[d.attached].parent != NONE
         and s.objects[s.objects[d.attached].parent].kind == Kind.VIOMMU
         and not any(o.device == d.id for o in s.objects)
         for d in s.devices

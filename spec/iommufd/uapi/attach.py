@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spec.iommufd.calls import held, suits
+from spec.iommufd.calls import held, suits_stage2
 from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.lifetime import destroy_object
@@ -97,7 +97,7 @@ def fits(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
     """Whether a device's IOMMU can use an HWPT: coherency, dirty tracking, and whose it is."""
     stage2 = second_stage(s, hwpt)
     return (
-        suits(s, dev, stage2)
+        suits_stage2(s, dev, stage2)
         and (s.devices[dev].can_dirty or not s.objects[stage2].dirty)
         and (
             s.driver == Driver.INTEL
@@ -124,11 +124,11 @@ def needs_vdevice(s: Uapi, hwpt: Id[Object]) -> bool:
 def vdevice_missing(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
     """Whether a device of the group, a bridge among them, has no vDEVICE in the HWPT's vIOMMU."""
     group = s.devices[dev].group
+    viommu = s.objects[hwpt].parent
     return s.groups[group].bridge or any(
         d.group == group
         and not any(
-            o.kind == Kind.VDEVICE and o.device == d.id and o.parent == s.objects[hwpt].parent
-            for o in s.objects
+            o.kind == Kind.VDEVICE and o.device == d.id and o.parent == viommu for o in s.objects
         )
         for d in s.devices
     )

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 from spec.iommufd.objects import Device, Kernel, Kind, Object
-from spec.language import CONST, NONE, Id, Record, Sort, Table, bits, first, mirrors, require
+from spec.language import CONST, NONE, Id, Record, Sort, Table, bits, fresh, mirrors, require
 
 
 class Version(IntEnum):
@@ -158,8 +158,8 @@ def absent(s: Uapi, obj: Id[Object]) -> bool:
 
 @mirrors("kernel R6.1")
 def device_of(s: Uapi, obj: Id[Object]) -> Id[Device]:
-    """The device that a device object is for."""
-    return first(d.id for d in s.devices if d.object == obj)
+    """The device that a device object is for; there is no other."""
+    return fresh(d.id for d in s.devices if d.object == obj)
 
 
 @mirrors("kernel R2.5")
