@@ -16,7 +16,7 @@ from typing import Protocol
 from checkers.frontend.merge import Merger
 from checkers.symbolic.compiled import Compiled, Sample
 from spec.language.layout import Column, IntT, SetT, SortT
-from spec.language.program import Kind, Outcome, Program, Rule
+from spec.language.program import Kind, Linked, Outcome, Program
 
 WALK = 12
 """Steps of a random walk before a state on it is a sample."""
@@ -32,7 +32,7 @@ class Reading(Protocol):
     """Another way to run an action: what `Program.run` would answer."""
 
     def __call__(
-        self, rule: Rule, state: bytes, values: tuple[int, ...], fault: int
+        self, rule: Linked, state: bytes, values: tuple[int, ...], fault: int
     ) -> Outcome:
         """The outcome of one action."""
 
@@ -99,7 +99,7 @@ def agree(
 
 
 def _sample(
-    program: Program, chance: random.Random, starts: Sequence[bytes], rule: Rule
+    program: Program, chance: random.Random, starts: Sequence[bytes], rule: Linked
 ) -> Sample:
     """A sample; one that is disabled is drawn again a few times, for there is little to compare."""
     for _ in range(DRAWS):
@@ -118,7 +118,7 @@ def _told(outcome: Outcome) -> str:
     return f"{outcome.kind.value} {outcome.why}".strip()
 
 
-def _values(program: Program, chance: random.Random, rule: Rule) -> tuple[int, ...]:
+def _values(program: Program, chance: random.Random, rule: Linked) -> tuple[int, ...]:
     return tuple(chance.choice(program.layout.domain(item.type)) for item in rule.parameters)
 
 

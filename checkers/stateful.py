@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from checkers.minimise import minimise
 from checkers.result import Finding, Limits, Progress, Verdict, Violation
-from spec.language.program import Kind, Program, Rule
+from spec.language.program import Kind, Linked, Program
 from spec.language.rules import CRASH, Breach, broken_by_state, broken_by_step
 from spec.language.steps import Step, steps_of, take
 
@@ -119,7 +119,7 @@ class Search:
         """Distinct states seen (since the memory was last cleared)."""
         return len(self._broken)
 
-    def moves(self, state: bytes, action: Rule) -> Moves:
+    def moves(self, state: bytes, action: Linked) -> Moves:
         """The enabled steps of an action in a state."""
         key = (state, action.name)
         known = self._moves.get(key)
@@ -197,7 +197,7 @@ class Walk(RuleBasedStateMachine):
         self.visited = {state}
         self.judge(self.search.broken(state), [])
 
-    def act(self, preferred: Rule, data: st.DataObject) -> None:
+    def act(self, preferred: Linked, data: st.DataObject) -> None:
         """Take a step of an action, or of the next that is enabled, and look at all rules."""
         self.spend()
         actions = self.search.program.actions
@@ -219,7 +219,7 @@ class Walk(RuleBasedStateMachine):
             breaches += self.search.broken(outcome.state)
         self.judge(breaches, steps)
 
-    def choice(self, actions: tuple[Rule, ...]) -> Moves | None:
+    def choice(self, actions: tuple[Linked, ...]) -> Moves | None:
         """The steps to draw from, of the first action that leads to a new state, or else of any."""
         for action in actions:
             fresh, every = self._fresh(action), self._moves(action)
@@ -231,10 +231,10 @@ class Walk(RuleBasedStateMachine):
         every_one = map(self._moves, actions)
         return next((moves for moves in every_one if moves.quiet or moves.faulty), None)
 
-    def _moves(self, action: Rule) -> Moves:
+    def _moves(self, action: Linked) -> Moves:
         return self.search.moves(self.state, action)
 
-    def _fresh(self, action: Rule) -> Moves:
+    def _fresh(self, action: Linked) -> Moves:
         moves = self._moves(action)
         return Moves(
             tuple(move for move in moves.quiet if move.after not in self.visited),
@@ -345,7 +345,7 @@ def _settings() -> settings:
     )
 
 
-def _rule_names(program: Program, action: Rule) -> list[str]:
+def _rule_names(program: Program, action: Linked) -> list[str]:
     """One name for each doubling of an action's parameter combinations.
 
     Else an action with one combination, a toggle that is always enabled, would be drawn as often as
@@ -355,7 +355,7 @@ def _rule_names(program: Program, action: Rule) -> list[str]:
     return [f"{action.name}_or_next_{number}" for number in range(max(1, doublings))]
 
 
-def _rule_of(action: Rule, name: str) -> Callable[..., None]:
+def _rule_of(action: Linked, name: str) -> Callable[..., None]:
     def step(self: Walk, data: st.DataObject) -> None:
         self.act(action, data)
 

@@ -25,7 +25,7 @@ from checkers.frontend.ir import Node
 from checkers.steps.commuting import after
 from checkers.steps.deeds import Given, deed
 from checkers.steps.ways import Ways, ways
-from spec.language.program import Rule
+from spec.language.program import Linked
 
 WRITTEN_OUT: Final = 64
 """Parameters are given values, the first ones first, while this makes no more copies."""
@@ -48,7 +48,7 @@ class Expander:
     """The actions of a program, compiled; what they all ask of a state is computed once."""
 
     def __init__(
-        self, packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Exchange]
+        self, packing: Packing, rules: Sequence[tuple[int, Linked]], symmetric: Sequence[Exchange]
     ) -> None:
         self.packing = packing
         self.symmetric = [item for item in symmetric if isinstance(item, Symmetry)]
@@ -130,7 +130,7 @@ class Expander:
                 found = (replace(x, known=True) if isinstance(x, Taken) else x for x in found)
             yield from found if sorters is None else _sorted(found, sorters)
 
-    def _words(self, number: int, rule: Rule) -> list[WordAction]:
+    def _words(self, number: int, rule: Linked) -> list[WordAction]:
         """The action as arithmetic on words, for all its parameters; or nothing."""
         packing, merger = self.packing, self.packing.merger
         found: list[WordAction] = []
@@ -147,7 +147,7 @@ class Expander:
             found.append(WordAction(number, cases(merger.graph, packing, split)))
         return found
 
-    def _tables(self, number: int, rule: Rule) -> list[TableAction]:
+    def _tables(self, number: int, rule: Linked) -> list[TableAction]:
         """The action by columns: merged, or if it has faults as its text."""
         packing, merger, registers = self.packing, self.packing.merger, self._registers
         domains = [tuple(merger.layout.domain(item.type)) for item in rule.parameters]
@@ -169,7 +169,7 @@ class Expander:
 
 
 def _sorters(
-    packing: Packing, rules: Sequence[tuple[int, Rule]], symmetric: Sequence[Exchange]
+    packing: Packing, rules: Sequence[tuple[int, Linked]], symmetric: Sequence[Exchange]
 ) -> dict[int, list[RowSorter]]:
     """Of each action what sorts the interchangeable rows that it may write."""
     alike = [item for item in symmetric if isinstance(item, Alike)]
@@ -197,7 +197,7 @@ def _sorted(
             yield what
 
 
-def _given(rule: Rule, packing: Packing) -> Iterator[Given]:
+def _given(rule: Linked, packing: Packing) -> Iterator[Given]:
     """Values for the first parameters, while these are few; the others are open."""
     layout = packing.merger.layout
     domains: list[Sequence[int | None]] = []

@@ -12,7 +12,7 @@ from checkers.columns.packing import Bytes, Numbers, Packing, true_at
 from checkers.columns.taken import Taken
 from checkers.columns.writing import Writer
 from checkers.frontend.ir import Node
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 
 
 class Judge:
@@ -81,7 +81,7 @@ class FailureJudge:
         return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _holds(packing: Packing, rule: Rule, states: Sequence[Mapping[Node, Node]]) -> Node:
+def _holds(packing: Packing, rule: Linked, states: Sequence[Mapping[Node, Node]]) -> Node:
     """A predicate with all values of its further parameters."""
     merger = packing.merger
     envs = [dict(state) for state in states]

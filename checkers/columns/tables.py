@@ -23,7 +23,7 @@ from checkers.explicit.symmetry import Symmetry
 from checkers.frontend.ir import BOOL, Node
 from checkers.steps.deeds import Deed, guard
 from spec.language.layout import BoolT, IntT, ValueT
-from spec.language.program import Rule
+from spec.language.program import Linked
 from spec.language.steps import Step
 
 
@@ -109,7 +109,7 @@ class TextBody:
     most = 4 * WIDTH
 
     def __init__(
-        self, packing: Packing, rule: Rule, symmetric: Sequence[Symmetry], registers: Registers
+        self, packing: Packing, rule: Linked, symmetric: Sequence[Symmetry], registers: Registers
     ) -> None:
         merger = packing.merger
         self.packing, self.rule = packing, rule
@@ -166,7 +166,7 @@ class TableAction:
     """
 
     def __init__(
-        self, number: int, rule: Rule, body: Body, packing: Packing,
+        self, number: int, rule: Linked, body: Body, packing: Packing,
         choices: Sequence[tuple[int, ...]], deed: Deed | None = None,
     ) -> None:
         self.number, self.rule, self.body, self.deed = number, rule, body, deed

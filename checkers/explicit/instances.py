@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spec.language.layout import Layout
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 from spec.language.steps import Step
 
 FAULTS: Final = 256
@@ -19,7 +19,7 @@ FAULTS: Final = 256
 class Numbering:
     """The numbers of one action: from `start`, mixed radix over the spans of its parameters."""
 
-    rule: Rule
+    rule: Linked
     start: int
     lows: tuple[int, ...]
     radices: tuple[int, ...]
@@ -74,7 +74,7 @@ class Instances:
         return array("I" if self.size < 1 << 32 else "Q")
 
 
-def _numbering(rule: Rule, start: int, layout: Layout) -> Numbering:
+def _numbering(rule: Linked, start: int, layout: Layout) -> Numbering:
     domains = [layout.domain(item.type) or (0,) for item in rule.parameters]
     lows = tuple(min(domain) for domain in domains)
     highs = [max(domain) for domain in domains]

@@ -12,7 +12,7 @@ from checkers.explicit import code as c
 from checkers.explicit.lower import Lowering
 from checkers.explicit.scope import Buffer, Scope
 from checkers.explicit.writer import Writer
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 
 UNROLLED: Final = 64
 """So many values of a rule's parameters are written out; the rest are loops around them."""
@@ -86,7 +86,7 @@ class Judges:
         return self._single[name](*states)
 
 
-def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> Judge:
+def judge_of(lowering: Lowering, rules: Iterable[Linked], empty: Linked | None) -> Judge:
     """Generate the check of these rules."""
     out = Writer()
     buffer = Buffer("t", "s")
@@ -109,19 +109,19 @@ def judge_of(lowering: Lowering, rules: Iterable[Rule], empty: Rule | None) -> J
     return lowering.compile(out.text(), "judge")
 
 
-def failure_judge(lowering: Lowering, rules: Sequence[Rule]) -> Callable[..., bool]:
+def failure_judge(lowering: Lowering, rules: Sequence[Linked]) -> Callable[..., bool]:
     """Whether all rules about failures hold of a step."""
     return _predicate(lowering, "failure_holds", rules, (Buffer("s", "s"), Buffer("c", "c")))
 
 
-def rule_judge(lowering: Lowering, rule: Rule) -> Callable[..., bool]:
+def rule_judge(lowering: Lowering, rule: Linked) -> Callable[..., bool]:
     """Whether one rule holds, of a state or of two."""
     buffers = (Buffer("s", "s"), Buffer("c", "c"))[: rule.states]
     return _predicate(lowering, lowering.fresh("holds"), [rule], buffers)
 
 
 def _predicate(
-    lowering: Lowering, name: str, rules: Sequence[Rule], buffers: tuple[Buffer, ...]
+    lowering: Lowering, name: str, rules: Sequence[Linked], buffers: tuple[Buffer, ...]
 ) -> Callable[..., bool]:
     out = Writer()
     with out.block(f"def {name}({', '.join(buffer.bytes for buffer in buffers)})"):
@@ -134,7 +134,7 @@ def _predicate(
     return lowering.compile(out.text(), name)
 
 
-def witness_of(lowering: Lowering, rule: Rule) -> Callable[[bytes], bool]:
+def witness_of(lowering: Lowering, rule: Linked) -> Callable[[bytes], bool]:
     """Whether a state satisfies a witness."""
     out = Writer()
     with out.block("def witness(s)"):
@@ -159,7 +159,7 @@ def broken_in(program: Program, names: Iterable[str], *states: bytes) -> list[Br
 
 
 def _require(
-    lowering: Lowering, out: Writer, rule: Rule, buffers: tuple[Buffer, ...], otherwise: str
+    lowering: Lowering, out: Writer, rule: Linked, buffers: tuple[Buffer, ...], otherwise: str
 ) -> None:
     """Lines that do `otherwise` if a rule is false with any values of its parameters."""
     domains = [tuple(lowering.program.layout.domain(item.type)) for item in rule.parameters]
@@ -171,7 +171,7 @@ def _require(
 
 
 def _loops(
-    lowering: Lowering, out: Writer, rule: Rule, buffers: tuple[Buffer, ...], otherwise: str,
+    lowering: Lowering, out: Writer, rule: Linked, buffers: tuple[Buffer, ...], otherwise: str,
     heads: list[str], domains: list[tuple[int, ...]], depth: int = 0,
 ) -> None:
     if depth < len(heads):

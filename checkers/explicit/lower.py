@@ -34,7 +34,7 @@ from checkers.frontend import tree as t
 from checkers.frontend.parse import Parser
 from spec.language.control import Crash, Cut, Disabled
 from spec.language.layout import Column, IdT, IntT
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 
 REPEATED: Final = 6
 """A loop without jumps over at most so many rows is written out."""
@@ -92,7 +92,7 @@ class Lowering(Calls):
         self._versions: Counter[t.Function] = Counter()
         self._flattener = Flattener(self._changes)
 
-    def tree(self, rule: Rule) -> t.Function:
+    def tree(self, rule: Linked) -> t.Function:
         """The typed tree of an action, invariant or predicate."""
         return self.parser.function(rule.function)
 
@@ -104,7 +104,7 @@ class Lowering(Calls):
         found: Callable[..., Any] = self.space[name]
         return found
 
-    def root(self, rule: Rule) -> Callable[..., Any]:
+    def root(self, rule: Linked) -> Callable[..., Any]:
         """A rule as one function of its states and values; a guard raises `Disabled`."""
         return self.compile("", self.lowered(self.tree(rule)).name)
 
@@ -127,7 +127,7 @@ class Lowering(Calls):
         usable = tuple(None if name in assigned else item for name, item in pairs)
         return () if all(item is None for item in usable) else usable
 
-    def step(self, rule: Rule, skip: int, given: Given) -> Lowered:
+    def step(self, rule: Linked, skip: int, given: Given) -> Lowered:
         """An action without its first guards: `skip` statements, whose `require`s are known true.
 
         It returns `DISABLED` if a further guard in its own text is false.
@@ -324,7 +324,7 @@ class Lowering(Calls):
         body.scope = body.scope.after(test, True)
 
 
-def nonzero(rule: Rule) -> frozenset[str]:
+def nonzero(rule: Linked) -> frozenset[str]:
     """The parameters of a rule that are never none: those that are ids."""
     return frozenset(f"v_{item.name}" for item in rule.parameters if isinstance(item.type, IdT))
 

@@ -15,7 +15,7 @@ from checkers.explicit.pieces import Hit
 from checkers.explicit.search import ROOT, Exploration
 from checkers.explicit.symmetry import canonicaliser
 from checkers.result import Violation
-from spec.language.program import Kind, Outcome, Rule
+from spec.language.program import Kind, Linked, Outcome
 from spec.language.steps import Step
 
 
@@ -92,7 +92,7 @@ def _taken(
 
 
 def _candidates(
-    found: Exploration, rule: Rule, likely: tuple[int, ...]
+    found: Exploration, rule: Linked, likely: tuple[int, ...]
 ) -> Iterator[tuple[int, ...]]:
     yield likely
     if found.symmetric:

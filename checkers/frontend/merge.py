@@ -16,7 +16,7 @@ from checkers.frontend.ir import ANY, BOOL, Graph, Node
 from checkers.frontend.parse import Parser
 from spec.language.errors import refuse
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, ValueT
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 
 Given = int | Node | None
 """What a parameter is bound to: a value, a node, or (None) a variable of its own."""
@@ -117,7 +117,7 @@ class Merger:
             for node in self.where
         }
 
-    def bind(self, rule: Rule, given: tuple[Given, ...] = (), prefix: str = "") -> list[Node]:
+    def bind(self, rule: Linked, given: tuple[Given, ...] = (), prefix: str = "") -> list[Node]:
         """The nodes of a rule's parameters."""
         bound: list[Node] = []
         for index, item in enumerate(rule.parameters):
@@ -130,7 +130,7 @@ class Merger:
         return bound
 
     def action(
-        self, rule: Rule, given: tuple[Given, ...] = (), fault: Given = None,
+        self, rule: Linked, given: tuple[Given, ...] = (), fault: Given = None,
         before: Env | None = None,
     ) -> Step:
         """Merge an action, from any state or from `before`."""
@@ -161,7 +161,7 @@ class Merger:
             tuple(executor.choices or ()),
         )
 
-    def guard(self, rule: Rule, given: tuple[Given, ...]) -> Node:
+    def guard(self, rule: Linked, given: tuple[Given, ...]) -> Node:
         """What an action requires of the state before all else: without it nothing happens."""
         function: t.Function = self.parser.function(rule.function)
         leading = tuple(itertools.takewhile(_requires, function.body))
@@ -198,12 +198,12 @@ class Merger:
                 well = g.and_(well, g.not_(failure.condition))
         return well, tuple(found["check"]), tuple(found["limit"])
 
-    def predicate(self, rule: Rule, *envs: Env, given: tuple[Node, ...] = ()) -> Node:
+    def predicate(self, rule: Linked, *envs: Env, given: tuple[Node, ...] = ()) -> Node:
         """The value of a predicate or rank; where it would fail a check it is false (or 0)."""
         return self._predicate(rule, envs, given, [])[0]
 
     def predicate_after(
-        self, rule: Rule, before: Env, after: Env, given: tuple[Node, ...] = ()
+        self, rule: Linked, before: Env, after: Env, given: tuple[Node, ...] = ()
     ) -> Node:
         """A predicate of the state after a step, its counts as what the step adds and takes.
 
@@ -214,7 +214,7 @@ class Merger:
         return self._predicate(rule, (after,), given, counts)[0]
 
     def _predicate(
-        self, rule: Rule, envs: tuple[Env, ...], given: tuple[Node, ...], earlier: Counts
+        self, rule: Linked, envs: tuple[Env, ...], given: tuple[Node, ...], earlier: Counts
     ) -> tuple[Node, Counts]:
         executor = Executor(self.graph, self.layout, self.cells, [dict(env) for env in envs], None)
         executor.earlier = earlier

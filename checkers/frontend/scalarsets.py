@@ -35,7 +35,7 @@ from checkers.frontend.parse import Parser
 from checkers.frontend.turns import order_told
 from spec.language.errors import LanguageError, refuse
 from spec.language.layout import Column, IdT, SetT, SortT, TableLayout
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 from spec.language.types import Record
 
 COMPARE = {
@@ -171,12 +171,12 @@ def reached(program: Program, parser: Parser) -> list[t.Function]:
     return _closure(parser, [*program.actions, *_predicates(program)])
 
 
-def _predicates(program: Program) -> list[Rule]:
+def _predicates(program: Program) -> list[Linked]:
     teardown = [rule for rule in (program.empty, program.rank) if rule is not None]
     return [*program.invariants.values(), *program.witness_rules.values(), *teardown]
 
 
-def _closure(parser: Parser, rules: Iterable[Rule]) -> list[t.Function]:
+def _closure(parser: Parser, rules: Iterable[Linked]) -> list[t.Function]:
     seen: dict[int, t.Function] = {}
     todo = [parser.function(rule.function) for rule in rules]
     while todo:

@@ -16,7 +16,7 @@ from checkers.murphi.functions import Functions
 from checkers.murphi.lines import Lines
 from checkers.murphi.names import Names
 from checkers.murphi.types import Types
-from spec.language.program import Parameter, Rule
+from spec.language.program import Linked, Parameter
 
 FAULTS: Final = 24
 """Only so many host calls of an action are failed; that one makes more is an error of the model."""
@@ -44,7 +44,7 @@ class Rules:
     """Writes the rules of a program."""
 
     def __init__(
-        self, types: Types, functions: Functions, parser: Parser, refusals: list[Rule]
+        self, types: Types, functions: Functions, parser: Parser, refusals: list[Linked]
     ) -> None:
         self.types = types
         self.functions = functions
@@ -52,7 +52,7 @@ class Rules:
         self.refusals = refusals
         self.out = Lines()
 
-    def write(self, rule: Rule) -> None:
+    def write(self, rule: Linked) -> None:
         """The function that says whether an action is enabled, and the rule."""
         head = self._head(rule)
         enabled = self.types.names.give(f"{rule.name}_enabled")
@@ -70,7 +70,7 @@ class Rules:
             out.line(f"{self.types.now} := {head.run}.s;")
         out.lines([*(["endruleset;"] if head.domains else []), ""])
 
-    def _head(self, rule: Rule) -> Head:
+    def _head(self, rule: Linked) -> Head:
         tree = self.parser.function(rule.function)
         names = Names(self.types.names)
         given = {names.give(item.name): item for item in rule.parameters}
@@ -121,7 +121,7 @@ class Rules:
             text = self.always(rule, self.types.now, f"{head.run}.s")
             self.out.line(f'if {head.result} != 0 & !{text} then error "{rule.name}"; endif;')
 
-    def always(self, rule: Rule, *states: str) -> str:
+    def always(self, rule: Linked, *states: str) -> str:
         """A predicate of states for all values of its further parameters."""
         names = Names(self.types.names)
         given = [names.give(item.name) for item in rule.parameters]

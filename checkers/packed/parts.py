@@ -15,7 +15,7 @@ from checkers.frontend.ir import Graph, Node, order
 from checkers.frontend.merge import Merger, Step
 from checkers.steps.deeds import Deed, guard
 from spec.language.layout import IntT
-from spec.language.program import Rule
+from spec.language.program import Linked
 
 Support = frozenset[Node]
 Term = tuple[int, Node]
@@ -33,7 +33,7 @@ class Move:
     """
 
     action: int
-    rule: Rule
+    rule: Linked
     step: Step
     guard: Node
     ranges: tuple[Node, ...]
@@ -146,7 +146,7 @@ def _tested(supports: Supports, root: Node) -> Support:
     return supports.of(root)
 
 
-def moves(merger: Ranges, number: int, rule: Rule, rank: Rule | None) -> Iterator[Move]:
+def moves(merger: Ranges, number: int, rule: Linked, rank: Linked | None) -> Iterator[Move]:
     """All moves of an action; `rank` is given if it is one of the teardown."""
     supports = Supports()
     for values in rule.instances(merger.layout):
@@ -169,7 +169,7 @@ def moves(merger: Ranges, number: int, rule: Rule, rank: Rule | None) -> Iterato
         yield Move(number, rule, step, first, ranges, lowers, needs, enough)
 
 
-def _difference(merger: Ranges, rank: Rule, after: dict[Node, Node]) -> tuple[Term, ...]:
+def _difference(merger: Ranges, rank: Linked, after: dict[Node, Node]) -> tuple[Term, ...]:
     """By how much a step changes the rank, what it leaves alone cancelled."""
     later, add = linear(merger.predicate(rank, after))
     now, less = linear(merger.predicate(rank, merger.state()))

@@ -14,7 +14,7 @@ from checkers.packed.packing import Packing
 from checkers.packed.parts import Move, Supports, Term, linear
 from checkers.packed.source import Atom
 from spec.language.layout import BoolT, IntT
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 from spec.language.rules import TEARDOWN
 
 
@@ -89,7 +89,7 @@ class _Lanes:
             self._equal(part)
         return found
 
-    def _parts(self, rule: Rule) -> list[Node]:
+    def _parts(self, rule: Linked) -> list[Node]:
         """What must be true for a rule to hold, with all values of its parameters."""
         merger = self.merger
         found: dict[Node, None] = {}

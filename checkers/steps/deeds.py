@@ -11,7 +11,7 @@ from checkers.frontend.expressions import Value
 from checkers.frontend.ir import Graph, Node, order
 from checkers.frontend.merge import Merger
 from spec.language.layout import IntT
-from spec.language.program import Rule
+from spec.language.program import Linked
 
 Given = tuple[int | None, ...]
 """The values of an action's parameters; None is left open."""
@@ -26,7 +26,7 @@ class Deed:
     it is enabled.
     """
 
-    rule: Rule
+    rule: Linked
     given: Given
     parameters: tuple[Node, ...]
     guard: Node
@@ -47,7 +47,7 @@ class Deed:
         return [node for node in self.parameters if node.op == "var"]
 
 
-def deed(merger: Merger, rule: Rule, given: Given) -> Deed | None:
+def deed(merger: Merger, rule: Linked, given: Given) -> Deed | None:
     """Merge an action; None if its guard is false whatever the state."""
     first = guard(merger, rule, given)
     if first is merger.graph.false:
@@ -59,7 +59,7 @@ def deed(merger: Merger, rule: Rule, given: Given) -> Deed | None:
     )
 
 
-def guard(merger: Merger, rule: Rule, given: Given) -> Node:
+def guard(merger: Merger, rule: Linked, given: Given) -> Node:
     """The guards that come first, before anything else can fail and before any host call."""
     executor = _First(merger, merger.fault if rule.fault else None)
     bound = merger.bind(rule, given)

@@ -12,7 +12,7 @@ from checkers.frontend.merge import Step as Merged
 from checkers.result import Violation
 from checkers.symbolic.system import Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
-from spec.language.program import Kind, Program, Rule
+from spec.language.program import Kind, Linked, Program
 from spec.language.rules import CRASH
 from spec.language.steps import Step
 from spec.language.types import Sort
@@ -33,7 +33,7 @@ class Unrolling:
         self.chosen: list[Z3] = []
         self.bits = max(1, len(self.rules).bit_length())
 
-    def _merged(self, rule: Rule) -> Merged:
+    def _merged(self, rule: Linked) -> Merged:
         merger = self.system.merger
         return merger.action(rule, tuple(merger.bind(rule, (), f"{rule.name}.")))
 

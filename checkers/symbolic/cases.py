@@ -16,7 +16,7 @@ from checkers.frontend.ir import Node
 from checkers.frontend.merge import Merger
 from checkers.symbolic.system import Case, Given, System
 from spec.language.layout import EnumT, IdT, IntT
-from spec.language.program import Rule
+from spec.language.program import Linked
 
 MANY = 32
 """An action that may make so many calls of the host, all branches counted, is taken in cases."""
@@ -37,7 +37,7 @@ class Cases:
         self.parser = self.merger.parser
         self._known: dict[tuple[Node, ...], list[Case]] = {}
 
-    def of(self, rule: Rule, given: Given) -> list[Case]:
+    def of(self, rule: Linked, given: Given) -> list[Case]:
         """What to assume, one after the other, of the states before a step; together all of them.
 
         An action with few calls of the host is taken whole.
@@ -49,7 +49,7 @@ class Cases:
         tried = self._divided(self._tried(rule))
         return [(*one, *other) for one in kinds for other in tried]
 
-    def _kinds(self, rule: Rule, given: Given) -> Iterator[list[Node]]:
+    def _kinds(self, rule: Linked, given: Given) -> Iterator[list[Node]]:
         """The enumerated fields of the rows that an action is about."""
         for item, row in zip(rule.parameters, given, strict=True):
             if isinstance(item.type, IdT) and row is not None:
@@ -58,7 +58,7 @@ class Cases:
                     if isinstance(column.type, EnumT) and column.constants is None:
                         yield [self.system.merger.cells.of(column, row)]
 
-    def _tried(self, rule: Rule) -> Iterator[list[Node]]:
+    def _tried(self, rule: Linked) -> Iterator[list[Node]]:
         """The ids in tables that an action goes through, with much to do for each row."""
         tables = {
             loop.table.name: loop.table

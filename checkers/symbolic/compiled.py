@@ -19,7 +19,7 @@ from checkers.frontend.ir import Node, evaluate, order
 from checkers.frontend.merge import Merger
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import SortT
-from spec.language.program import Kind, Outcome, Rule
+from spec.language.program import Kind, Linked, Outcome
 from spec.language.types import Sort
 
 CHUNK = 256
@@ -41,7 +41,7 @@ class Sample:
 class Compiled:
     """One action as z3 terms, with the data sorts as large as the bounds make them."""
 
-    def __init__(self, merger: Merger, rule: Rule) -> None:
+    def __init__(self, merger: Merger, rule: Linked) -> None:
         self.merger = merger
         self.step = merger.action(rule)
         layout = merger.layout

@@ -16,7 +16,7 @@ from checkers.symbolic.cases import Cases
 from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import EnumT
-from spec.language.program import Kind, Rule
+from spec.language.program import Kind, Linked
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
 
@@ -266,7 +266,7 @@ class _Stepping:
         return Answer(rule, str(self.task), "fails", violation, note)
 
 
-def _narrowed(system: System, rule: Rule, task: Task) -> System:
+def _narrowed(system: System, rule: Linked, task: Task) -> System:
     """The system from the states of a task; of a large action what is the same in all of them."""
     case = system.own(task.case)
     if system.weight(rule) >= LARGE:
@@ -274,7 +274,7 @@ def _narrowed(system: System, rule: Rule, task: Task) -> System:
     return system.under(case) if case else system
 
 
-def _possible(system: System, rule: Rule, until: float) -> Answer:
+def _possible(system: System, rule: Linked, until: float) -> Answer:
     """Some instance of an action is enabled in a state in which the invariants hold."""
     status, cases = "fails", Cases(system)
     for given in system.action_instances(rule):

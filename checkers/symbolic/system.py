@@ -18,7 +18,7 @@ from checkers.symbolic.interchange import orders
 from checkers.symbolic.states import States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, SortT
-from spec.language.program import Program, Rule
+from spec.language.program import Linked, Program
 from spec.language.types import Sort
 
 INSTANCES = 64
@@ -95,7 +95,7 @@ class System:
         """Well-typedness of every variable that has been translated."""
         return typed_terms(terms)
 
-    def weight(self, rule: Rule) -> int:
+    def weight(self, rule: Linked) -> int:
         """How many calls of the host are in the text of an action."""
         return self.merger.weight(self.merger.parser.function(rule.function))
 
@@ -136,7 +136,7 @@ class System:
                 found.append(Conjunct(name, binding, given, node))
         return found
 
-    def _bindings(self, rule: Rule) -> Iterable[Given]:
+    def _bindings(self, rule: Linked) -> Iterable[Given]:
         domains = [
             (None,) if isinstance(item.type, SortT) else self.program.layout.domain(item.type)
             for item in rule.parameters
@@ -165,7 +165,7 @@ class System:
                 found.append(self.graph.or_(self.graph.any_of(nulls), here))
         return found
 
-    def action_instances(self, rule: Rule) -> list[Given]:
+    def action_instances(self, rule: Linked) -> list[Given]:
         """The bindings to take one by one: small parameters by value, the others symbolic."""
         found: list[Given] = [()]
         for item in rule.parameters:

@@ -14,7 +14,7 @@ from checkers.machines import InputError, choose
 from checkers.result import Violation
 from checkers.trace.format import VERSION, Broken, StepTaken, Trace
 from spec.language import Bounds, Machine, Program
-from spec.language.program import Rule
+from spec.language.program import Linked
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
 
@@ -129,7 +129,7 @@ def _step(program: Program, step: StepTaken, place: str) -> Step:
 
 
 def _values(
-    program: Program, rule: Rule, given: Mapping[str, Value], place: str
+    program: Program, rule: Linked, given: Mapping[str, Value], place: str
 ) -> tuple[int, ...]:
     """The values of a rule's parameters, each in its domain, none missing and none beside them."""
     names = [parameter.name for parameter in rule.parameters]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from checkers.cells import Value, first_value, raw_value, spelled
 from spec.language.control import Crash
 from spec.language.layout import BoolT, EnumT, IdT
-from spec.language.program import Parameter, Program, Rule
+from spec.language.program import Linked, Parameter, Program
 from spec.language.types import Id, Record
 
 
-def step_in_brief(program: Program, rule: Rule, values: tuple[int, ...], state: bytes) -> str:
+def step_in_brief(program: Program, rule: Linked, values: tuple[int, ...], state: bytes) -> str:
     """An action and its parameters in a few words, none left out but nulls: ``plug dev1``."""
     words = [
         word

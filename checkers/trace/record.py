@@ -16,7 +16,7 @@ from spec.language.control import HostCall
 from spec.language.layout import IdT
 from spec.language.machine import summary
 from spec.language.program import Kind as Ending
-from spec.language.program import Outcome, Program, Rule
+from spec.language.program import Linked, Outcome, Program
 from spec.language.rules import CRASH, TEARDOWN, broken_by_state, broken_by_step
 from spec.language.steps import Step, take
 from spec.language.types import Record
@@ -59,7 +59,7 @@ def walk(program: Program, initial: bytes, steps: Sequence[Step]) -> Path:
     return path
 
 
-def called(rule: Rule, step: Step) -> str:
+def called(rule: Linked, step: Step) -> str:
     """A step as a call: ``attach(device=1, hwpt=3, fault=1)``."""
     return call_text(step.action, _parameters(rule, step.values), step.fault, step.ids)
 
@@ -200,7 +200,7 @@ def _row_at_fault(program: Program, state: bytes, record: type[Record], row: int
     )
 
 
-def _parameters(rule: Rule, values: tuple[int, ...]) -> dict[str, Value]:
+def _parameters(rule: Linked, values: tuple[int, ...]) -> dict[str, Value]:
     return {
         parameter.name: spelled(parameter.type, value)
         for parameter, value in zip(rule.parameters, values, strict=True)
@@ -230,7 +230,7 @@ def _plain(item: Any) -> Value:
     return item.name if isinstance(item, IntEnum) else int(item)
 
 
-def _errno(rule: Rule, result: int) -> str:
+def _errno(rule: Linked, result: int) -> str:
     """The errno that an action reported, as the kernel writes it: ``0`` or ``-ENOMEM``."""
     kind = get_type_hints(rule.function).get("return")
     if result and isinstance(kind, type) and issubclass(kind, IntEnum):

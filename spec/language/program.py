@@ -61,7 +61,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Rule:
+class Linked:
     """A linked function with typed parameters: an action, an initialiser or a predicate."""
 
     name: str
@@ -84,21 +84,21 @@ class Program:
     bounds: Bounds
     layout: Layout
     variant: Variant | None
-    init: Rule
-    actions: tuple[Rule, ...]
-    invariants: Mapping[str, Rule]
+    init: Linked
+    actions: tuple[Linked, ...]
+    invariants: Mapping[str, Linked]
     witnesses: tuple[Witness, ...]
-    witness_rules: Mapping[str, Rule]
+    witness_rules: Mapping[str, Linked]
     teardown_actions: tuple[str, ...]
-    empty: Rule | None
-    rank: Rule | None
+    empty: Linked | None
+    rank: Linked | None
     _stores: list[Store] = field(default_factory=list, repr=False)
 
-    def action(self, name: str) -> Rule:
+    def action(self, name: str) -> Linked:
         """The action of that name; KeyError if there is none."""
-        for rule in self.actions:
-            if rule.name == name:
-                return rule
+        for action in self.actions:
+            if action.name == name:
+                return action
         raise KeyError(name)
 
     def store(self) -> Store:
@@ -120,7 +120,7 @@ class Program:
 
     def run(
         self,
-        rule: Rule,
+        linked: Linked,
         state: bytes,
         values: tuple[int, ...],
         fault: int = 0,
@@ -138,8 +138,8 @@ class Program:
         token = None if ids is None else ALLOCATOR.set(choices.take)
         kind, result, why = Kind.DONE, 0, ""
         try:
-            arguments = [*self.arguments(rule, values), *([context] if rule.fault else [])]
-            result = int(rule.function(store.state, *arguments) or 0)
+            arguments = [*self.arguments(linked, values), *([context] if linked.fault else [])]
+            result = int(linked.function(store.state, *arguments) or 0)
         except Disabled:
             kind = Kind.DISABLED
         except Cut as cut:
@@ -155,7 +155,7 @@ class Program:
         calls, options = tuple(context.log), tuple(choices.options)
         return Outcome(kind, after, result, why, calls, context.calls, options)
 
-    def evaluate(self, rule: Rule, *states: bytes, values: tuple[int, ...] = ()) -> Any:
+    def evaluate(self, linked: Linked, *states: bytes, values: tuple[int, ...] = ()) -> Any:
         """The value of a predicate (or rank) on one or two states, with its further parameters.
 
         A failed check inside a predicate makes it false.
@@ -166,14 +166,14 @@ class Program:
             store.load(frozen)
             views.append(store.state)
         try:
-            return rule.function(*views, *self.arguments(rule, values))
+            return linked.function(*views, *self.arguments(linked, values))
         except Crash:
             return False
 
-    def arguments(self, rule: Rule, values: tuple[int, ...]) -> list[Any]:
+    def arguments(self, linked: Linked, values: tuple[int, ...]) -> list[Any]:
         """Plain values (ints) as the typed values an action takes."""
         typed: list[Any] = []
-        for parameter, value in zip(rule.parameters, values, strict=True):
+        for parameter, value in zip(linked.parameters, values, strict=True):
             cls = getattr(parameter.type, "cls", None)
             typed.append(
                 Id(value) if isinstance(parameter.type, IdT) else cls(value) if cls else value
@@ -205,8 +205,8 @@ def build(
     layout = Layout(machine.state, machine.shape(numbers), numbers)
     linker = _Linker(dict(variant.overrides) if variant else {})
 
-    def rule(function: Function, states: int = 1) -> Rule:
-        return replace(_rule(linker.link(function), layout, states), name=function.__name__)
+    def linked(function: Function, states: int = 1) -> Linked:
+        return replace(_linked(linker.link(function), layout, states), name=function.__name__)
 
     teardown = machine.teardown
     program = Program(
@@ -215,17 +215,17 @@ def build(
         bounds=given,
         layout=layout,
         variant=variant,
-        init=rule(machine.init),
-        actions=tuple(rule(function) for function in machine.actions),
+        init=linked(machine.init),
+        actions=tuple(linked(function) for function in machine.actions),
         invariants={
-            item.name: rule(item.function, 2 if item.kind == "on-failure" else 1)
+            item.name: linked(item.function, 2 if item.kind == "on-failure" else 1)
             for item in machine.invariants
         },
         witnesses=machine.witnesses(),
-        witness_rules={item.name: rule(item.function) for item in machine.witnesses()},
+        witness_rules={item.name: linked(item.function) for item in machine.witnesses()},
         teardown_actions=tuple(f.__name__ for f in teardown.actions) if teardown else (),
-        empty=rule(teardown.empty) if teardown else None,
-        rank=rule(teardown.rank) if teardown else None,
+        empty=linked(teardown.empty) if teardown else None,
+        rank=linked(teardown.rank) if teardown else None,
     )
     for original, override in linker.overrides.items():
         if original not in linker.used:
@@ -235,7 +235,7 @@ def build(
     return program
 
 
-def _rule(function: Function, layout: Layout, states: int) -> Rule:
+def _linked(function: Function, layout: Layout, states: int) -> Linked:
     hints = get_type_hints(function, include_extras=True)
     names = list(inspect.signature(function).parameters)[states:]
     parameters = []
@@ -251,7 +251,7 @@ def _rule(function: Function, layout: Layout, states: int) -> Rule:
             raise refuse(function, f"parameter `{name}`: a set is no parameter")
         parameters.append(Parameter(name, kind))
     fault = bool(names) and hints[names[-1]] is Fault
-    return Rule(function.__name__, function, tuple(parameters), fault, states)
+    return Linked(function.__name__, function, tuple(parameters), fault, states)
 
 
 class _Linker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spec.language.program import Kind, Outcome, Program, Rule
+from spec.language.program import Kind, Linked, Outcome, Program
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ Taken = tuple[Step, Outcome]
 
 def take(program: Program, state: bytes, step: Step, *, spelling: bool = False) -> Outcome:
     """Take one step from a state; DISABLED if the state does not allow it."""
-    rule = program.action(step.action)
-    return program.run(rule, state, step.values, step.fault, spelling, step.ids or None)
+    action = program.action(step.action)
+    return program.run(action, state, step.values, step.fault, spelling, step.ids or None)
 
 
 def steps(program: Program, state: bytes, relaxed: bool = False) -> Iterator[Taken]:
@@ -36,18 +36,20 @@ def steps(program: Program, state: bytes, relaxed: bool = False) -> Iterator[Tak
 
     Its outcome is DONE, CRASH or CUT. If `relaxed`, `fresh` takes each of its candidates in turn.
     """
-    for rule in program.actions:
-        yield from steps_of(program, state, rule, relaxed)
+    for action in program.actions:
+        yield from steps_of(program, state, action, relaxed)
 
 
-def steps_of(program: Program, state: bytes, rule: Rule, relaxed: bool = False) -> Iterator[Taken]:
+def steps_of(
+    program: Program, state: bytes, action: Linked, relaxed: bool = False
+) -> Iterator[Taken]:
     """Every step of one action."""
-    for values in rule.instances(program.layout):
-        yield from steps_with(program, state, rule, values, relaxed)
+    for values in action.instances(program.layout):
+        yield from steps_with(program, state, action, values, relaxed)
 
 
 def steps_with(
-    program: Program, state: bytes, rule: Rule, values: tuple[int, ...], relaxed: bool = False
+    program: Program, state: bytes, action: Linked, values: tuple[int, ...], relaxed: bool = False
 ) -> Iterator[Taken]:
     """Every step of one action with given parameters: no host call fails, then each of them.
 
@@ -56,24 +58,25 @@ def steps_with(
     """
     fault = last = 0
     while fault <= last:
-        for ids, outcome in _choices(program, state, rule, values, fault, relaxed):
+        for ids, outcome in _choices(program, state, action, values, fault, relaxed):
             if not fault:
                 last = max(last, outcome.begun)
             if outcome.kind is not Kind.DISABLED:
-                yield Step(rule.name, values, fault, ids), outcome
+                yield Step(action.name, values, fault, ids), outcome
         fault += 1
 
 
 def _choices(
-    program: Program, state: bytes, rule: Rule, values: tuple[int, ...], fault: int, relaxed: bool
+    program: Program, state: bytes, action: Linked, values: tuple[int, ...], fault: int,
+    relaxed: bool,
 ) -> Iterator[tuple[tuple[int, ...], Outcome]]:
     """The run with the first ids; if `relaxed`, one for every other choice, in row order."""
     if not relaxed:
-        yield (), program.run(rule, state, values, fault)
+        yield (), program.run(action, state, values, fault)
         return
     ids: tuple[int, ...] = ()
     while True:
-        outcome = program.run(rule, state, values, fault, ids=ids)
+        outcome = program.run(action, state, values, fault, ids=ids)
         options = outcome.options
         taken = [*ids, *(rows[0] for rows in options[len(ids) :])]
         yield tuple(taken) if ids else (), outcome

@@ -6,7 +6,7 @@ import pytest
 
 from checkers.agreement import agree
 from spec.language import Machine, Variant, build
-from spec.language.program import Kind, Outcome, Rule
+from spec.language.program import Kind, Linked, Outcome
 from spec.machines import MACHINES
 from tests.checkers.explicit.odd import ODD
 from tests.toys.mutex import MUTEX
@@ -62,7 +62,7 @@ def test_every_construct_agrees_and_every_ending_is_met() -> None:
 def test_a_reading_that_differs_is_reported() -> None:
     program = build(MUTEX, "small")
 
-    def lazy(rule: Rule, state: bytes, values: tuple[int, ...], fault: int) -> Outcome:
+    def lazy(rule: Linked, state: bytes, values: tuple[int, ...], fault: int) -> Outcome:
         return Outcome(Kind.DISABLED, state)
 
     report = agree(program, 100, seed=1, further={"lazy": lazy})

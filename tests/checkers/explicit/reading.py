@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from spec.language.control import Crash, Cut, Disabled, Fault
 from spec.language.layout import IntT, SetT
-from spec.language.program import Kind, Outcome, Program, Rule
+from spec.language.program import Kind, Linked, Outcome, Program
 
 
 def random_state(program: Program, source: random.Random) -> bytes:
@@ -31,7 +31,7 @@ def random_state(program: Program, source: random.Random) -> bytes:
 
 
 def runs(
-    program: Program, rule: Rule, state: bytes, values: tuple[int, ...]
+    program: Program, rule: Linked, state: bytes, values: tuple[int, ...]
 ) -> Iterator[tuple[int, Outcome]]:
     """The run without a failure, and one for each host call that fails."""
     fault = 0
@@ -45,7 +45,7 @@ def runs(
 
 
 def reached(
-    program: Program, rule: Rule, state: bytes, values: tuple[int, ...], fault: int
+    program: Program, rule: Linked, state: bytes, values: tuple[int, ...], fault: int
 ) -> bool:
     """Whether a run makes as many host calls as `fault`, however it ends."""
     store = program.store()

@@ -15,7 +15,7 @@ from invariants import complete
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 from spec.language import Machine, Program, Variant, build
 from spec.language.control import Crash, Cut, Disabled
-from spec.language.program import Kind, Rule
+from spec.language.program import Kind, Linked
 from tests.checkers.explicit.odd import ODD
 from tests.checkers.explicit.reading import random_state, runs, successors
 from tests.toys.mutex import MUTEX
@@ -38,7 +38,7 @@ def program(request: pytest.FixtureRequest) -> Program:
 
 
 def lowered_run(
-    lowering: Lowering, rule: Rule, state: bytes, values: tuple[int, ...], fault: int
+    lowering: Lowering, rule: Linked, state: bytes, values: tuple[int, ...], fault: int
 ) -> tuple[Kind, bytes, int, str]:
     cells = bytearray(state)
     lowering.fault[:] = [fault]

@@ -14,7 +14,7 @@ from checkers.frontend.scalarsets import exchanged
 from spec.language import NONE, Program
 from spec.language.control import Crash
 from spec.language.layout import IdT, TableLayout
-from spec.language.program import Kind, Rule
+from spec.language.program import Kind, Linked
 
 Outcomes = frozenset[tuple[Kind, bytes, int]]
 
@@ -57,7 +57,7 @@ def installed(function: Callable[..., Any], chooser: Chooser, seen: set[int]) ->
             installed(called, chooser, seen)
 
 
-def outcomes(program: Program, rule: Rule, state: bytes, values: tuple[int, ...]) -> Outcomes:
+def outcomes(program: Program, rule: Linked, state: bytes, values: tuple[int, ...]) -> Outcomes:
     """Every way in which an action may end."""
     chooser, found = Chooser(), set()
     installed(rule.function, chooser, set())
@@ -70,7 +70,7 @@ def outcomes(program: Program, rule: Rule, state: bytes, values: tuple[int, ...]
     return frozenset(found)
 
 
-def answer(program: Program, rule: Rule, state: bytes, values: tuple[int, ...]) -> object:
+def answer(program: Program, rule: Linked, state: bytes, values: tuple[int, ...]) -> object:
     """The value of a rule, or that it fails."""
     store = program.store()
     store.load(state)
@@ -119,7 +119,7 @@ def differences(program: Program, table: TableLayout, rows: Iterable[int]) -> It
 
 
 def moved(
-    rule: Rule, values: tuple[int, ...], table: TableLayout, a: int, b: int
+    rule: Linked, values: tuple[int, ...], table: TableLayout, a: int, b: int
 ) -> tuple[int, ...]:
     """Parameters with two ids of a table exchanged."""
     return tuple(

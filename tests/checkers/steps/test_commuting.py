@@ -17,14 +17,14 @@ from checkers.steps.ways import ways
 from invariants import complete
 from spec.language import Program, build
 from spec.language.machine import Function
-from spec.language.program import Kind, Rule
+from spec.language.program import Kind, Linked
 from spec.machines import MACHINES
 from tests.checkers.lifetimes import LIFETIMES, WRONG, only_when_all_are_detached, variant
 from tests.checkers.steps.states import reachable
 from tests.toys.mutex import MUTEX
 from tests.toys.queue import QUEUE
 
-Step = tuple[Rule, tuple[int, ...]]
+Step = tuple[Linked, tuple[int, ...]]
 
 
 PROGRAMS = [
