@@ -38,6 +38,11 @@ class Violation:
     why: str = ""
     induction: bool = False
 
+    @property
+    def another_choice(self) -> bool:
+        """Whether it needs another choice of ids than the lowest free."""
+        return any(step.ids for step in self.steps)
+
 
 class Renaming(Enum):
     """Which states the explicit engine takes for one.

@@ -21,6 +21,7 @@ from checkers.trace.load import LARGEST, resolve
 from spec.language import build
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
+from tests.toys.keys import ALONE
 from tests.toys.queue import QUEUE
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 
@@ -307,3 +308,30 @@ def test_fields_and_states_are_the_same_thing(cells: list[tuple[int, int]]) -> N
     assert frozen(layout, condensed(layout, state), "here") == state
     cleared = frozen(layout, {}, "here")
     assert set(changes(layout, cleared, state)) == set(condensed(layout, state))
+
+
+CHOSEN = Violation(
+    "same-key", build(ALONE, "small").initial()[0],
+    (Step("lend_alone", ()), Step("give_back", (1,)), Step("lend_alone", (), 0, (2,))), (2,),
+)  # fmt: skip
+
+
+def test_the_ids_that_fresh_took_are_written_read_and_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "registry", lambda: {"alone": ALONE})
+    trace = record(build(ALONE, "small"), CHOSEN)
+    file = tmp_path / "chosen.json"
+    file.write_bytes(msgspec.json.encode(trace))
+    again = opened(str(file))
+    assert again.violation.steps == CHOSEN.steps
+    assert diverges(again) == ""
+    assert "3. lend_alone(ids=2)" in text(trace)
+    assert "3. lend_alone ids=2" in brief(trace)
+
+
+def test_ids_that_no_call_can_take_are_no_run() -> None:
+    program = build(ALONE, "small")
+    wrong = Violation("same-key", CHOSEN.initial, (Step("lend_alone", (), 0, (4,)),), (2,))
+    with pytest.raises(DoesNotRunError, match=r"step 1: lend_alone\(ids=4\) is not enabled"):
+        record(program, wrong)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
 
-from spec.language import Bounds, Invariant, Machine, Witness
+from spec.language import Bounds, Invariant, Machine, Witness, rules
 from spec.language.machine import Function, sources_of, summary
 from viommu_spec import reading
 from viommu_spec.rst import blocks, code, escaped, heading, link, prose, table
@@ -173,12 +173,10 @@ def link_to(function: Function) -> str:
 
 
 def constant(value: str) -> str:
-    """What `checkers.result` says of the rule that is called so."""
-    import checkers.result
-
-    documents = ModuleAnalyzer.for_module("checkers.result").find_attr_docs()
+    """What the language says of the rule, of every machine, that is called so."""
+    documents = ModuleAnalyzer.for_module(rules.__name__).find_attr_docs()
     return next(
         "\n".join(text)
         for (_, name), text in documents.items()
-        if getattr(checkers.result, name, None) == value
+        if getattr(rules, name, None) == value
     )

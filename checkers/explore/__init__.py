@@ -1,0 +1,1 @@
+"""Exhaustive exploration by breadth: every reachable state, exact figures, shortest traces."""
