@@ -8,7 +8,7 @@ at again. So a trace is one of the shortest, with the fewest injected faults tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from checkers.result import Violation
@@ -26,16 +26,17 @@ class UntoldError(Exception):
 
 
 def told(
-    program: Program, rule: str, length: int, promise: Promise, breaking: bool, relaxed: bool
+    program: Program, rule: str, length: int, promise: Promise, breaking: bool,
+    relaxed: Collection[str],
 ) -> Violation:
     """The violation of a rule by a run of so many steps; `UntoldError` if there is none.
 
     It is asked for the promise of states after 0 to `length` steps; if it is the last step that is
     `breaking` the rule (it crashes, or its refusal changed something), not for that after it. Where
-    no run in which `fresh` takes the first row shows it, and if the exploration was `relaxed`, the
-    rows are chosen, and the steps say which.
+    no run in which `fresh` takes the first row shows it, those of `relaxed` tables, of which the
+    exploration took any, are chosen, and the steps say which.
     """
-    for choosing in (False, True) if relaxed else (False,):
+    for choosing in ((), relaxed) if relaxed else ((),):
         found = _Search(program, rule, length, promise, breaking, choosing).found()
         if found is not None:
             return found
@@ -51,7 +52,7 @@ class _Search:
     length: int
     promise: Promise
     breaking: bool
-    relaxed: bool
+    relaxed: Collection[str]
     path: list[Step] = field(default_factory=list)
     dead: set[tuple[bytes, int]] = field(default_factory=set)
 

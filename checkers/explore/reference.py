@@ -13,7 +13,7 @@ from checkers.explore.counterexample import UntoldError, told
 from checkers.explore.explored import Explored, all_found, wanted
 from checkers.explore.symmetry import Symmetry, orbit_least, symmetry
 from checkers.gauge import Gauge
-from checkers.result import Limits, Renaming
+from checkers.result import Limits
 from spec.language.program import Kind, Program
 from spec.language.rules import TEARDOWN, broken_by_state, broken_by_step, witnesses_of
 from spec.language.steps import Taken, steps
@@ -100,7 +100,7 @@ class _Search:
 
     def _expand(self, state: bytes, after: list[bytes]) -> None:
         """Take every step from a state; those that differ in ids alone are one transition."""
-        every = steps(self.program, state, self.symmetry.renaming is Renaming.IDS)
+        every = steps(self.program, state, self.symmetry.tables)
         for (action, _, fault), group in groupby(every, _instance):
             outcomes = [outcome for _, outcome in group]
             kinds = {outcome.kind for outcome in outcomes}
@@ -161,10 +161,9 @@ class _Search:
             def promise(state: bytes, at: int, promised: list[Ends] = promised) -> int | None:
                 return promised[at].get(self.least(state))
 
-            relaxed = self.symmetry.renaming is Renaming.IDS
             try:
                 self.found.violations[rule] = told(
-                    self.program, rule, level + by_step, promise, by_step, relaxed
+                    self.program, rule, level + by_step, promise, by_step, self.symmetry.tables
                 )
             except UntoldError as error:
                 self.found.untold[rule] = str(error)

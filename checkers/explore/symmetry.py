@@ -43,6 +43,11 @@ class Symmetry:
         return (*self.sorts, *(item.table.record.__name__ for item in self.sets))
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables of which `fresh` takes any row, for their ids are no matter."""
+        return tuple(item.table.name for item in self.sets)
+
+    @property
     def size(self) -> int:
         """How many permutations there are."""
         classes = [len(rows) for item in self.sets for rows in item.classes]

@@ -96,31 +96,47 @@ class Fault:
         return self.calls == self.index
 
 
+@dataclass(frozen=True)
+class Options:
+    """The rows of a table that one call of `fresh` could take, two or more, in row order.
+
+    The last is 0 if for a later row the condition fails a check: who looks at all rows sees that,
+    who takes the first does not.
+    """
+
+    table: str
+    rows: tuple[int, ...]
+
+
 @dataclass
 class Choices:
     """Which rows the calls of `fresh` in one run take: `ids` in turn, and then the first ones.
 
-    Only calls with two or more candidates count; `options` has theirs, in row order.
+    Only calls with several `options` count.
     """
 
     ids: tuple[int, ...] = ()
-    options: list[tuple[int, ...]] = field(default_factory=list)
+    options: list[Options] = field(default_factory=list)
 
     def take(self, rows: Iterable[Id[Any]]) -> Id[Any]:
         """The row that this call takes. An id that is no candidate disables the action."""
         found: list[Id[Any]] = []
+        failed = None
         try:
             found.extend(rows)
-        except Crash:
-            # What is wrong with a later row is not seen by who takes an earlier one.
-            if not found:
-                raise
-        if len(found) < 2:
+        except Crash as crash:
+            failed = crash
+        if failed and not found:
+            raise failed
+        if not failed and len(found) < 2:
             return found[0] if found else NONE
         turn = len(self.options)
-        self.options.append(tuple(map(int, found)))
-        wanted = self.ids[turn] if turn < len(self.ids) else found[0]
-        require(wanted in found)
+        options = Options(found[0].table, (*map(int, found), *([0] if failed else [])))
+        self.options.append(options)
+        wanted = self.ids[turn] if turn < len(self.ids) else options.rows[0]
+        require(wanted in options.rows)
+        if failed and wanted == 0:
+            raise failed
         return Id(wanted)
 
 

@@ -16,7 +16,7 @@ from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any, get_type_hints
 
-from spec.language.control import Choices, Crash, Cut, Disabled, Fault, HostCall, host_call
+from spec.language.control import Choices, Crash, Cut, Disabled, Fault, HostCall, Options, host_call
 from spec.language.errors import refuse
 from spec.language.layout import IdT, Layout, SetT, ValueT
 from spec.language.machine import Bounds, Function, Machine, Variant, Witness
@@ -49,7 +49,7 @@ class Outcome:
     why: str = ""
     calls: tuple[HostCall, ...] = ()
     begun: int = 0
-    options: tuple[tuple[int, ...], ...] = ()
+    options: tuple[Options, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from spec.language.control import Options
 from spec.language.program import Kind, Linked, Outcome, Program
 
 
@@ -31,17 +32,17 @@ def take(program: Program, state: bytes, step: Step, *, spelling: bool = False) 
     return program.run(action, state, step.values, step.fault, spelling, step.ids or None)
 
 
-def steps(program: Program, state: bytes, relaxed: bool = False) -> Iterator[Taken]:
+def steps(program: Program, state: bytes, relaxed: Collection[str] = ()) -> Iterator[Taken]:
     """Every step that does something, in a fixed order: action, parameters, fault, ids.
 
-    Its outcome is DONE, CRASH or CUT. If `relaxed`, `fresh` takes each of its candidates in turn.
+    Its outcome is DONE, CRASH or CUT. Of `relaxed` tables `fresh` takes each candidate in turn.
     """
     for action in program.actions:
         yield from steps_of(program, state, action, relaxed)
 
 
 def steps_of(
-    program: Program, state: bytes, action: Linked, relaxed: bool = False
+    program: Program, state: bytes, action: Linked, relaxed: Collection[str] = ()
 ) -> Iterator[Taken]:
     """Every step of one action."""
     for values in action.instances(program.layout):
@@ -49,7 +50,8 @@ def steps_of(
 
 
 def steps_with(
-    program: Program, state: bytes, action: Linked, values: tuple[int, ...], relaxed: bool = False
+    program: Program, state: bytes, action: Linked, values: tuple[int, ...],
+    relaxed: Collection[str] = (),
 ) -> Iterator[Taken]:
     """Every step of one action with given parameters: no host call fails, then each of them.
 
@@ -68,21 +70,25 @@ def steps_with(
 
 def _choices(
     program: Program, state: bytes, action: Linked, values: tuple[int, ...], fault: int,
-    relaxed: bool,
+    relaxed: Collection[str],
 ) -> Iterator[tuple[tuple[int, ...], Outcome]]:
-    """The run with the first ids; if `relaxed`, one for every other choice, in row order."""
-    if not relaxed:
-        yield (), program.run(action, state, values, fault)
-        return
-    ids: tuple[int, ...] = ()
+    """The run with the first ids; of relaxed tables every other choice, too, in row order."""
+    ids: tuple[int, ...] | None = () if relaxed else None
     while True:
         outcome = program.run(action, state, values, fault, ids=ids)
-        options = outcome.options
-        taken = [*ids, *(rows[0] for rows in options[len(ids) :])]
-        yield tuple(taken) if ids else (), outcome
-        while taken and taken[-1] == options[len(taken) - 1][-1]:
+        chosen, options = ids or (), outcome.options
+        taken = [*chosen, *(item.rows[0] for item in options[len(chosen) :])]
+        yield tuple(taken) if chosen else (), outcome
+        while taken and not _others(options[len(taken) - 1], taken[-1], relaxed):
             taken.pop()
         if not taken:
             return
-        rows = options[len(taken) - 1]
-        ids = (*taken[:-1], rows[rows.index(taken[-1]) + 1])
+        others = _others(options[len(taken) - 1], taken[-1], relaxed)
+        ids = (*taken[:-1], others[0])
+
+
+def _others(options: Options, taken: int, relaxed: Collection[str]) -> tuple[int, ...]:
+    """The rows that come after the one taken, if they are a choice."""
+    if options.table not in relaxed:
+        return ()
+    return options.rows[options.rows.index(taken) + 1 :]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spec.language.control import Crash
-from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT
+from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, TableLayout
 from spec.language.types import Id, IdSet, Record, State, Table
 
 
@@ -21,9 +21,10 @@ class Store:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.cells = bytearray(layout.size)
+        self.ids = {name: type("Id", (Id,), {"table": name}) for name in layout.tables}
         self.tables = {
             table.name: _Rows(
-                table.name, _row_class(self, table.record, dict(table.columns)), table.rows
+                table.name, _row_class(self, table), table.rows
             )
             for table in layout.tables.values()
         }
@@ -100,10 +101,13 @@ class _ConstSet(IdSet[Any]):
         return int(item) in self._members
 
 
-def _row_class(store: Store, record: type[Record], columns: dict[str, Column]) -> type[Record]:
-    members: dict[str, Any] = {name: _property(store, column) for name, column in columns.items()}
-    members["id"] = property(lambda self: Id(self._row))
-    return type(record.__name__, (record,), members)
+def _row_class(store: Store, table: TableLayout) -> type[Record]:
+    members: dict[str, Any] = {
+        name: _property(store, column) for name, column in table.columns.items()
+    }
+    ids = [store.ids[table.name](row) for row in range(table.rows + 1)]
+    members["id"] = property(lambda self: ids[self._row])
+    return type(table.record.__name__, (table.record,), members)
 
 
 def _property(store: Store, column: Column) -> property:
@@ -123,12 +127,13 @@ def _property(store: Store, column: Column) -> property:
     if isinstance(kind, IntT):
         low, high = kind.lo, kind.hi
     where = f"{column.table}.{column.name}" if column.table else column.name
+    named = store.ids[store.layout.table_of(kind.record).name] if isinstance(kind, IdT) else Id
 
     def get(view: Any) -> Any:
         raw = cells[base + row(view) - 1]
         if isinstance(kind, EnumT):
             return kind.cls(raw)
-        return raw != 0 if isinstance(kind, BoolT) else Id(raw) if isinstance(kind, IdT) else raw
+        return raw != 0 if isinstance(kind, BoolT) else named(raw) if isinstance(kind, IdT) else raw
 
     def set_(view: Any, value: int) -> None:
         if not low <= value <= high:

@@ -21,10 +21,11 @@ class Id(int, Generic[Named]):
     """A reference to a row of the table of a record: 1 is the first row, 0 is none.
 
     A state that derives a record has its rows in place of the base's: what names the one names the
-    other.
+    other. `table` is the name of the table, where a state gave the reference.
     """
 
     __slots__ = ()
+    table = ""
 
 
 NONE: Final[Id[Any]] = Id(0)

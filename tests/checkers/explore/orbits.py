@@ -7,7 +7,7 @@ permuted as a list, and every id is looked up in the permutation.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from spec.language import Program, steps
@@ -18,8 +18,8 @@ Names = dict[str, dict[int, int]]
 """For tables and sorts by name: the new name of each old one."""
 
 
-def reachable(program: Program, relaxed: bool) -> set[bytes]:
-    """Every state, if `relaxed` with any choice of ids."""
+def reachable(program: Program, relaxed: Collection[str]) -> set[bytes]:
+    """Every state, with any choice of ids of `relaxed` tables."""
     found = set(program.initial())
     waiting = list(found)
     while waiting:
