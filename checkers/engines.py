@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from checkers.machines import InputError, Subject, larger
+from checkers.machines import InputError, Subject, larger, readable
 from checkers.report import Row, manifest
 from checkers.result import Engine, Finding, Limits, Verdict
 from checkers.trace import DoesNotRunError, Names, record
@@ -62,6 +62,7 @@ def check(
     `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
     results of the others; it is inconclusive, never a violation.
     """
+    readable(subject.program)
     rows, interrupted = list[Row](), False
     for name in engines:
         allowed = limits(name)

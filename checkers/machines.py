@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+from checkers.frontend.whole import read
 from spec.language import Bounds, LanguageError, Machine, Program, Variant, build, overriding
 
 
@@ -143,7 +144,7 @@ def bounds(text: str, of: Machine, usual: str = "") -> tuple[str, dict[str, int]
 def program(of: Machine, bounds_text: str = "", of_variant: Variant | None = None) -> Program:
     """The machine linked with a variant; without bounds, with the variant's own or "small"."""
     given, values = bounds(bounds_text, of, of_variant.bounds if of_variant else "")
-    return link(of, given, of_variant, values)
+    return readable(link(of, given, of_variant, values))
 
 
 LARGE = "large"
@@ -155,7 +156,7 @@ def larger(subject: Subject) -> Program:
     program = subject.program
     if subject.bounds or LARGE not in program.machine.bounds:
         return program
-    return link(program.machine, LARGE, program.variant)
+    return readable(link(program.machine, LARGE, program.variant))
 
 
 def link(
@@ -171,6 +172,15 @@ def link(
         raise InputError(str(error)) from error
     except KeyError as error:
         raise InputError(f"machine {of.name}: the bounds have no value {error}") from error
+
+
+def readable(found: Program) -> Program:
+    """A program of which the front end has read all; what it does not have is wrong input."""
+    try:
+        read(found)
+    except LanguageError as error:
+        raise InputError(str(error)) from error
+    return found
 
 
 def _module(path: str) -> ModuleType:

@@ -24,7 +24,7 @@ def subjects(names: Sequence[str]) -> list[Subject]:
     """Every built-in variant of the named machines (none named: of all), at its own bounds."""
     of = {name: machines.machine(name) for name in names or machines.registry()}
     found = [
-        Subject(name, variant.name, machines.program(machine, variant.bounds, variant))
+        Subject(name, variant.name, machines.link(machine, variant.bounds, variant))
         for name, machine in of.items()
         for variant in machines.variants().values()
         if variant.machine == machine.name

@@ -65,6 +65,10 @@ class Effects:
         """It does more than answer: writes the state, may stop the action, or calls the host."""
         return self.writes(function) or self.stops(function) or self.host_calls(function) > 0
 
+    def does(self, thing: object) -> bool:
+        """A call in an expression writes the state, or calls the host."""
+        return any(self.writes(x) or self.host_calls(x) for x in _called(thing))
+
     def changes(self, thing: object) -> bool:
         """A call in an expression does more than answer."""
         return any(map(self.acts, _called(thing)))
@@ -113,8 +117,8 @@ class _Failing:
             case t.If(test, then, other):
                 yes = self._block(then, known + some(test, True))
                 no = self._block(other, known + some(test, False))
-                if _leaves(then) or _leaves(other):
-                    known = no if _leaves(then) else yes
+                if leaves(then) or leaves(other):
+                    known = no if leaves(then) else yes
             case t.For(body=body):
                 self._block(body, self._lasting(known, node))
         return self._lasting(known, node)
@@ -169,12 +173,12 @@ def _fits(value: t.Expr, kind: IntT) -> bool:
     return isinstance(value.type, IntT) and kind.lo <= value.type.lo <= value.type.hi <= kind.hi
 
 
-def _leaves(body: Sequence[t.Stmt]) -> bool:
+def leaves(body: Sequence[t.Stmt]) -> bool:
     """Control never comes to the end of these statements."""
     match body[-1] if body else None:
         case t.If(_, then, other):
-            return _leaves(then) and _leaves(other)
-        case t.Return() | t.Jump():
+            return leaves(then) and leaves(other)
+        case t.Return() | t.Jump() | t.Guard(_, t.Constant(0)):
             return True
     return False
 

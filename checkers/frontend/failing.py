@@ -60,9 +60,14 @@ def _fails(call: t.Call, known: Known, fails: Fails) -> bool:
     return fails(call.function)
 
 
+def never_none(expr: t.Expr) -> bool:
+    """Whether an id is a constant that is that of a row for every row that has it."""
+    return isinstance(expr, t.Field) and all(expr.column.constants or (0,))
+
+
 def _is_some(expr: t.Expr, known: Known) -> bool:
     """Whether an id is known to be that of a row."""
-    return isinstance(expr, t.RowId) or expr in known
+    return isinstance(expr, t.RowId) or expr in known or never_none(expr)
 
 
 def _names(expr: t.Expr, name: str) -> bool:

@@ -69,7 +69,7 @@ class Merger:
         self.weights: dict[t.Function, int] = {}
         self.layout: Layout = program.layout
         self.graph = Graph()
-        self.parser = Parser(program.layout)
+        self.parser = Parser.of(program.layout)
         self.cells = Cells()
         self.facts: list[Node] = []
         self.fault = self.graph.var("?fault", IntT(0, CALLS))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from checkers.frontend import tree as t
+from checkers.frontend.failing import never_none
 from spec.language.layout import BoolT
 
 Term = tuple[Any, ...]
@@ -54,8 +55,7 @@ def order_matters(expr: t.Quantified) -> bool:
         ways = list(_Outcomes().turn(expr, {expr.name: row}, frozenset()))
     except _UnclearError:
         return True
-    last = {"any": TRUE, "all": FALSE}.get(expr.op)
-    ends = [(way.failed, _without(way.facts, row)) for way in ways if _ends(way, last)]
+    ends = [(way.failed, _without(way.facts, row)) for way in ways if _ends(way, expr.op)]
     return any(
         a != b and all(_learn(one, *fact) is not None for fact in other)
         for a, one in ends
@@ -64,8 +64,11 @@ def order_matters(expr: t.Quantified) -> bool:
     )
 
 
-def _ends(way: Way, last: Term | None) -> bool:
-    return bool(way.failed) or way.value == last
+def _ends(way: Way, op: str) -> bool:
+    """Whether no row is looked at after one of which this is the way."""
+    if way.failed or op == "first":
+        return bool(way.failed) or way.value != SKIPPED
+    return way.value == {"any": TRUE, "all": FALSE}.get(op)
 
 
 def _learn(facts: Facts, term: Term, value: int, holds: bool) -> Facts | None:
@@ -116,7 +119,8 @@ class _Outcomes:
                 yield from self.values(row, env, facts)
             case t.Deref(_, _, index, _):
                 for way in self.values(index, env, facts):
-                    yield from [way] if way.failed else self._some(way)
+                    some = way.failed or never_none(index)
+                    yield from [way] if some else self._some(way)
             case t.Field(state, column, row, kind):
                 place = (env.get(f"state {state}", ("state", state)), column.table, column.name)
                 for way in self._each([row] if row is not None else [], env, facts):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from checkers.frontend import tree as t
+from checkers.frontend.binding import misread
+from checkers.frontend.effects import Effects, leaves
 from checkers.frontend.reading import ANY_INT, Reader
 from checkers.frontend.source import definition, place
 from spec.language import control, types
@@ -29,6 +31,7 @@ class Parser:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._functions: dict[Callable[..., Any], t.Function] = {}
+        self.effects = Effects()
         self._serials = itertools.count()
 
     @staticmethod
@@ -87,8 +90,12 @@ class _FunctionParser(Reader):
             states += isinstance(kind, t.StateT)
             self.locals[argument.arg] = kind
             parameters.append((argument.arg, kind))
+        for name, why in misread(node):
+            self.refuse(name, why)
         self.returns = self.parser.type_of(self.plain, "return", hints.get("return", type(None)), 0)
         body = self.block(node.body)
+        if not isinstance(self.returns, t.NoneT) and not leaves(body):
+            self.refuse(node, f"`{node.name}` may end without an answer; end it with a `return`")
         return t.Function(
             node.name, tuple(parameters), self.returns, body,
             getattr(self.function, "__host_call__", None), self.file, self.line, serial,
@@ -142,6 +149,8 @@ class _FunctionParser(Reader):
 
     def result(self, node: ast.Return, value: ast.expr | None) -> t.Return:
         if value is None:
+            if not isinstance(self.returns, t.NoneT):
+                self.refuse(node, "this `return` has no answer; say which")
             return t.Return(None)
         found = self.expression(value)
         return t.Return(self.coerced(node, found, self.returns))
@@ -159,6 +168,7 @@ class _FunctionParser(Reader):
                 item = self.expression(node.args[0])
                 assert isinstance(column.type, SetT)
                 self.same(node, item.type, IdT(column.type.record))
+                self.in_order(node, item, *([row] if row is not None else []))
             return t.SetChange(node.func.attr, column, row, item)
         callee = self.resolve(node.func)
         if callee in GUARDS:
@@ -197,6 +207,7 @@ class _FunctionParser(Reader):
                     self.refuse(target, f"`{ast.unparse(target)}` cannot be assigned")
                 if place.state:
                     self.refuse(target, "only the first state may be changed")
+                self.in_order(target, found, *([place.row] if place.row is not None else []))
                 return t.Store(place.column, place.row, self.coerced(target, found, place.type))
         self.refuse(target, f"`{ast.unparse(target)}` cannot be assigned")
 

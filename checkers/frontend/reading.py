@@ -11,6 +11,8 @@ from types import FunctionType
 from typing import Any, Final, NoReturn, Protocol
 
 from checkers.frontend import tree as t
+from checkers.frontend.effects import Effects
+from checkers.frontend.failing import may_fail
 from checkers.frontend.source import place
 from spec.language import types
 from spec.language.errors import LanguageError
@@ -44,6 +46,7 @@ class Functions(Protocol):
     """Has the trees of the functions that are called."""
 
     layout: Layout
+    effects: Effects
 
     def function(self, function: Callable[..., Any]) -> t.Function:
         """The typed tree of a linked function."""
@@ -81,7 +84,7 @@ class Reader:
             case ast.Constant(bool() as value):
                 return t.Constant(int(value), BOOL)
             case ast.Constant(int() as value):
-                return t.Constant(value, IntT(value, value))
+                return self._number(node, value)
             case ast.Name(name):
                 return self._name(node, name)
             case ast.Attribute():
@@ -91,7 +94,7 @@ class Reader:
             case ast.UnaryOp(ast.Not(), operand):
                 return t.Not(self.boolean(operand), BOOL)
             case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
-                return t.Constant(-value, IntT(-value, -value))
+                return self._number(node, -value)
             case ast.BoolOp(op, values):
                 return self._logic("and" if isinstance(op, ast.And) else "or", values)
             case ast.Compare(left, [op], [right]):
@@ -109,12 +112,34 @@ class Reader:
                 return self._call(node)
             case ast.Tuple(items):
                 found = tuple(self.expression(item) for item in items)
+                self.in_order(node, *found)
                 return t.Several(found, t.TupleT(tuple(item.type for item in found)))
         self.refuse(
             node,
             f"`{ast.unparse(node)}` is not in the language; use comparison, and/or/not, + and -, "
             "`x if c else y`, any/all/count/first over a table, and calls",
         )
+
+    def _number(self, node: ast.AST, value: int) -> t.Expr:
+        if not ANY_INT.lo <= value <= ANY_INT.hi:
+            self.refuse(node, f"numbers are {ANY_INT.lo} to {ANY_INT.hi}; this is beyond them")
+        return t.Constant(value, IntT(value, value))
+
+    def in_order(self, node: ast.AST, *operands: t.Expr) -> None:
+        """Refuse a call that does something beside an operand that could tell when it is done."""
+        effects = self.functions.effects
+
+        def is_safe(other: t.Expr, does: bool) -> bool:
+            fails = effects.changes(other) or may_fail(other, (), effects.fails)
+            return _is_plain(other) or not (does or fails)
+
+        for operand in filter(effects.changes, operands):
+            does = effects.does(operand)
+            if not all(is_safe(other, does) for other in operands if other is not operand):
+                self.refuse(
+                    node, "a call here changes the state, or may end the action, beside what may "
+                    "depend on when it does; give its answer a name first: `x = ...`"
+                )
 
     def _name(self, node: ast.AST, name: str) -> t.Expr:
         if name in self.locals:
@@ -138,7 +163,7 @@ class Reader:
         if isinstance(value, bool):
             return t.Constant(int(value), BOOL)
         if isinstance(value, int):
-            return t.Constant(value, IntT(value, value))
+            return self._number(node, value)
         self.refuse(node, f"`{name}` is not a value of the language")
 
     def _attribute(self, node: ast.Attribute) -> t.Expr:
@@ -218,6 +243,7 @@ class Reader:
         if type(op) not in COMPARISONS:
             self.refuse(node, "compare with ==, !=, <, <=, >, >= or `in`")
         a, b = self.expression(left), self.expression(right)
+        self.in_order(node, a, b)
         name, swapped = COMPARISONS[type(op)]
         kind = self._joined(node, a.type, b.type)
         if isinstance(kind, t.RowT):
@@ -232,6 +258,7 @@ class Reader:
     def _membership(self, node: ast.AST, left: ast.expr, right: ast.expr) -> t.Expr:
         item = self.expression(left)
         if isinstance(right, ast.Tuple):
+            self._one_of(node, item, [self.expression(element) for element in right.elts])
             found: t.Expr = t.Constant(0, BOOL)
             for element in reversed(right.elts):
                 value = self.coerced(node, self.expression(element), item.type)
@@ -243,12 +270,22 @@ class Reader:
             self.refuse(node, "`in` takes a set field or a tuple of values")
         column, row, state = target
         assert isinstance(column.type, SetT)
+        self.in_order(node, item, *([row] if row is not None else []))
         return t.Member(self.coerced(node, item, IdT(column.type.record)), state, column, row, BOOL)
+
+    def _one_of(self, node: ast.AST, item: t.Expr, elements: list[t.Expr]) -> None:
+        """Refuse a tuple to look in whose elements, or the item, are more than looked at."""
+        effects = self.functions.effects
+        if any(map(effects.changes, (item, *elements))):
+            self.refuse(node, "a call here does more than answer; give its answer a name first")
+        if any(may_fail(element, (), effects.fails) for element in elements[1:]):
+            self.refuse(node, "what is looked in may fail; compare with ==, and join with `or`")
 
     def _arithmetic(
         self, node: ast.AST, left: ast.expr, op: ast.operator, right: ast.expr
     ) -> t.Expr:
         a, b = self.expression(left), self.expression(right)
+        self.in_order(node, a, b)
         if not isinstance(a.type, IntT) or not isinstance(b.type, IntT):
             self.refuse(node, "only ints are added and subtracted")
         if isinstance(op, ast.Add):
@@ -272,6 +309,7 @@ class Reader:
         if len(node.args) != len(function.parameters):
             self.refuse(node, f"{function.name} takes {len(function.parameters)} arguments")
         given = [self.expression(argument) for argument in node.args]
+        self.in_order(node, *given)
         states = tuple(item.type.index for item in given if isinstance(item.type, t.StateT))
         arguments = tuple(
             self.coerced(node, item, _seen(kind, states, item.type))
@@ -302,6 +340,8 @@ class Reader:
             value = self._generator(node, op, source, level + 1)
         else:
             value = self.expression(source.elt) if op == "first" else self.boolean(source.elt)
+        if self.functions.effects.does((test, value)):
+            self.refuse(node, f"a call in `{op}` changes the state or calls the host; use a loop")
         if op == "first" and not isinstance(value.type, IdT):
             self.refuse(node, "`first` takes ids: first(x.id for x in s.table if ...)")
         if hidden is None:
@@ -364,6 +404,14 @@ class Reader:
                 values = [end.value for end in ends if isinstance(end, t.Constant)]
                 return 0, None, (values[0] if len(values) == 2 else 0, values[-1])
         self.refuse(node, "loops go over a table of the state or a range of literals")
+
+
+def _is_plain(expr: t.Expr) -> bool:
+    """Whether it does not matter when an expression is evaluated, whatever is done meanwhile."""
+    match expr:
+        case t.RowId(row, _):
+            return _is_plain(row)
+    return isinstance(expr, t.Constant | t.Local)
 
 
 def _seen(kind: t.Type, states: tuple[int, ...], given: t.Type | None) -> t.Type:

@@ -5,16 +5,15 @@ themselves, so states may be taken for one that differ in a permutation (a *scal
 Better verification through symmetry, 1996). A permutation moves the rows of the table and renames
 the ids of its rows wherever they are: in fields, in sets, in the values of parameters.
 
-`fresh` may then give any row for which its condition is true. It goes over the rows in any order,
-so where the condition of some row fails a check, or asks for something, that is one more outcome
-beside the rows that it may give. What an exploration finds so may need a choice of ids that the
-kernel does not make.
+`fresh` may then give any row for which its condition is true. What an exploration finds so may need
+a choice of ids that the kernel does not make.
 
 The text is checked. Rows are told apart by
 
 - a `first` over their table, or a `fresh` in what is no action, for a rule has one value;
 - a loop over it whose turns may not come in any order (`turns`);
-- an ``any``, ``all`` or ``count`` over it for which the order of rows may matter (`outcomes`);
+- an ``any``, ``all``, ``count`` or ``fresh`` over it for which the order of rows may matter, as it
+  may end with one row where the next would fail (`outcomes`);
 - a literal id of a row;
 - a constant of theirs: rows are alike if it is the same, or has the same answers to all literals
   that it is compared with, if it is used for nothing else;
@@ -208,6 +207,8 @@ def _why(function: t.Function, node: object, table: TableLayout) -> tuple[int, s
         case t.Quantified(op="first"):
             if _draws(node, table) and not node.relaxed:
                 return node.line, f"`first` {over} depends on the order"
+            if _draws(node, table) and order_matters(node):
+                return node.line, f"`fresh` {over} may fail for a row, or end before it"
         case t.Quantified(table=found):
             if found is not None and found.name == table.name and order_matters(node):
                 return node.line, f"`{node.op}` {over} may fail for a row, or end before it"

@@ -32,7 +32,7 @@ class _Model:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.types = Types(program.layout)
-        parser = Parser(program.layout)
+        parser = Parser.of(program.layout)
         actions = {parser.function(rule.function) for rule in program.actions}
         self.functions = Functions(self.types, actions)
         refusals = [rule for rule in program.invariants.values() if rule.states == 2]

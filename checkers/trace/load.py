@@ -80,7 +80,7 @@ def resolve(trace: Trace) -> Opened:
         variant = None if trace.variant is None else machines.variant(trace.variant, machine)
     except InputError as error:
         raise InputError(f"$.variant: {error}") from error
-    program = machines.link(machine, _bounds(trace, machine), variant)
+    program = machines.readable(machines.link(machine, _bounds(trace, machine), variant))
     initial = frozen(program.layout, trace.initial, "$.initial")
     names = {name for name, _, _ in cells(program.layout)}
     steps = []

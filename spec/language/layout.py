@@ -7,7 +7,7 @@ Column-major order (all rows of a field side by side) lets a search for a value 
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, Any, get_args, get_origin
@@ -216,6 +216,9 @@ class Layout:
             given = self.shape.constants.get(table, {}).get(name)
             if given is None or len(given) != rows:
                 raise refuse(owner, f"constant `{name}` needs one value for each of {rows} rows")
+            for value in given:
+                if not self._has(kind, value):
+                    raise refuse(owner, f"constant `{name}` cannot be {value!r} with these bounds")
             return Column(table, name, kind, rows, -1, 0, tuple(given))
         width = 1
         if isinstance(kind, SetT):
@@ -225,6 +228,18 @@ class Layout:
         column = Column(table, name, kind, rows, self.size, width, None)
         self.size += rows * width
         return column
+
+    def _has(self, kind: FieldT, value: Any) -> bool:
+        """Whether a value is one of a type."""
+        match kind:
+            case SetT(record):
+                ids = range(1, self.shape.sizes[self._of_record[record]] + 1)
+                return isinstance(value, Collection) and all(item in ids for item in value)
+            case IdT():
+                return value == 0 or value in self.domain(kind)
+            case SortT(cls):
+                return isinstance(value, int) and 0 <= value <= self.carrier(cls)
+        return isinstance(value, int) and value in self.domain(kind)
 
     def _cardinality(self, kind: ValueT) -> int:
         match kind:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, Literal, TypeVar
 
-from spec.language.errors import refuse
+from spec.language.errors import place, refuse
 from spec.language.layout import Shape
+from spec.language.names import RESERVED
 from spec.language.types import Record, State
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -205,6 +206,8 @@ def overrides(original: Function) -> Callable[[F], F]:
     """Declare that a function takes the place of `original` wherever a machine calls it."""
 
     def declare(function: F) -> F:
+        if not isinstance(original, FunctionType):
+            raise refuse(function, f"`overrides` takes a function, not {original!r}; import it")
         function.__overrides__ = original  # type: ignore[attr-defined]
         return function
 
@@ -249,6 +252,29 @@ def variant_of(
         source=source,
         about=about or summary(first),
     )
+
+
+def refuse_twins(machine: Machine) -> None:
+    """Refuse two rules, two actions or two witnesses of one name, and what is called as a built-in.
+
+    Two invariants may have one witness.
+    """
+    own = [*machine.sometimes, *(item.witness for item in machine.invariants if item.witness)]
+    witnesses = {(item.name, item.function) for item in own}
+    for what, named in {
+        "action": [(item.__name__, item) for item in machine.actions],
+        "invariant": [(item.name, item.function) for item in machine.invariants],
+        "witness": sorted(witnesses, key=lambda pair: (pair[0], place(pair[1]))),
+    }.items():
+        first: dict[str, Function] = {}
+        for name, function in named:
+            if name in RESERVED:
+                raise refuse(function, f"{name} is a rule of every machine; call this another name")
+            if name in first:
+                file, line = place(first[name])
+                why = f"{machine.name} has another {what} called {name}: {file}:{line}"
+                raise refuse(function, f"{why}; give one of them another name")
+            first[name] = function
 
 
 def _dashed(function: Function) -> str:

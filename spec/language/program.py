@@ -17,9 +17,9 @@ from types import CodeType, FunctionType
 from typing import Any, get_type_hints
 
 from spec.language.control import Choices, Crash, Cut, Disabled, Fault, HostCall, Options, host_call
-from spec.language.errors import refuse
-from spec.language.layout import IdT, Layout, SetT, ValueT
-from spec.language.machine import Bounds, Function, Machine, Variant, Witness
+from spec.language.errors import LanguageError, refuse
+from spec.language.layout import IdT, Layout, SetT, Shape, ValueT
+from spec.language.machine import Bounds, Function, Machine, Variant, Witness, refuse_twins
 from spec.language.store import Store
 from spec.language.types import ALLOCATOR, Id
 
@@ -116,6 +116,9 @@ class Program:
                 raise refuse(self.machine.init, f"init fails a check: {outcome.why}")
             if outcome.kind is Kind.DONE:
                 found[outcome.state] = None
+        if not found:
+            why = "init requires, or is limited to, what none of its parameters' values is"
+            raise refuse(self.machine.init, f"{why}: there is no initial state")
         return list(found)
 
     def run(
@@ -202,7 +205,8 @@ def build(
     if values and any(numbers.get(key) != value for key, value in values.items()):
         numbers.update(values)
         given, name = Bounds(numbers, "given on the command line"), "custom"
-    layout = Layout(machine.state, machine.shape(numbers), numbers)
+    refuse_twins(machine)
+    layout = Layout(machine.state, _shape(machine, numbers), numbers)
     linker = _Linker(dict(variant.overrides) if variant else {})
 
     def linked(function: Function, states: int = 1) -> Linked:
@@ -233,6 +237,18 @@ def build(
                 override, f"machine {machine.name} never calls {original.__name__}, overridden here"
             )
     return program
+
+
+def _shape(machine: Machine, numbers: Mapping[str, int]) -> Shape:
+    """The sizes and constants that the numbers of some bounds stand for, if for any."""
+    try:
+        return machine.shape(numbers)
+    except (LanguageError, KeyError):
+        raise
+    except Exception as error:
+        said = ", ".join(f"{key}={value}" for key, value in numbers.items())
+        why = f"{machine.name} cannot have the bounds {said}: {type(error).__name__}: {error}"
+        raise refuse(machine.shape, why) from error
 
 
 def _linked(function: Function, layout: Layout, states: int) -> Linked:
@@ -268,7 +284,7 @@ class _Linker:
         if function in self.overrides and function not in kept:
             kept = kept | {function}
             self.used.add(function)
-            function = self.overrides[function]
+            function = _in_place_of(function, self.overrides[function])
         key = (function, kept)
         if key not in self.linked:
             if function in self.open:
@@ -296,6 +312,15 @@ class _Linker:
             function.__code__, names, function.__name__, function.__defaults__, function.__closure__
         )
         return _same(copy, function)
+
+
+def _in_place_of(original: Function, override: Function) -> Function:
+    """The override, which takes as many parameters as its original."""
+    wanted, found = (len(inspect.signature(item).parameters) for item in (original, override))
+    if wanted != found:
+        takes = f"{override.__name__} takes {found} parameters, {original.__name__} {wanted}"
+        raise refuse(override, f"{takes}; an override takes those of what it overrides")
+    return override
 
 
 def _same(copy: FunctionType, original: FunctionType) -> FunctionType:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
 
+from spec.language.names import ACTIONS as ACTIONS
+from spec.language.names import CRASH as CRASH
+from spec.language.names import TEARDOWN as TEARDOWN
+from spec.language.names import WITNESSES as WITNESSES
 from spec.language.program import Kind, Outcome, Program
-
-CRASH: Final = "no-failed-check"
-"""The rule, of every machine, that no `check` fails."""
-
-TEARDOWN: Final = "teardown-reachable"
-"""The rule, of a machine with a `Teardown`, that every reachable state can be taken down."""
-
-WITNESSES: Final = "every-witness-reached"
-"""The rule, of every machine, that each *sometimes* is true in some reachable state."""
-
-ACTIONS: Final = "every-action-fires"
-"""The rule, of every machine, that each action is enabled in some reachable state."""
 
 
 @dataclass(frozen=True)

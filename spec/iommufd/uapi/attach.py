@@ -183,7 +183,8 @@ def first_auto(
     enforced = fresh(
         o.id
         for o in s.objects
-        if o.auto
+        if o.kind == Kind.HWPT_PAGING
+        and o.auto
         and o.parent == ioas
         and o.enforced
         and refusal(s, dev, pasid, o.id, replace) != Errno.EINVAL
@@ -193,7 +194,8 @@ def first_auto(
     return fresh(
         o.id
         for o in s.objects
-        if o.auto
+        if o.kind == Kind.HWPT_PAGING
+        and o.auto
         and o.parent == ioas
         and not o.enforced
         and refusal(s, dev, pasid, o.id, replace) != Errno.EINVAL

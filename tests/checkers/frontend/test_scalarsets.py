@@ -36,6 +36,7 @@ from spec.language import (
     require,
     sometimes,
 )
+from spec.language.program import Kind
 from spec.machines import MACHINES
 from tests.checkers.frontend.permuting import differences
 from tests.spec.language.places import assert_place
@@ -138,18 +139,6 @@ def last_color(s: Net) -> None:
         s.seen = x.color
 
 
-def loop_variable_afterwards(s: Net) -> None:
-    for x in s.nodes:
-        x.hits = 0
-    s.root = x.id
-
-
-def unused_variable_afterwards(s: Net) -> None:
-    for x in s.nodes:  # noqa: B007
-        s.total = 0
-    s.root = x.id
-
-
 def kept_local(s: Net) -> None:
     color = Color.RED
     for x in s.nodes:
@@ -206,6 +195,10 @@ def all_that_ends(s: Net) -> None:
     require(not all(s.nodes[x.peer].color == Color.GREEN for x in s.nodes))
 
 
+def fresh_that_ends(s: Net) -> None:
+    s.root = fresh(x.id for x in s.nodes if s.nodes[x.peer].color == Color.RED)
+
+
 def asks_then_checks(s: Net, node: Id[Node]) -> bool:
     require(s.nodes[node].color != Color.BLUE)
     check(s.nodes[node].color != Color.GREEN, "not green")
@@ -249,8 +242,6 @@ def test_rows_that_name_each_other_are_alike_and_permuting_them_commutes() -> No
         (the_last, "s.root = LAST", "row 2 of `nodes` is named"),
         (hidden_literal, "l: Id[Node] = LAST", "row 2 of `nodes` is named"),
         (last_color, "for x in s.nodes:", "the turns of this loop over `nodes` may depend"),
-        (loop_variable_afterwards, "for x in s.nodes:", "`x` is used after the loop"),
-        (unused_variable_afterwards, "for x in s.nodes:", "`x` is used after the loop"),
         (kept_local, "for x in s.nodes:", "the turns of this loop"),
         (kept_afterwards, "for x in s.nodes:", "`color` is used after the loop"),
         (in_one_branch, "for x in s.nodes:", "the turns of this loop"),
@@ -273,6 +264,20 @@ def test_what_tells_rows_apart_is_refused_and_does_tell_them_apart(
     assert line in Path(__file__).read_text(encoding="utf-8").splitlines()[refused[0].line - 1]
     table = program.layout.tables["nodes"]
     assert action.__name__ in differences(program, table, (1, 2))
+
+
+def test_a_fresh_that_may_fail_where_it_could_end_is_refused_and_tells_rows_apart() -> None:
+    program = build(machine(fresh_that_ends, sizes=(0, 0)), "small")
+    (why,) = scalarsets(program)[1]
+    assert why.message == "`fresh` over `nodes` may fail for a row, or end before it"
+    store = program.store()
+    store.clear()
+    s: Net = store.state  # type: ignore[assignment]
+    s.nodes[Id(1)].peer = Id(1)
+    before = store.freeze()
+    other = exchanged(program, program.layout.tables["nodes"], before, 1, 2)
+    (rule,) = program.actions
+    assert [program.run(rule, x, ()).kind for x in (before, other)] == [Kind.DONE, Kind.CRASH]
 
 
 def big(s: Net, node: Id[Node]) -> None:

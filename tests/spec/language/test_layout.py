@@ -221,3 +221,43 @@ def test_an_id_of_a_base_record_names_the_rows_of_a_derived_one() -> None:
     assert layout.table_of(Base) is layout.table_of(Derived)
     assert list(layout.table_of(Base).columns) == ["on", "more"]
     assert layout.value_type(Rows, "x", Id[Base]) == IdT(Derived)
+
+
+class Shade(IntEnum):
+    LIGHT = 0
+    DARK = 4
+
+
+class Cup(Record):
+    full: Annotated[bool, CONST]
+    shade: Annotated[Shade, CONST]
+    size: Annotated[int, Range(1, "sizes"), CONST]
+    next: Annotated[Id[Cup], CONST]
+    near: Annotated[IdSet[Cup], CONST]
+
+
+class Shelf(State):
+    cups: Table[Cup]
+
+
+CUP: dict[str, Any] = {
+    "full": True, "shade": Shade.DARK, "size": 2, "next": 0, "near": frozenset({1, 2}),
+}  # fmt: skip
+
+
+def shelf(**changed: Any) -> Layout:
+    values = {name: (value, value) for name, value in {**CUP, **changed}.items()}
+    return Layout(Shelf, Shape({"cups": 2}, {"cups": values}), {"sizes": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("full", 2), ("shade", 1), ("size", 0), ("size", 4), ("next", 3), ("next", -1),
+        ("near", {3}), ("near", {0}), ("near", 1), ("size", "2"), ("size", None),
+    ],
+)  # fmt: skip
+def test_a_constant_outside_its_type_is_refused(name: str, value: Any) -> None:
+    assert shelf().tables["cups"].columns[name].constants
+    with pytest.raises(LanguageError, match=f"constant `{name}` cannot be .* with these bounds"):
+        shelf(**{name: value})
