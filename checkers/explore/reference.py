@@ -37,7 +37,8 @@ Ends = dict[bytes, int]
 class _Search:
     """`before` has for each state those one level up that lead to it, and with how many faults.
 
-    `torn` has for each state those from which a fault-free step of the teardown leads to it.
+    `torn` has for each state the steps of the teardown, without a fault, that may lead to it: from
+    where, and to which states in all, for which of them depends on the ids that `fresh` gives.
     `broken` has for each rule broken the level, whether a step does it, and the states there.
     """
 
@@ -47,7 +48,7 @@ class _Search:
     symmetry: Symmetry
     levels: dict[bytes, int] = field(default_factory=dict)
     before: dict[bytes, Ends] = field(default_factory=dict)
-    torn: dict[bytes, set[bytes]] = field(default_factory=dict)
+    torn: dict[bytes, list[tuple[bytes, set[bytes]]]] = field(default_factory=dict)
     broken: dict[str, tuple[int, bool, Ends]] = field(default_factory=dict)
 
     def run(self) -> Explored:
@@ -111,9 +112,13 @@ class _Search:
                 for breach in broken_by_step(self.program, state, outcome, self.rules):
                     self._break(breach.rule, self.levels[state], True, state, fault > 0)
                 if outcome.kind is Kind.DONE:
-                    self._step(state, action, fault, self.least(outcome.state), after)
+                    self._step(state, fault, self.least(outcome.state), after)
+            if not fault and action in self.program.teardown_actions and kinds == {Kind.DONE}:
+                ends = {self.least(outcome.state) for outcome in outcomes}
+                for end in ends:
+                    self.torn.setdefault(end, []).append((state, ends))
 
-    def _step(self, state: bytes, action: str, fault: int, to: bytes, after: list[bytes]) -> None:
+    def _step(self, state: bytes, fault: int, to: bytes, after: list[bytes]) -> None:
         """A step from a state to another (representatives)."""
         level = self.levels[state] + 1
         if self._reach(to, level):
@@ -121,8 +126,6 @@ class _Search:
         if self.levels[to] == level:
             before = self.before.setdefault(to, {})
             before[state] = min(before.get(state, 1), int(fault > 0))
-        if not fault and action in self.program.teardown_actions:
-            self.torn.setdefault(to, set()).add(state)
 
     def _reach(self, state: bytes, level: int) -> bool:
         """Whether a state is new; if so, it is judged."""
@@ -147,9 +150,10 @@ class _Search:
         marked = [state for state in self.levels if self.program.evaluate(empty, state)]
         seen = set(marked)
         while marked:
-            more = self.torn.get(marked.pop(), set()) - seen
-            seen |= more
-            marked += more
+            for state, ends in self.torn.get(marked.pop(), []):
+                if state not in seen and ends <= seen:
+                    seen.add(state)
+                    marked.append(state)
         for state in [state for state in self.levels if state not in seen]:
             self._break(TEARDOWN, self.levels[state], False, state, 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from checkers.explore import reference
@@ -20,8 +22,11 @@ from spec.language import (
     Id,
     Machine,
     Program,
+    Teardown,
     Variant,
     build,
+    count,
+    fresh,
     overrides,
     overriding,
     require,
@@ -33,7 +38,7 @@ from spec.machines import MACHINES
 from spec.vtd.ioas_container import vtd_create_s1_hwpt, vtd_device_attach_hwpt
 from spec.vtd.state import IntelIOMMUState, Pgtt, VTDAddressSpace, VTDS2Hwpt
 from tests.checkers.explore.orbits import orbits, reachable
-from tests.toys.keys import ALONE, COPIES_ITSELF, KEYS
+from tests.toys.keys import ALONE, COPIES_ITSELF, KEYS, Board, Key
 from tests.toys.late import LATE
 from tests.toys.mutex import MUTEX
 from tests.toys.ports import PORTS
@@ -150,6 +155,38 @@ def test_a_state_that_cannot_be_taken_down(renaming: Renaming) -> None:
     assert set(explored.violations) == {TEARDOWN}
     assert len(explored.violations[TEARDOWN].steps) == 2
     assert_shown(program, explored.violations[TEARDOWN])
+
+
+def mark(s: Board, key: Id[Key]) -> None:
+    """A key is to be taken."""
+    require(s.last == NONE)
+    s.last = key
+
+
+def take_if_marked(s: Board) -> None:
+    """Some key that is there is taken if it is the right one."""
+    key = fresh(k.id for k in s.keys if not k.out)
+    require(key != NONE)
+    if key == s.last:
+        s.keys[key].out = True
+
+
+def marked_is_out(s: Board) -> bool:
+    """The key that is to be taken is out."""
+    return s.last == NONE or s.keys[s.last].out
+
+
+def left_to_do(s: Board) -> int:
+    """Whether it is still there."""
+    return count(s.last == k.id and not k.out for k in s.keys)
+
+
+@RENAMINGS
+def test_a_teardown_that_needs_luck_with_ids_is_none(renaming: Renaming) -> None:
+    machine = replace(
+        KEYS, actions=(mark, take_if_marked), teardown=Teardown((take_if_marked,), marked_is_out, left_to_do)
+    )
+    assert set(found(build(machine, "small"), renaming).violations) == {TEARDOWN}
 
 
 @RENAMINGS
