@@ -19,7 +19,8 @@ class Explored:
     of them that never ran to their end, whatever rows `fresh` took. `untold` has the rules that are
     broken though no run of the specification shows it, with the reason: the explorer is wrong.
     `stopped` says why it did not exhaust. `bytes_per_state` is the memory of the states and of what
-    finds them; `spills` how often that was put on disk.
+    finds them; `spills` how often that was put on disk. `declined` says why less was renamed than
+    was wished.
     """
 
     program: Program
@@ -39,6 +40,7 @@ class Explored:
     prepared: float = 0.0
     bytes_per_state: float = 0.0
     spills: int = 0
+    declined: str = ""
 
     @property
     def exhausted(self) -> bool:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from checkers.explore.counterexample import UntoldError, told
 from checkers.explore.explored import Explored, all_found, wanted
-from checkers.explore.symmetry import Symmetry, orbit_least, symmetry
+from checkers.explore.symmetry import Symmetry, orbit_least, symmetry, tried
 from checkers.gauge import Gauge
 from checkers.result import Limits
 from spec.language.program import Kind, Program
@@ -24,9 +24,10 @@ def explore(
 ) -> Explored:
     """Explore all reachable states, checking the named rules (empty: all).
 
-    States are taken for one as `chosen`, or else as the limits wish it.
+    States are taken for one as `chosen`, or else as the limits wish it and as it can be done here.
     """
-    return _Search(program, names, limits, chosen or symmetry(program, limits.renaming)).run()
+    chosen = chosen or tried(symmetry(program, limits.renaming))
+    return _Search(program, names, limits, chosen).run()
 
 
 Ends = dict[bytes, int]
@@ -54,7 +55,9 @@ class _Search:
     def run(self) -> Explored:
         """Level by level until nothing is new, what is sought is found, or a limit is met."""
         gauge = Gauge(self.limits)
-        self.found = Explored(self.program, self.symmetry.renaming, self.symmetry.names)
+        chosen = self.symmetry
+        self.found = Explored(self.program, chosen.renaming, chosen.names)
+        self.found.declined = chosen.declined
         self.fired, self.crashed, self.cuts = Counter[str](), Counter[str](), Counter[str]()
         self.rules = wanted(self.program, self.names)
         self.least = orbit_least(self.program.layout, self.symmetry)

@@ -14,12 +14,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Final
 
 from checkers.frontend.scalarsets import Scalarset, free_sorts, scalarsets
 from checkers.result import Renaming
 from spec.language.errors import LanguageError
 from spec.language.layout import Column, IdT, Layout, SetT, SortT
 from spec.language.program import Program
+
+MOST: Final = 10_000
+"""Permutations that are tried of a state; that of `iommufd-objects` with six ids are 720."""
 
 Row = tuple[int, ...]
 """A permutation: at each number (of a row, of a value) the number that takes its place; 0 is 0."""
@@ -65,6 +69,15 @@ def symmetry(program: Program, wished: Renaming | None) -> Symmetry:
     if found:
         return Symmetry(Renaming.IDS, sorts, tuple(found))
     return Symmetry(Renaming.SORTS, sorts, declined=_declined(refused))
+
+
+def tried(found: Symmetry) -> Symmetry:
+    """As much of a symmetry as can be had by trying every permutation."""
+    if found.size <= MOST:
+        return found
+    why = f"{found.size} permutations are too many to try"
+    less = Symmetry(Renaming.SORTS, found.sorts, declined=f"ids are not renamed: {why}")
+    return less if less.size <= MOST else Symmetry(Renaming.NONE, {}, declined=why)
 
 
 def _declined(refused: Sequence[LanguageError]) -> str:

@@ -183,9 +183,8 @@ def left_to_do(s: Board) -> int:
 
 @RENAMINGS
 def test_a_teardown_that_needs_luck_with_ids_is_none(renaming: Renaming) -> None:
-    machine = replace(
-        KEYS, actions=(mark, take_if_marked), teardown=Teardown((take_if_marked,), marked_is_out, left_to_do)
-    )
+    teardown = Teardown((take_if_marked,), marked_is_out, left_to_do)
+    machine = replace(KEYS, actions=(mark, take_if_marked), teardown=teardown)
     assert set(found(build(machine, "small"), renaming).violations) == {TEARDOWN}
 
 

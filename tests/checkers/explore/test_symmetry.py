@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.explore.symmetry import orbit_least, symmetry
+from checkers.explore.symmetry import MOST, orbit_least, symmetry, tried
 from checkers.result import Renaming
 from spec.language import Program, build
 from tests.checkers.explore.orbits import reachable, renamed
@@ -63,3 +63,14 @@ def test_the_least_of_an_orbit_is_in_it_and_is_that_of_all_its_states(
         assert found <= state
         assert frozenset(renamed(program, found, tables, sorts)) == orbit
         assert of_orbit.setdefault(orbit, found) == found
+
+
+def test_what_takes_too_many_permutations_is_not_tried_and_that_is_said() -> None:
+    program = build(PORTS, "wide")
+    found = symmetry(program, Renaming.IDS)
+    assert found.size > MOST
+    less = tried(found)
+    assert (less.renaming, less.names) == (Renaming.SORTS, ())
+    assert less.declined.startswith("ids are not renamed: ")
+    few = symmetry(build(PORTS, "small"), Renaming.IDS)
+    assert tried(few) is few
