@@ -13,8 +13,8 @@ from checkers.result import Violation
 from checkers.symbolic.system import Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind, Linked, Program
-from spec.language.rules import CRASH
-from spec.language.steps import Step
+from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.steps import Step, take
 from spec.language.types import Sort
 
 
@@ -186,20 +186,16 @@ def two_steps(system: System, rule: str, until: float) -> bool:
 
 def confirmed(program: Program, path: Violation) -> Violation:
     """The violation as a run of it shows it; an error of this program if it does not."""
-    state, why = path.initial, ""
-    before, result = state, 0
-    for step in path.steps:
-        outcome = program.run(program.action(step.action), state, step.values, step.fault)
-        before, state, result, why = state, outcome.state, outcome.result, outcome.why
-        expected = Kind.CRASH if path.rule == CRASH and step is path.steps[-1] else Kind.DONE
-        if outcome.kind is not expected:
+    state, names = path.initial, (path.rule,)
+    breaches = list(broken_by_state(program, state, names))
+    for number, step in enumerate(path.steps, 1):
+        outcome = take(program, state, step)
+        crashes = path.rule == CRASH and number == len(path.steps)
+        if outcome.kind is not (Kind.CRASH if crashes else Kind.DONE):
             raise AssertionError(f"{path.rule}: {step} does not run as solved: {outcome.kind}")
-    if path.rule == CRASH:
-        return Violation(path.rule, path.initial, path.steps, why=why)
-    rule = program.invariants[path.rule]
-    states = (before, state) if rule.states == 2 else (state,)
-    for binding in rule.instances(program.layout):
-        broken = not program.evaluate(rule, *states, values=binding)
-        if broken and (result or rule.states == 1):
-            return Violation(path.rule, path.initial, path.steps, binding)
-    raise AssertionError(f"{path.rule}: the path found does not break it")
+        breaches = list(broken_by_step(program, state, outcome, names))
+        breaches += broken_by_state(program, outcome.state, names)
+        state = outcome.state
+    if not breaches:
+        raise AssertionError(f"{path.rule}: the path found does not break it")
+    return Violation(path.rule, path.initial, path.steps, breaches[0].binding, breaches[0].why)
