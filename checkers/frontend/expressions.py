@@ -86,7 +86,7 @@ class Evaluator:
         self.env = envs[0]
         self.others = envs[1:]
         self.fault = fault
-        self.calls = graph.var("calls", IntT(0, 255))
+        self.calls = graph.var("?calls", IntT(0, 255))
         self.env.setdefault(self.calls, graph.number(0))
         self.reached = graph.true
         self.failures: list[Failure] = []
@@ -284,8 +284,10 @@ class Evaluator:
         return self.choice(condition, a, b)
 
     def _quantified(self, expr: t.Quantified) -> Node:
-        hidden = self.frame.locals.get(expr.name)
+        if expr.relaxed and self.choices is not None:
+            return self._any_of(expr)
         going, found = self.g.true, self.g.truth(expr.op == "all")
+        hidden = self.frame.locals.get(expr.name)
         counted: dict[Node, Node] = {}
         picked: list[tuple[Node, Node]] = []
         for item in self.items(expr.span, expr.table):
@@ -328,23 +330,35 @@ class Evaluator:
 
     def _first(self, expr: t.Quantified, picked: list[tuple[Node, Node]]) -> Node:
         assert isinstance(expr.type, IdT)
-        if expr.relaxed and self.choices is not None:
-            return self._any_of(expr.type, picked)
         found = self.g.const(0, expr.type)
         for test, value in reversed(picked):
             found = self.g.ite(test, value, found)
         return found
 
-    def _any_of(self, kind: IdT, picked: list[tuple[Node, Node]]) -> Node:
-        """A variable that is one of the rows picked, or none if there is none (see `choices`)."""
+    def _any_of(self, expr: t.Quantified) -> Node:
+        """A variable that is the value of a row with the test, or none if there is no such row.
+
+        Every row is looked at, also those behind one whose test is surely true: which row a run
+        takes depends on an order, and a proof may have put the rows in another (see `choices`).
+        """
         assert self.choices is not None
-        g = self.g
-        rows = sum(1 << int(value.value) for _, value in picked if value.op == "const")
-        found = g.var(f"?fresh {len(self.choices)} of {self.label}", kind, rows | 1)
-        taken = [g.and_(g.eq(found, value), test) for test, value in picked]
+        assert isinstance(expr.type, IdT)
+        g, kind = self.g, expr.type
+        hidden = self.frame.locals.get(expr.name)
+        picked: list[tuple[Node, Node]] = []
+        for item in self.items(expr.span, expr.table):
+            self.frame.locals[expr.name] = item
+            test = g.true if expr.test is None else self._if_reached(g.true, expr.test)
+            value = self._under(test, expr.value)
+            if value is not None:
+                picked.append((test, value))
+        self.frame.locals[expr.name] = hidden
+        mask = (2 << self.layout.table_of(kind.record).rows) - 1
+        found = g.var(f"?fresh {len(self.choices)} of {self.label}", kind, mask)
         none = g.and_(
             g.eq(found, g.const(0, kind)), g.not_(g.any_of(test for test, _ in picked))
         )
+        taken = [g.and_(g.eq(found, value), test) for test, value in picked]
         self.choices.append(g.any_of([*taken, none]))
         return found
 

@@ -105,10 +105,16 @@ class Graph:
         return self.true if value else self.false
 
     def var(self, name: str, kind: ValueT, mask: int = ANY) -> Node:
-        """A variable; of an enum or an id, `mask` says which values are well typed."""
+        """A variable; of an enum or an id, `mask` says which values are well typed.
+
+        A name means one variable: asked for again, it has the same mask.
+        """
         if isinstance(kind, SortT):
             kind = SortT(kind.cls)
-        return self._node("var", (), kind, 0b11 if isinstance(kind, BoolT) else mask, value=name)
+        mask = 0b11 if isinstance(kind, BoolT) else mask
+        found = self._node("var", (), kind, mask, value=name)
+        assert found.mask == mask, f"two variables are called {name}"
+        return found
 
     # bools
 

@@ -143,7 +143,7 @@ class Merger:
         executor.choices = [] if self.relaxed else None
         executor.reachable = self._reachable
         executor.label = f"{rule.name}{given}"
-        bound = self.bind(rule, given)
+        bound = self.bind(rule, given, f"{rule.name}.")
         function = self.parser.function(rule.function)
         arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
         value = executor.call(function, arguments)
@@ -162,14 +162,20 @@ class Merger:
         )
 
     def guard(self, rule: Linked, given: tuple[Given, ...]) -> Node:
-        """What an action requires of the state before all else: without it nothing happens."""
+        """That an action does not end at what it requires of the state before all else.
+
+        A check that fails among these requirements is no such end: what follows it says nothing.
+        """
         function: t.Function = self.parser.function(rule.function)
         leading = tuple(itertools.takewhile(_requires, function.body))
         executor = Executor(self.graph, self.layout, self.cells, [self.state()], None)
-        arguments: list[Value] = [0, *self.bind(rule, given), *([None] if rule.fault else [])]
+        executor.choices = [] if self.relaxed else None
+        executor.label = f"{rule.name}{given}"
+        bound = self.bind(rule, given, f"{rule.name}.")
+        arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
         executor.call(replace(function, body=leading), arguments)
-        failed = (x.condition for x in executor.failures if x.kind == "require")
-        return self.graph.not_(self.graph.any_of(failed))
+        well, crashes, cuts = self._sorted(executor.failures)
+        return self.graph.any_of([well, *(condition for condition, _ in (*crashes, *cuts))])
 
     def _reachable(self, function: t.Function, condition: Node) -> bool:
         """Whether a call may be reached, if it is worth the question."""

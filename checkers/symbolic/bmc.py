@@ -97,8 +97,10 @@ class Unrolling:
 
     def broken(self, rule: str) -> Z3:
         """That an invariant does not hold in the last state."""
+        terms = self.times[-1]
         nodes = [item.node for item in self.system.conjuncts if item.rule == rule]
-        return z3.Not(z3.And(*self.times[-1].terms(nodes), z3.BoolVal(True, self.ctx)))
+        holds = z3.And(*terms.terms(nodes), z3.BoolVal(True, self.ctx))
+        return z3.And(z3.Not(holds), *typed_terms(terms))
 
     def breaking(self, rule: str) -> Z3:
         """That a further step fails a check, or is refused and breaks a rule of refusals."""
@@ -170,9 +172,11 @@ def shortest(
 def two_steps(system: System, rule: str, until: float) -> bool:
     """Whether an invariant holds after two steps between states in which all invariants hold.
 
-    That, and that it holds in the initial states and one step after them, is enough.
+    That, and that it holds in the initial states and one step after them, is enough. There are
+    three states, and what each step and each rule mentions is a variable of one of them, so three
+    times the values that one state with all parameters needs are as good as any number.
     """
-    carriers = {cls: 3 * count for cls, count in system.carriers().items()}
+    carriers = {cls: 3 * count for cls, count in system.carriers(system.parameters()).items()}
     unrolling = Unrolling(system, carriers, until)
     unrolling.anywhere()
     unrolling.extend()
@@ -180,8 +184,12 @@ def two_steps(system: System, rule: str, until: float) -> bool:
     unrolling.extend()
     if unrolling.check(unrolling.broken(rule)) != "unsat":
         return False
-    broken, reached = shortest(system, {rule}, 1, until)
-    return not broken and reached == 1
+    begun = Unrolling(system, carriers, until)
+    begun.start()
+    if begun.check(begun.broken(rule)) != "unsat":
+        return False
+    begun.extend()
+    return begun.check(begun.broken(rule)) == "unsat"
 
 
 def confirmed(program: Program, path: Violation) -> Violation:

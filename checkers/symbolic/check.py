@@ -34,6 +34,7 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
 
     The invariants strengthen each other, so all are proved; those not named are not reported.
     """
+    program.initial()
     proof = Proof(program, limits)
     proof.run()
     found = proof.findings()

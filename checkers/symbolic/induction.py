@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import z3
 
-from checkers.frontend.ir import Node, variables
+from checkers.frontend.ir import Graph, Node, variables
 from checkers.frontend.merge import LARGE
 from checkers.frontend.merge import Step as Merged
 from checkers.result import Violation
 from checkers.symbolic.cases import Cases
 from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
-from spec.language.layout import EnumT
+from spec.language.layout import EnumT, SortT, ValueT
 from spec.language.program import Kind, Linked
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
@@ -85,24 +86,26 @@ class Query:
 
     def once(self, node: Node) -> str:
         """`sat`, `unsat` or `unknown`: can the node be true, asked of a solver of its own?"""
+        goal = self._goal(node)
         solver = z3.SolverFor("QF_FD", ctx=self.terms.ctx)
         if self.until:
             solver.set("timeout", max(1, int((self.until - time.monotonic()) * 1000)))
-        solver.add(*self.asserted, self.terms.term(node))
+        solver.add(*self.asserted, goal)
         return str(solver.check())
 
-    def check(self, node: Node | None = None, value: bool = True) -> str:
+    def _goal(self, node: Node) -> Z3:
+        goal = self.terms.term(node)
+        assert not self.terms.short(), f"too few values of {self.terms.short()}"
+        return goal
+
+    def check(self, node: Node, value: bool = True) -> str:
         """`sat`, `unsat` or `unknown`: can the node have the value, after what is assumed?"""
-        if node is not None and node.op == "const":
-            return self.check() if bool(node.value) == value else "unsat"
         if self.until:
             left = int((self.until - time.monotonic()) * 1000)
             if left <= 0:
                 return "unknown"
             self.solver.set("timeout", left)
-        if node is None:
-            return str(self.solver.check())
-        goal = self.terms.term(node)
+        goal = self._goal(node)
         self.solver.push()
         self.solver.add(goal if value else z3.Not(goal))
         answer = str(self.solver.check())
@@ -293,9 +296,11 @@ def _initial(system: System, until: float) -> list[Answer]:
     env = {**merger.cleared(), **step.next}
     goals = system.instances(env)
     crash = g.any_of(condition for condition, _ in step.crashes)
-    query = Query(system, system.carriers(variables([step.enabled, *env.values()])), until)
-    query.assume([step.enabled], [crash, *(goal.node for goal in goals)], False)
+    nodes = variables([step.enabled, crash, *env.values()])
+    query = Query(system, system.carriers(nodes), until)
+    query.assume([g.true], [step.enabled, crash, *(goal.node for goal in goals)], False)
     found = [Answer(CRASH, "init", _status(query.check(crash)))]
+    query.add(query.terms.term(step.enabled))
     for goal in goals:
         found.append(Answer(goal.rule, "init", _status(query.check(goal.node, False))))
     return found
@@ -312,14 +317,18 @@ def _teardown(system: System, until: float) -> list[Answer]:
     helps = []
     for name in program.teardown_actions:
         rule = program.action(name)
-        for values in rule.instances(program.layout):
+        for values in _of_the_state(system, rule):
             step = merger.action(rule, values, 0)
             if step.choices:
                 return _teardown(System(program), until)
             lower = merger.predicate_after(program.rank, system.state, system.after(step))
-            helps.append(g.and_(step.enabled, g.lt(lower, rank)))
+            given = zip(rule.parameters, step.parameters, strict=True)
+            legal = g.all_of(_legal(g, item.type, node) for item, node in given)
+            helps.append(g.and_(legal, g.and_(step.enabled, g.lt(lower, rank))))
     goal = g.ite(done, empty, g.any_of(helps))
-    query = Query(system, system.carriers(), until)
+    named = system.explored()
+    carriers = {cls: n + named[cls] for cls, n in system.carriers().items()}
+    query = Query(system, {**named, **carriers}, until)
     query.assume([*system.hypotheses(), g.true], [goal], False)
     status = _status(query.check(goal, False))
     violation = None
@@ -327,6 +336,26 @@ def _teardown(system: System, until: float) -> list[Answer]:
         state = Reader(system, query.model).state(query.terms)
         violation = Violation(TEARDOWN, state, (), induction=True)
     return [Answer(TEARDOWN, "teardown", status, violation)]
+
+
+def _of_the_state(system: System, rule: Linked) -> Iterable[tuple[int | Node, ...]]:
+    """Parameters to try: of data the constants 1, 2, ... that the bounds have, and what is kept.
+
+    Each is a value that a run with these bounds may take, and to try less proves no more.
+    """
+    domains: list[list[int | Node]] = []
+    for item in rule.parameters:
+        kind = SortT(item.type.cls) if isinstance(item.type, SortT) else None
+        kept = [node for node in system.state if node.type == kind]
+        domains.append([*system.program.layout.domain(item.type), *kept])
+    return itertools.product(*domains)
+
+
+def _legal(g: Graph, kind: ValueT, node: Node) -> Node:
+    """That a node may be the value of a parameter: data are null only if the type says so."""
+    if isinstance(kind, SortT) and not kind.nullable:
+        return g.not_(g.eq(node, g.zero(node)))
+    return g.true
 
 
 def _status(answer: str) -> str:

@@ -19,7 +19,7 @@ class States:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.terms = Terms(system.program.layout, system.carriers())
+        self.terms = Terms(system.program.layout, system.carriers(system.parameters()))
         self.terms.opaque = True
         self.assumed: list[Z3] = self.terms.terms(system.hypotheses())
         self.assumed += [
@@ -32,6 +32,7 @@ class States:
         solver = z3.SolverFor("QF_FD", ctx=self.terms.ctx)
         solver.add(*self.assumed, *self.system.typed(self.terms), asked)
         solver.add(*(self._equal(node, value) for node, value in case))
+        assert not self.terms.short()
         return solver
 
     def _equal(self, node: Node, value: int) -> Z3:

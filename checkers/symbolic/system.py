@@ -17,15 +17,12 @@ from checkers.frontend.merge import Merger, Step
 from checkers.symbolic.interchange import orders
 from checkers.symbolic.states import States
 from checkers.symbolic.terms import Z3, Terms
-from spec.language.layout import BoolT, EnumT, IdT, SortT
+from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT
 from spec.language.program import Linked, Program
 from spec.language.types import Sort
 
 INSTANCES = 64
 """More combinations of an action's parameters than this are left to the solver, last ones first."""
-
-SPARE = 16
-"""A condition of an action has fewer variables of a data sort beside those of the state."""
 
 Given = tuple[int | None, ...]
 
@@ -102,11 +99,11 @@ class System:
     def possible(self, condition: Node) -> bool:
         """Whether values of the variables may make a condition true, invariants or not."""
         if self._asked is None:
-            carriers = {cls: n + SPARE for cls, n in self.carriers().items()}
-            self._asked = Terms(self.program.layout, carriers)
+            self._asked = Terms(self.program.layout, self.carriers(self.parameters()))
         terms = self._asked
         solver = z3.SolverFor("QF_FD", ctx=terms.ctx)
         solver.add(*terms.terms([condition]), *terms.all_typed(variables([condition])))
+        assert not terms.short()
         return str(solver.check()) != "unsat"
 
     def instances(self, env: Env, after: Env | None = None) -> list[Conjunct]:
@@ -181,15 +178,35 @@ class System:
         return {**self.state, **step.next}
 
     def carriers(self, extra: Iterable[Node] = ()) -> dict[type[Sort], int]:
-        """For each data sort as many values as a query has variables of it: more change nothing."""
-        found: dict[type[Sort], int] = {}
+        """For each data sort so many values that more change nothing.
+
+        Data are only compared for being equal, so a formula that some values satisfy is satisfied
+        by any others that are equal and different alike: as many as it has variables, beside null
+        and the constants 1, 2, ... that it names. Constants of records may be named by any formula.
+        `Terms.short` holds every formula against this.
+        """
+        found = dict(self._constants())
         for node in {*self.state, *extra, *self._parameters()}:
             if isinstance(node.type, SortT):
                 found[node.type.cls] = found.get(node.type.cls, 0) + 1
         return found
 
+    def _constants(self) -> dict[type[Sort], int]:
+        """The largest constant of each data sort in a record."""
+        found: dict[type[Sort], int] = {}
+        for column in self.program.layout.columns():
+            if isinstance(column.type, SortT) and column.constants is not None:
+                cls = column.type.cls
+                found[cls] = max(found.get(cls, 0), *map(int, column.constants))
+        return found
+
     def _parameters(self) -> list[Node]:
         return [node for conjunct in self.conjuncts for node in conjunct.parameters]
+
+    def parameters(self) -> list[Node]:
+        """The parameters of all actions and of `init`, each as a variable."""
+        rules = (*self.program.actions, self.program.init)
+        return [node for rule in rules for node in self.merger.bind(rule, (), f"{rule.name}.")]
 
     def explored(self) -> dict[type[Sort], int]:
         """The carriers of the bounds."""
@@ -216,7 +233,11 @@ class Reader:
         if node.op == "const":
             return int(node.value)
         found = self.model.eval(terms.term(node), model_completion=True)
-        value = int(z3.is_true(found)) if isinstance(node.type, BoolT) else int(found.as_long())
+        signed = isinstance(node.type, IntT) and node.type.lo < 0
+        if isinstance(node.type, BoolT):
+            value = int(z3.is_true(found))
+        else:
+            value = int(found.as_signed_long() if signed else found.as_long())
         if isinstance(node.type, SortT) and self.renumber and value:
             names = self.names.setdefault(node.type.cls, {})
             return names.setdefault(value, len(names) + 1)

@@ -43,6 +43,8 @@ class Terms:
         self.opaque = False
         self.side: list[Z3] = []
         self._constants: dict[tuple[int, int], Z3] = {}
+        self._named: dict[type[Sort], int] = {}
+        self._largest: dict[type[Sort], int] = {}
         self._sorts: dict[type[Sort], Z3] = {}
 
     def bits(self, kind: ValueT) -> int:
@@ -70,8 +72,10 @@ class Terms:
         """A constant of a type."""
         if isinstance(kind, BoolT):
             return z3.BoolVal(bool(value), self.ctx)
-        if isinstance(kind, SortT) and self.carriers is None:
-            return z3.Const(f"{kind.cls.__name__}!{value}", self._sort(kind.cls))
+        if isinstance(kind, SortT):
+            if self.carriers is None:
+                return z3.Const(f"{kind.cls.__name__}!{value}", self._sort(kind.cls))
+            assert value <= self.carriers[kind.cls], f"{kind.cls.__name__} has no value {value}"
         return self.number(value, self.bits(kind))
 
     def _sort(self, cls: type[Sort]) -> Z3:
@@ -87,6 +91,15 @@ class Terms:
         if isinstance(node.type, SortT) and self.carriers is None:
             return z3.Const(name, self._sort(node.type.cls))
         return z3.BitVec(name, self.bits(node.type), self.ctx)
+
+    def short(self) -> list[str]:
+        """The sorts with a smaller carrier than there are variables and constants of them here."""
+        carriers = self.carriers or {}
+        return [
+            cls.__name__
+            for cls in self._named.keys() | self._largest.keys()
+            if carriers.get(cls, 0) < self._named.get(cls, 0) + self._largest.get(cls, 0)
+        ]
 
     def term(self, node: Node) -> Z3:
         """The term of a node."""
@@ -110,8 +123,13 @@ class Terms:
         ctx = self.ctx
         match node.op:
             case "const":
+                if isinstance(node.type, SortT):
+                    cls, value = node.type.cls, int(node.value)
+                    self._largest[cls] = max(value, self._largest.get(cls, 0))
                 return self.constant(int(node.value), node.type)
             case "var":
+                if isinstance(node.type, SortT):
+                    self._named[node.type.cls] = self._named.get(node.type.cls, 0) + 1
                 return self.variable(node)
             case "not":
                 return z3.BoolRef(z3.Z3_mk_not(ctx.ref(), given[0].ast), ctx)
