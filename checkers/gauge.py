@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 from typing import Final
 
 from checkers.result import Limits, Progress
@@ -14,27 +13,27 @@ BEAT: Final = 0.25
 
 
 class Gauge:
-    """Looks after one exploration, from `since` on (a time of the monotonic clock) or from now.
+    """Looks after one exploration, from `since` on (a time of the clock of its limits) or from now.
 
     The time limit counts from where its `Limits` do.
     """
 
     def __init__(self, limits: Limits, since: float | None = None) -> None:
         self.limits = limits
-        self.started = time.monotonic() if since is None else since
+        self.started = limits.clock() if since is None else since
         self._told = self.started
 
     @property
     def seconds(self) -> float:
         """How long it has taken."""
-        return time.monotonic() - self.started
+        return self.limits.clock() - self.started
 
     def met(self, depth: int, processes: int = 1) -> str:
         """Which limit is met, and where; empty if none is. Memory with a scratch has no limit."""
         limits = self.limits
         limits.prepared()
         memory = limits.memory_mib if limits.scratch is None else 0
-        if limits.seconds and time.monotonic() - limits.since > limits.seconds:
+        if limits.seconds and limits.clock() - limits.since > limits.seconds:
             return f"time limit of {limits.seconds:g} s met at depth {depth}"
         if memory and memory_mib() * processes > memory:
             return f"memory limit of {memory} MiB met at depth {depth}"
@@ -42,7 +41,7 @@ class Gauge:
 
     def tell(self, states: int, frontier: int, depth: int) -> None:
         """Tell how far it is, now and then."""
-        now = time.monotonic()
+        now = self.limits.clock()
         if now - self._told >= BEAT:
             self._told = now
             rate = states / max(now - self.started, 1e-9)

@@ -13,12 +13,16 @@ from spec.language.steps import Step
 
 
 class Verdict(Enum):
-    """`BOUNDED` is never success: a limit was met, or the solver did not know."""
+    """`BOUNDED` is never success: a limit was met, or the solver did not know.
+
+    Nor is `NOT_INDUCTIVE`: the proof was finished and is none, and no counterexample was found.
+    """
 
     HOLDS = "holds"
     PROVED = "proved"
     VIOLATED = "violated"
     BOUNDED = "bounded"
+    NOT_INDUCTIVE = "not inductive"
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Limits:
     numpy explorer keeps its levels, to `resume` from if there are some. With `scratch` it does not
     end at the memory limit: what has no room there is kept in files in that directory.
 
-    The time counts `since` a moment of the monotonic clock, so that what was done before the engine
+    The time counts `since` a moment of the `clock`, so that what was done before the engine
     was asked is part of it. An engine that prepares a search calls `prepared` when it has done so
     and sees to its limits itself; until then a watch may end the preparation with an exception.
 
@@ -123,6 +127,7 @@ class Limits:
     resume: bool = False
     scratch: Path | None = None
     since: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
     prepared: Callable[[], None] = field(default=lambda: None)
     found: Callable[[str, int], None] = field(default=lambda rule, depth: None)
     enough: Callable[[frozenset[str]], bool] = field(default=lambda broken: False)

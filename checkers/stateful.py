@@ -155,7 +155,7 @@ class Search:
         if self.broke_at is not None and self.steps - self.broke_at > SHRINKING:
             raise ShrunkEnough
         self.limits.prepared()
-        if self.limits.seconds and time.monotonic() - self.limits.since > self.limits.seconds:
+        if self.limits.seconds and self.limits.clock() - self.limits.since > self.limits.seconds:
             raise Stopped("time limit")
         if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
             raise Stopped("memory limit")

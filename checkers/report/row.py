@@ -64,4 +64,5 @@ def status(rows: Iterable[Row], *, interrupted: bool = False) -> Status:
         return Status.INCONCLUSIVE
     if Verdict.VIOLATED in verdicts:
         return Status.VIOLATED
-    return Status.INCONCLUSIVE if Verdict.BOUNDED in verdicts else Status.HOLDS
+    good = verdicts <= {Verdict.HOLDS, Verdict.PROVED}
+    return Status.HOLDS if good else Status.INCONCLUSIVE

@@ -21,6 +21,7 @@ STYLES = {
     Verdict.PROVED: "green",
     Verdict.VIOLATED: "bold red",
     Verdict.BOUNDED: "yellow",
+    Verdict.NOT_INDUCTIVE: "yellow",
 }
 
 GOOD = (Verdict.HOLDS, Verdict.PROVED)
@@ -206,7 +207,11 @@ def _closing(rest: Sequence[Row], others: bool) -> Row:
     first = rest[0].finding
     count = f"{len(rest)} rule{'' if len(rest) == 1 else 's'}"
     holds = "holds" if len(rest) == 1 else "hold"
-    words = {Verdict.BOUNDED: "not decided", Verdict.PROVED: "proved"}.get(first.verdict, holds)
+    words = {
+        Verdict.BOUNDED: "not decided",
+        Verdict.PROVED: "proved",
+        Verdict.NOT_INDUCTIVE: "not inductive",
+    }.get(first.verdict, holds)
     own = {row.finding.detail for row in rest}
     more = next(iter(own)) if len(own) == 1 else ""
     closing = replace(

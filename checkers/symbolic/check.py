@@ -63,7 +63,7 @@ class Proof:
         global _system
         self.program = program
         self.limits = limits
-        self.begun = time.monotonic()
+        self.begun = limits.clock()
         self.until = limits.since + limits.seconds if limits.seconds else 0.0
         self.system = _system = System(program, relaxed=True)
         self.rules = {name: _Rule(name) for name in (*program.invariants, CRASH)}
@@ -73,28 +73,31 @@ class Proof:
         self.paths: dict[str, Violation] = {}
         self.searched = -1
         self.complete = False
+        self.retried: set[str] = set()
 
     def run(self) -> None:
         """Induction over one step, then over two, then the search for counterexamples."""
         todo = tasks(self.system)
         done = 0
-        for answers in self._results(_prove, [(task, self.until) for task in todo]):
+        for answers in self._results(_prove, [(task, self._real(self.until)) for task in todo]):
             done += 1
             self.limits.progress(Progress(0, len(todo) - done, 0.0, f"{done}/{len(todo)} proofs"))
             for answer in answers:
                 self._take(answer)
         self.complete = done == len(todo)
-        patience = self.until or time.monotonic() + PATIENCE
+        patience = self.until or self.limits.clock() + PATIENCE
         retry = [
             rule.name for rule in self.rules.values()
             if rule.name in self.system.always and rule.failing and not rule.unknown
         ]
-        if self._left(patience):
-            for name, holds in self._results(_prove_in_two, [(name, patience) for name in retry]):
-                if holds:
-                    self.rules[name].failing.clear()
-                    self.rules[name].how = "inductive over two steps"
-        self._search(time.monotonic() + PATIENCE if not self.until else self.until)
+        jobs = [(name, self._real(patience)) for name in retry]
+        for name, status in self._results(_prove_in_two, jobs):
+            if status != "unknown":
+                self.retried.add(name)
+            if status == "unsat":
+                self.rules[name].failing.clear()
+                self.rules[name].how = "inductive over two steps"
+        self._search(self.until or self.limits.clock() + PATIENCE)
 
     def _search(self, until: float) -> None:
         if self.complete and all(rule.proved for rule in self.rules.values()):
@@ -102,12 +105,16 @@ class Proof:
         wanted = {name for name, rule in self.rules.items() if name != TEARDOWN and (
             not rule.proved or not self._sound()
         )}
-        if wanted and self._left(until):
-            for paths, depth in self._results(_search, [(wanted, until)]):
+        if wanted:
+            for paths, depth in self._results(_search, [(wanted, self._real(until))]):
                 self.paths, self.searched = paths, depth
 
-    def _left(self, until: float) -> bool:
-        return not self.limits.interrupted and (not until or time.monotonic() < until)
+    def _left(self) -> bool:
+        return not self.limits.interrupted and (not self.until or self.limits.clock() < self.until)
+
+    def _real(self, until: float) -> float:
+        """A time of the clock of the limits as one of the clock that the solver's limit is of."""
+        return time.monotonic() + until - self.limits.clock() if until else 0.0
 
     def _take(self, answer: Answer) -> None:
         if answer.rule == POSSIBLE:
@@ -126,15 +133,17 @@ class Proof:
 
     def _results(self, work: Callable[[J], R], jobs: list[J]) -> Iterator[R]:
         """The results of jobs as they come, until the time is out or Ctrl-C."""
-        if not jobs:
+        if not jobs or not self._left():
             return
         context = multiprocessing.get_context("fork")
         pool = context.Pool(min(max(1, self.limits.jobs), len(jobs)), _ignore_interrupts)
         try:
             results = pool.imap_unordered(work, jobs)
             for _ in jobs:
-                left = max(0.1, self.until + 2 - time.monotonic()) if self.until else None
+                left = max(0.1, self.until + 2 - self.limits.clock()) if self.until else None
                 yield results.next(left)
+                if not self._left():
+                    return
         except multiprocessing.TimeoutError:
             pass
         except KeyboardInterrupt:
@@ -149,7 +158,7 @@ class Proof:
 
     def findings(self) -> list[Finding]:
         """One row a rule, and one for actions that can never happen."""
-        seconds = time.monotonic() - self.begun
+        seconds = self.limits.clock() - self.begun
         found = [self._finding(rule, seconds) for rule in self.rules.values()]
         for verdict, status in ((Verdict.VIOLATED, "fails"), (Verdict.BOUNDED, "unknown")):
             names = sorted(
@@ -176,23 +185,34 @@ class Proof:
             parts = f", {own} conjuncts" if own else ""
             detail = f"{rule.how}{parts}, {len(self.program.actions)} actions"
             return Finding(ENGINE, rule.name, Verdict.PROVED, detail, seconds=seconds)
-        detail, violation = self._reason(rule)
+        verdict, detail, violation = self._reason(rule)
         if self.searched >= 0 and rule.name != TEARDOWN:
             detail += f"; nothing breaks it in {self.searched} steps"
-        return Finding(
-            ENGINE, rule.name, Verdict.BOUNDED, detail, seconds=seconds, violation=violation
-        )
+        return Finding(ENGINE, rule.name, verdict, detail, seconds=seconds, violation=violation)
 
-    def _reason(self, rule: _Rule) -> tuple[str, Violation | None]:
+    def _reason(self, rule: _Rule) -> tuple[Verdict, str, Violation | None]:
+        """Why a rule is not proved: a counterexample to induction, what it rests on, or a limit."""
         if rule.failing:
             first = min(rule.failing, key=lambda answer: answer.where)
-            return f"not inductive: {first.where} breaks it{first.note}", first.violation
+            verdict, detail = self._decided([rule.name]), f"{first.where} breaks it{first.note}"
+            if verdict is Verdict.BOUNDED:
+                detail = f"not inductive over one step: {detail}; over two not decided in time"
+            return verdict, detail, first.violation
         if rule.unknown:
-            return f"not decided in time: {rule.unknown[0].where}", None
+            return Verdict.BOUNDED, f"not decided in time: {rule.unknown[0].where}", None
         if not self.complete:
-            return "the proof was not finished in time", None
+            return Verdict.BOUNDED, "the proof was not finished in time", None
         open_ = [name for name in self.system.always if not self.rules[name].proved]
-        return f"inductive if {', '.join(open_)} holds, which is not proved", None
+        detail = f"inductive if {', '.join(open_)} holds, which is not proved"
+        return self._decided(open_), detail, None
+
+    def _decided(self, names: list[str]) -> Verdict:
+        """NOT_INDUCTIVE, unless some of these rules might be inductive with more time."""
+        known = self.complete and all(
+            name in self.retried or name not in self.system.always or name in self.paths
+            for name in names
+        )
+        return Verdict.NOT_INDUCTIVE if known else Verdict.BOUNDED
 
 
 def _ignore_interrupts() -> None:
@@ -203,7 +223,7 @@ def _prove(job: tuple[Task, float]) -> list[Answer]:
     return run_task(_system, *job)
 
 
-def _prove_in_two(job: tuple[str, float]) -> tuple[str, bool]:
+def _prove_in_two(job: tuple[str, float]) -> tuple[str, str]:
     name, until = job
     return name, two_steps(System(_system.program), name, until)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
-from checkers.result import Finding, Limits, Verdict
+from checkers.result import Finding, Limits, Progress, Verdict
 from checkers.symbolic import check
 from checkers.symbolic.induction import POSSIBLE
 from spec.language import Id, Machine, Variant, build, invariant, require
@@ -39,7 +40,7 @@ def test_counted_references_are_proved_and_so_is_the_teardown() -> None:
 
 def test_without_the_invariant_about_leaks_the_teardown_is_not_proved() -> None:
     row = found(build(REFCOUNT, "small"))[TEARDOWN]
-    assert row.verdict is Verdict.BOUNDED
+    assert row.verdict is Verdict.NOT_INDUCTIVE
     assert row.violation is not None
     assert row.violation.induction
 
@@ -53,8 +54,9 @@ def test_an_invariant_may_need_two_steps() -> None:
 def test_an_invariant_that_is_not_inductive_shows_a_state_and_a_step() -> None:
     program = build(QUEUE, "small")
     row = found(program)["fifo"]
-    assert row.verdict is Verdict.BOUNDED
-    assert "not inductive" in row.detail
+    assert row.verdict is Verdict.NOT_INDUCTIVE
+    assert "breaks it" in row.detail
+    assert row.violation is not None
     path = row.violation
     assert path is not None
     assert path.induction
@@ -83,13 +85,36 @@ def test_a_variant_breaks_its_rules_at_the_known_lengths(
 
 def test_what_relies_on_a_broken_rule_is_not_proved() -> None:
     row = found(build(REFCOUNT, "small", FREES_WHILE_HELD))["refusal-changes-nothing"]
-    assert row.verdict is Verdict.BOUNDED
+    assert row.verdict is Verdict.NOT_INDUCTIVE
     assert "no-dangling" in row.detail
 
 
-def test_no_time_is_bounded_and_never_proved() -> None:
-    rows = found(build(REFCOUNT, "small"), Limits(seconds=0.001))
+@pytest.mark.parametrize("after", [1, 3, 6])
+def test_no_time_is_bounded_and_never_proved(after: int) -> None:
+    """The clock stands still until it is read so often; then the time is over."""
+    readings = itertools.count()
+    limits = Limits(
+        seconds=60, jobs=1, since=0.0, clock=lambda: 61.0 if next(readings) >= after else 0.0
+    )
+    rows = found(build(REFCOUNT, "small"), limits)
     assert {row.verdict for row in rows.values()} == {Verdict.BOUNDED}
+
+
+def test_without_time_for_two_steps_a_rule_is_not_called_inductive_or_not() -> None:
+    """As long as tasks are done the clock stands still; at its end the time is over."""
+    program = build(MUTEX, "small")
+    done = False
+
+    def progress(now: Progress) -> None:
+        nonlocal done
+        done = not now.frontier
+
+    limits = Limits(
+        seconds=60, jobs=1, since=0.0, progress=progress, clock=lambda: 61.0 if done else 0.0
+    )
+    row = found(program, limits)["one-at-a-time"]
+    assert row.verdict is Verdict.BOUNDED
+    assert "over two not decided" in row.detail
 
 
 def test_only_the_rules_asked_for_are_reported() -> None:
@@ -123,7 +148,7 @@ def test_a_contradiction_is_violated_at_once_and_proves_nothing() -> None:
     assert rows["contradiction"].verdict is Verdict.VIOLATED
     assert rows["contradiction"].depth == 0
     assert rows[POSSIBLE].verdict is Verdict.VIOLATED
-    assert rows["one-at-a-time"].verdict is Verdict.BOUNDED
+    assert rows["one-at-a-time"].verdict is Verdict.NOT_INDUCTIVE
 
 
 def test_an_action_that_the_bounds_are_too_narrow_for_is_not_missed() -> None:
