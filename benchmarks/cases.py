@@ -13,8 +13,8 @@ from benchmarks.peers import PEERS
 from benchmarks.peers.process import AbsentError
 from checkers import machines
 from checkers.engines import engine
-from checkers.explicit.engine import explored
-from checkers.result import Explorer, Limits, Progress
+from checkers.explore.verdicts import EXPLORERS
+from checkers.result import Explorer, Limits, Progress, Renaming
 from spec.language import Program
 from spec.language.rules import CRASH
 
@@ -54,7 +54,7 @@ class Case:
         return f"{self.subject} {self.tool}"
 
 
-SLOW = {("A", "plain"), ("B", "plain"), ("L2", "plain"), ("L2", "rumur")}
+SLOW = {(bounds, "reference") for bounds in ("S", "A", "B", "L2")} | {("L2", "rumur")}
 """What takes minutes."""
 
 OTHERS = (
@@ -70,16 +70,15 @@ CASES = (
         for tool in (*(item.value for item in Explorer), *PEERS)
     ),
     *(
-        Case(item.value, "hwpt-sharing", bounds, item is Explorer.PLAIN)
+        Case(item.value, "hwpt-sharing", bounds, item is Explorer.REFERENCE)
         for bounds in ("small", "errata", "standard")
         for item in Explorer
     ),
     *(
-        Case(item.value, machine, bounds)
+        Case(Explorer.NATIVE.value, machine, bounds)
         for machine, bounds in OTHERS
-        for item in (Explorer.SPECIALISED, Explorer.NUMPY)
     ),
-    Case(Explorer.NUMPY.value, "iommufd-objects", "standard", long=True),
+    Case(Explorer.NATIVE.value, "iommufd-objects", "standard"),
     Case("stateful", "hwpt-sharing", "large"),
     Case("symbolic", "hwpt-sharing", "small"),
     Case("symbolic", "hwpt-sharing", "standard", long=True),
@@ -100,8 +99,10 @@ def _explored(program: Program, explorer: Explorer) -> Figures:
     """An exploration in this process; the rate is that of the search, when all is prepared."""
     names = COMPARED if program.machine.name == LIFETIME else frozenset[str]()
     before = _cpu()
-    limits = Limits(seconds=LIMIT, explorer=explorer, jobs=JOBS)
-    found = explored(program, names, limits, symmetry=program.machine.name != LIFETIME)
+    plain = program.machine.name == LIFETIME
+    renaming = Renaming.NONE if plain else Renaming.SORTS
+    limits = Limits(seconds=LIMIT, explorer=explorer, jobs=JOBS, renaming=renaming)
+    found = EXPLORERS[explorer](program, names, limits)
     return rates({
         "states": found.states,
         "transitions": found.transitions,

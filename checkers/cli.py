@@ -106,7 +106,7 @@ def main() -> None:
     "--checkpoint",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep every level of the numpy explorer there.",
+    help="Keep every level of the native explorer there.",
 )
 @click.option(
     "--resume",
@@ -118,7 +118,7 @@ def main() -> None:
     "--scratch",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="States beyond the memory limit go to files there while the numpy explorer runs.",
+    help="States beyond the memory limit go to files there while the native explorer runs.",
 )
 @click.option("--invariant", "selected", metavar="NAME", multiple=True, help="Only this rule.")
 @click.option(
@@ -191,7 +191,7 @@ def check_command(
     if checkpoint is not None or resume is not None:
         picked = _kept(picked, engines, checkpoint, resume, every)
     if scratch is not None:
-        picked = _by_numpy("--scratch is", picked, engines)
+        picked = _by_native("--scratch is", picked, engines)
         if not memory_limit:
             raise InputError("--scratch is for what exceeds a --memory-limit; give one")
 
@@ -230,7 +230,7 @@ def _kept(
     every: bool,
 ) -> Explorer:
     """The explorer that keeps its levels, if all else fits with that."""
-    picked = _by_numpy("--checkpoint and --resume are", picked, engines)
+    picked = _by_native("--checkpoint and --resume are", picked, engines)
     if checkpoint is not None and resume is not None:
         raise InputError("--resume keeps its levels where they are; --checkpoint is too much")
     if every:
@@ -238,11 +238,11 @@ def _kept(
     return picked
 
 
-def _by_numpy(what: str, picked: Explorer | None, engines: Sequence[str]) -> Explorer:
-    """The numpy explorer, if no other engine or explorer is asked for."""
-    if picked not in (None, Explorer.NUMPY) or engines != ["explicit"]:
-        raise InputError(f"{what} of --engine explicit --explorer numpy")
-    return Explorer.NUMPY
+def _by_native(what: str, picked: Explorer | None, engines: Sequence[str]) -> Explorer:
+    """The native explorer, if no other engine or explorer is asked for."""
+    if picked not in (None, Explorer.NATIVE) or engines != ["explicit"]:
+        raise InputError(f"{what} of --engine explicit --explorer native")
+    return Explorer.NATIVE
 
 
 Reporting = Callable[[str], Callable[[Progress], None]]

@@ -16,7 +16,7 @@ from spec.language import LanguageError, Program
 from spec.language.rules import ACTIONS, CRASH, TEARDOWN, WITNESSES
 
 ENGINES = {
-    "explicit": "checkers.explicit",
+    "explicit": "checkers.explore.verdicts",
     "stateful": "checkers.stateful",
     "symbolic": "checkers.symbolic",
 }

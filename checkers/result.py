@@ -90,11 +90,10 @@ class Progress:
 
 
 class Explorer(Enum):
-    """How the explicit engine explores; all find the same."""
+    """How the explicit engine explores; both find the same."""
 
-    PLAIN = "plain"
-    SPECIALISED = "specialised"
-    NUMPY = "numpy"
+    REFERENCE = "reference"
+    NATIVE = "native"
 
 
 @dataclass
@@ -103,7 +102,7 @@ class Limits:
 
     Without an `explorer`, or a `renaming`, the explicit engine picks one. `interrupted` is set by
     the engine when Ctrl-C stopped it; what it knew is still reported. `checkpoint` is where the
-    numpy explorer keeps its levels, to `resume` from if there are some. With `scratch` it does not
+    native explorer keeps its levels, to `resume` from if there are some. With `scratch` it does not
     end at the memory limit: what has no room there is kept in files in that directory.
 
     The time counts `since` a moment of the `clock`, so that what was done before the engine

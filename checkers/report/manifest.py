@@ -48,12 +48,12 @@ def manifest(
 
 def _declared(bounds: Bounds, renaming: Renaming) -> dict[str, int | None]:
     """The figures that an exploration must find that takes states for one up to this renaming."""
-    if renaming is Renaming.SORTS:
-        return {
-            "states": bounds.states, "transitions": bounds.transitions, "depth": bounds.depth,
-        }  # fmt: skip
-    orbits = bounds.orbits if renaming is Renaming.IDS else None
-    return {"states": orbits, "depth": bounds.depth}
+    figures = {
+        Renaming.NONE: (None, None, None),
+        Renaming.SORTS: (bounds.states, bounds.transitions, bounds.depth),
+        Renaming.IDS: bounds.orbits or (None, None, None),
+    }
+    return dict(zip(("states", "transitions", "depth"), figures[renaming], strict=True))
 
 
 def _of_variant(

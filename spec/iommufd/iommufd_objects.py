@@ -119,6 +119,7 @@ IOMMUFD_OBJECTS = Machine(
             "and three: whatever one of the group does to the other, and every replacement. The "
             "driver of the selftest, which makes nested HWPTs in both ways.",
             (10832, 1842730, 12),
+            (539, 89917, 9),
             (*NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, can_pasid=0b01, queues=1, driver=Driver.MOCK,
         ),
@@ -126,6 +127,7 @@ IOMMUFD_OBJECTS = Machine(
             "Two devices with groups of their own: one with PASIDs and dirty tracking, one that is "
             "not coherent.",
             (28463, 3855654, 12),
+            (1260, 168113, 9),
             (*NO_QUEUES, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, groups=2, incoherent=0b10, can_pasid=0b01, can_dirty=0b01,
             driver=Driver.INTEL,
@@ -133,12 +135,14 @@ IOMMUFD_OBJECTS = Machine(
         "groups": _bounds(
             "Two devices of one group and three more objects: two HWPTs that they could be on.",
             (25143, 3003520, 14),
+            (209, 21651, 8),
             (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, driver=Driver.INTEL,
         ),
         "queues": _bounds(
             "One device, with event queues of HWPTs and of a vIOMMU.",
             (67071, 7187590, 21),
+            (836, 87183, 18),
             (*NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             queues=1, driver=Driver.MOCK,
         ),
@@ -146,29 +150,34 @@ IOMMUFD_OBJECTS = Machine(
             "One device behind an SMMU: a vIOMMU, and a nested HWPT or a vDEVICE under it. The "
             "kernel lets the device attach to an abort or bypass HWPT, to no other.",
             (18343, 1109966, 20),
+            (242, 13701, 14),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
         ),
         "arm-6.15": _bounds(
             "The same on kernels 6.15 to 6.18: it attaches to none.",
             (18223, 1100846, 20),
+            (241, 13625, 14),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             version=Version.V6_15,
         ),
         "arm-6.14": _bounds(
             "The same on kernels up to 6.14: it attaches to each.",
             (18463, 1119086, 20),
+            (243, 13777, 14),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             version=Version.V6_14,
         ),
         "vdevices": _bounds(
             "As arm, with a nested HWPT and a vDEVICE at a time.",
             (311503, 24472815, 24),
+            (756, 55474, 17),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             slots=6, virt_ids=2,
         ),
         "smmus": _bounds(
             "Two devices behind an SMMU each, and a vIOMMU of one.",
             (81343, 8820895, 20),
+            (899, 93469, 16),
             (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             devices=2, groups=2, on_second_iommu=0b10,
         ),
@@ -176,6 +185,7 @@ IOMMUFD_OBJECTS = Machine(
             "Three devices in two groups behind an SMMU, and six objects; cut as standard is. With "
             "seven it has not been exhausted.",
             (419599, 82028688, 22),
+            (1496, 281729, 15),
             (*NO_QUEUES, *NO_PASIDS),
             slots=6, devices=3, groups=2, bound_first=1,
         ),
@@ -187,6 +197,7 @@ IOMMUFD_OBJECTS = Machine(
             "that is, with fewer objects. Bound at any time, three devices with 4, 5 and 6 objects "
             "have 3,103, 49,703 and 854,023 states.",
             (3531443, 840609363, 19),
+            (3125, 729812, 10),
             (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
         ),

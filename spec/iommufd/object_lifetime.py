@@ -200,11 +200,11 @@ def no_id_left(s: Host) -> bool:
 
 def _bounds(
     why: str, slots: int, devices: int, figures: tuple[int, int, int] | None = None,
-    iommufds: int = 1, on_second_fd: int = 0, orbits: int | None = None,
+    iommufds: int = 1, on_second_fd: int = 0, orbits: tuple[int, int, int] | None = None,
 ) -> Bounds:
     """Bounds of so many slots on each iommufd; `figures` are states, transitions, depth.
 
-    `orbits` are the states up to which device is which.
+    `orbits` are the same up to which id and which device is which.
     """
     values = {
         "iommufds": iommufds, "slots": slots, "devices": devices, "on_second_fd": on_second_fd,
@@ -237,25 +237,25 @@ OBJECT_LIFETIME = Machine(
         "small": _bounds(
             "One chain of three objects, or two of each kind side by side; two devices share an "
             "HWPT or not.",
-            slots=3, devices=2, figures=(137, 496, 9), orbits=98,
+            slots=3, devices=2, figures=(137, 496, 9), orbits=(20, 72, 5),
         ),
         "S": _bounds(
             "Two chains that share their IOAS, and every use of them by three devices.",
-            slots=5, devices=3, figures=(77_017, 538_446, 16), orbits=24_247,
+            slots=5, devices=3, figures=(77_017, 538_446, 16), orbits=(283, 2097, 8),
         ),
         "A": _bounds(
             "Two chains that share nothing.",
-            slots=6, devices=3, figures=(1_174_510, 9_414_441, 19), orbits=339_490,
+            slots=6, devices=3, figures=(1_174_510, 9_414_441, 19), orbits=(774, 6681, 9),
         ),
         "B": _bounds(
             "Two iommufds, with ids that are the same numbers: two devices on the first, one on "
             "the second.",
             iommufds=2, slots=4, devices=3, on_second_fd=0b100,
-            figures=(840_496, 7_481_232, 23), orbits=557_536,
+            figures=(840_496, 7_481_232, 23), orbits=(1888, 17164, 11),
         ),
         "L2": _bounds(
             "As A with an object more and a device less: the largest that is measured.",
-            slots=7, devices=2, figures=(3_476_419, 27_651_156, 21), orbits=2_069_986,
+            slots=7, devices=2, figures=(3_476_419, 27_651_156, 21), orbits=(919, 7894, 9),
         ),
     },
 )  # fmt: skip

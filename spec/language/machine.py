@@ -116,8 +116,9 @@ class Bounds:
     """Named numbers of a machine, why they suffice, and the exact figures expected with them.
 
     `states`, `transitions`, `depth`: distinct states, enabled transitions, longest shortest path;
-    None where a run is not part of the manifest. `orbits`: states up to the ids of symmetric
-    records; so counted, the depth is the same, and there are fewer transitions. `without` names the
+    None where a run is not part of the manifest. `orbits` are the same three where states are taken
+    for one that differ in ids which nothing tells apart: then an allocator may give any free id, so
+    that a state may be nearer than it is in the kernel. `without` names the
     witnesses and the actions that these bounds are too narrow for, and that must not be reached
     and must not fire with them.
     """
@@ -128,20 +129,21 @@ class Bounds:
     transitions: int | None = None
     depth: int | None = None
     without: tuple[str, ...] = ()
-    orbits: int | None = None
+    orbits: tuple[int, int, int] | None = None
 
 
 def bounds_like(
     numbers: Mapping[str, int],
     why: str,
     figures: tuple[int, int, int] | None = None,
+    orbits: tuple[int, int, int] | None = None,
     without: tuple[str, ...] = (),
     /,
     **changed: int,
 ) -> Bounds:
     """Bounds with these numbers but for some; `figures` are states, transitions, depth."""
     states, transitions, depth = figures or (None, None, None)
-    return Bounds({**numbers, **changed}, why, states, transitions, depth, without)
+    return Bounds({**numbers, **changed}, why, states, transitions, depth, without, orbits)
 
 
 @dataclass(frozen=True)

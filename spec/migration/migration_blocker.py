@@ -119,7 +119,7 @@ MIGRATION_BLOCKER = Machine(
             },
             "Two devices at the source and one at the destination. Each host has an IOMMU that can "
             "do all and one that has neither the greater width nor the first feature.",
-            2939, 23518, 13,
+            2939, 23518, 13, orbits=(2141, 16861, 13),
         ),
         "standard": Bounds(
             {
@@ -130,7 +130,7 @@ MIGRATION_BLOCKER = Machine(
                 "destination_devices": 2,
             },
             "Two devices each, and a third IOMMU in each host, which lacks another feature.",
-            24863, 284951, 16,
+            24863, 284951, 16, orbits=(10966, 124463, 16),
         ),
     },
 )  # fmt: skip

@@ -138,27 +138,32 @@ VFIO_ATTACH = Machine(
         "small": _bounds(
             "Two devices of one group behind an accelerated SMMUv3.",
             (96, 1136, 5),
+            (64, 736, 4),
         ),
         "roomy": _bounds(
             "As small, with rows and ids to spare for what a variant makes in vain or leaks.",
             (96, 1136, 5),
+            (64, 736, 4),
             slots=10, containers=3, hwpts=3,
         ),
         "apart": _bounds(
             "Two devices with groups of their own behind one accelerated SMMUv3.",
             (96, 1168, 5),
+            (64, 752, 4),
             NO_GROUP,
             groups=2,
         ),
         "iommus": _bounds(
             "Two devices behind one accelerated SMMUv3, each behind its own SMMU of the host.",
             (112, 1072, 4),
+            (96, 944, 4),
             ("two-in-a-container", *NO_GROUP),
             groups=2, on_second_iommu=0b10, hwpts=2, slots=8,
         ),
         "translated": _bounds(
             "Two devices, of which one is not coherent, behind an emulated vIOMMU.",
             (128, 1219, 9),
+            (106, 1014, 7),
             ("behind-the-viommu", *NO_GROUP),
             groups=2, incoherent=0b10, translated=0b11, nesting=0, hwpts=2, slots=5,
             driver=Driver.INTEL,
@@ -167,6 +172,7 @@ VFIO_ATTACH = Machine(
             "Three devices in system memory: with the erratum behind a vIOMMU that nests, with it "
             "behind none, and one without the erratum behind a vIOMMU that nests.",
             (45500, 401668, 39),
+            (788, 7652, 14),
             ("behind-the-viommu", *NO_GROUP),
             devices=3, groups=3, errata=0b011, nesting=0b101, containers=2, hwpts=3, slots=8,
             driver=Driver.INTEL,
@@ -174,12 +180,14 @@ VFIO_ATTACH = Machine(
         "mixed": _bounds(
             "A PCI device, an mdev and a legacy device in system memory, no vIOMMU.",
             (352, 3152, 7),
+            (200, 1840, 7),
             ("behind-the-viommu", *NO_GROUP),
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0, containers=2, slots=4,
         ),
         "nested-mixed": _bounds(
             "The same behind an accelerated SMMUv3, which takes the PCI device only.",
             (56, 592, 4),
+            (48, 528, 4),
             ("two-in-a-container", *NO_GROUP),
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0b111,
         ),
@@ -187,12 +195,14 @@ VFIO_ATTACH = Machine(
             "Three devices behind an accelerated SMMUv3, two of one group and one behind another "
             "SMMU of the host, and a device without a vIOMMU in the same address space.",
             (28992, 355448, 47),
+            (712, 8688, 9),
             devices=4, groups=3, on_second_iommu=0b0100, nesting=0b0111, hwpts=3, slots=11,
         ),
         "v6-15": _bounds(
             "A kernel of 6.15 to 6.18 attaches no nested HWPT before there is a vDEVICE (S-04): no "
             "device behind an accelerated SMMUv3 can be plugged. One with no vIOMMU can.",
             (96, 864, 4),
+            (80, 752, 4),
             ("two-in-a-container", "behind-the-viommu", *NO_GROUP),
             groups=2, nesting=0b01, hwpts=2, slots=8, version=Version.V6_15,
         ),

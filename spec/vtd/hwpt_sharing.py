@@ -141,10 +141,12 @@ HWPT_SHARING = Machine(
             "replacement; the first and the last view have all kinds of sections. 11 ids, one "
             "container and two stage-2 rows are all that is ever in use: no bound cuts anything.",
             (133397, 1359476, 31),
+            (505, 6399, 11),
         ),
         "roomy": _bounds(
             "As small, with rows to spare for what a variant leaks or doubles.",
             (133397, 1359476, 31),
+            (505, 6399, 11),
             containers=2,
             s2_hwpts=3,
         ),
@@ -152,6 +154,7 @@ HWPT_SHARING = Machine(
             "Two coherent devices on one iommufd, one of them with the erratum: two containers. "
             "Which table is bound does not matter to that, so there is one.",
             (163981, 2308012, 33),
+            (413, 5552, 9),
             ("nested-over-shared-stage2", "stage2-with-two-users", "two-stage2-in-a-container"),
             incoherent=0,
             errata=0b01,
@@ -161,6 +164,7 @@ HWPT_SHARING = Machine(
         "fds": _bounds(
             "Two coherent devices without the erratum, each on its own iommufd, with ids that are "
             "the same numbers. One table and the booted map: the iommufds meet in nothing else.",
+            (214, 2552, 8),
             (214, 2552, 8),
             (
                 "bound-in-a-later-view",
@@ -183,6 +187,7 @@ HWPT_SHARING = Machine(
             "replacements between tables are in small) and the booted map only (all changes of the "
             "map are in small and errata).",
             (935898, 13314552, 34),
+            (4928, 75330, 18),
             ("bound-in-a-later-view",),
             devices=3,
             iommufds=2,

@@ -8,8 +8,8 @@ from checkers.agreement import agree
 from spec.language import Machine, Variant, build
 from spec.language.program import Kind, Linked, Outcome
 from spec.machines import MACHINES
-from tests.checkers.explicit.odd import ODD
 from tests.toys.mutex import MUTEX
+from tests.toys.odd import ODD
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checkers.explicit import explore
+from checkers.explore.native.search import explore
+from checkers.result import Limits, Renaming
 from invariants import complete
 from spec.language import Variant, build
 from spec.language.program import Kind, Outcome
@@ -63,11 +64,15 @@ class Run:
 
 def assert_figures_are_exact(machine: str, bounds: str) -> None:
     """Exploring finds no violation, and just what the manifest says."""
-    found = explore(build(complete(MACHINES[machine]), bounds), symmetry=False)
-    declared = MACHINES[machine].bounds[bounds]
-    assert found.exhausted
-    assert not found.first
-    assert not found.crashes
-    assert (found.states, found.transitions, found.depth) == (
-        declared.states, declared.transitions, declared.depth
-    )
+    program = build(complete(MACHINES[machine]), bounds)
+    declared = program.bounds
+    figures = {Renaming.SORTS: (declared.states, declared.transitions, declared.depth)}
+    if declared.orbits is not None:
+        figures[Renaming.IDS] = declared.orbits
+    for renaming, expected in figures.items():
+        found = explore(program, frozenset(), Limits(renaming=renaming))
+        assert found.renaming is renaming
+        assert found.exhausted
+        assert not found.violations
+        assert not found.crashed
+        assert (found.states, found.transitions, found.depth) == expected

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
-from checkers.explicit.driver import Options, expander
-from checkers.explicit.instances import Instances
-from checkers.explicit.lower import Lowering
-from checkers.explicit.scope import walk
-from checkers.frontend import tree as t
+from checkers.explore.native.c_functions import CFunctions
+from checkers.explore.native.c_state import CState, Renamed
+from checkers.frontend.effects import Effects
+from checkers.frontend.parse import Parser
 from checkers.trace.naming import step_in_brief
 from spec.language.program import Outcome, Program
 from spec.language.steps import steps_with
@@ -18,42 +15,12 @@ from spec.language.steps import steps_with
 INDENT = "  "
 
 
-class _Kept(Lowering):
-    """A lowering that keeps the texts it has compiled."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self.texts: list[str] = []
-
-    def compile(self, text: str, name: str) -> Callable[..., Any]:
-        """Keep, then compile."""
-        self.texts += self.sources
-        return super().compile(text, name)
-
-
-def generated(program: Program, action: str, name: str) -> list[str]:
-    """Every version of a function that exploring generates for an action, shortest first.
-
-    If it is written out in all its callers, the version that stands alone.
-    """
-    lowering = _Kept(program)
-    rule = program.action(action)
-    expander(lowering, Instances(replace(program, actions=(rule,))), Options())
-    function = next(item for item in called(lowering.tree(rule)) if item.name == name)
-    head = f"def f{function.serial}_"
-    found = [text for text in lowering.texts if text.startswith(head)]
-    if not found:
-        lowering.lowered(function)
-        found = [text for text in lowering.sources if text.startswith(head)]
-    return sorted(found, key=len)
-
-
-def called(function: t.Function) -> Iterator[t.Function]:
-    """The functions that a function calls, and those that these call."""
-    for node in walk(function.body):
-        if isinstance(node, t.Call):
-            yield node.function
-            yield from called(node.function)
+def in_c(program: Program, action: str, name: str) -> str:
+    """A function that an action calls, as the native explorer has it in C."""
+    functions = CFunctions(CState(program.layout, Renamed({}, {})), Effects())
+    functions.name(Parser.of(program.layout).function(program.action(action).function))
+    texts = functions.out.text().split("\nstatic ")
+    return next(f"static {text}".strip() for text in texts if f" {name}__" in text.split("(")[0])
 
 
 def fault_loop(program: Program, action: str, state: bytes) -> str:

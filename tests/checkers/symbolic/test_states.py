@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.explicit import explore
 from checkers.symbolic.induction import Task, run_task
 from checkers.symbolic.system import System
 from invariants import complete
 from spec.language import build
-from spec.language.rules import CRASH
 from spec.machines import MACHINES
+from tests.checkers.reachable import reachable
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_what_is_forced_is_so_in_every_reachable_state_that_the_guard_admits(
     forced = system.states.forced((), guard)
     assert forced
     seen = 0
-    for state in explore(program, frozenset({CRASH})).index:
+    for state in reachable(program):
         if program.run(rule, state, (2,)).kind.value == "disabled":
             continue
         seen += 1

@@ -105,9 +105,11 @@ def test_overriding_twice_is_refused() -> None:
 
 
 def test_bounds_are_like_others_but_for_what_changed() -> None:
-    other = bounds_like({"devices": 2, "tables": 1}, "Why.", (3, 5, 2), ("unplug",), tables=2)
+    numbers = {"devices": 2, "tables": 1}
+    other = bounds_like(numbers, "Why.", (3, 5, 2), (2, 4, 1), ("unplug",), tables=2)
     assert other.values == {"devices": 2, "tables": 2}
     assert (other.states, other.transitions, other.depth) == (3, 5, 2)
+    assert other.orbits == (2, 4, 1)
     assert (other.why, other.without) == ("Why.", ("unplug",))
     assert bounds_like({"devices": 2}, "Why.").states is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.explicit import check
+from checkers.explore.verdicts import check
 from checkers.result import Limits, Verdict
 from invariants import complete
 from spec.language import Machine, Variant, build

@@ -1,0 +1,171 @@
+"""The functions of a compiled machine, as Python calls them."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from checkers.explore.native.c_program import CProgram
+from spec.language.program import Program
+from spec.language.rules import CRASH, TEARDOWN
+
+FAR: Final = 255
+"""The cost of a state from which no breach is near."""
+
+PIECE: Final = 1 << 16
+"""States that are copied at a time."""
+
+FAILURES: Final = {1: "memory", 2: "more host calls, or choices of rows, than an action may have"}
+
+_POINTER = ctypes.c_void_p
+_NUMBER = ctypes.c_uint64
+_SIGNATURES: Final[dict[str, tuple[type | None, tuple[type, ...]]]] = {
+    "space_open": (_POINTER, (_NUMBER, ctypes.c_int)),
+    "space_close": (None, (_POINTER,)),
+    "space_add": (ctypes.c_int64, (_POINTER, ctypes.c_char_p, _NUMBER, ctypes.c_int)),
+    "space_next_level": (ctypes.c_int64, (_POINTER,)),
+    "space_expand": (ctypes.c_int, (_POINTER, ctypes.c_int, ctypes.c_double)),
+    "space_figures": (None, (_POINTER,) * 7),
+    "space_restore": (None, (_POINTER,) * 6),
+    "space_seek": (None, (_POINTER, ctypes.c_int, ctypes.c_int)),
+    "space_states": (None, (_POINTER, _NUMBER, _NUMBER, ctypes.c_char_p)),
+    "space_lead_back": (ctypes.c_int, (_POINTER, ctypes.c_int, ctypes.c_int, ctypes.c_int)),
+    "space_cost": (ctypes.c_int, (_POINTER, ctypes.c_char_p, ctypes.c_int)),
+    "space_stuck": (ctypes.c_int64, (_POINTER, ctypes.c_int)),
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the search has counted so far; `broken` rules and `seen` witnesses by name."""
+
+    fired: Mapping[str, int]
+    crashed: Mapping[str, int]
+    cuts: Mapping[str, int]
+    broken: frozenset[str]
+    seen: frozenset[str]
+    states: int
+    expanded: int
+    used: int
+    on_disk: int
+    set_bytes: int
+
+
+class Space:
+    """The set of states of one search in a compiled machine."""
+
+    def __init__(
+        self, library: ctypes.CDLL, names: CProgram, program: Program, limit: int, scratch: int
+    ) -> None:
+        self.names = names
+        self.layout_size = max(1, program.layout.size)
+        self.actions = [rule.name for rule in program.actions]
+        self.rules = [*names.always, *names.refusals, CRASH]
+        self._c = library
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, list(arguments)
+        self._space = library.space_open(limit, scratch)
+        if not self._space:
+            raise MemoryError
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._c.space_close(self._space)
+
+    def add(self, states: Sequence[bytes], *, judged: bool) -> int:
+        """Add states to the level that is being made; how many were new."""
+        added = self._c.space_add(
+            self._space, b"".join(state or b"\0" for state in states), len(states), int(judged)
+        )
+        if added < 0:
+            raise MemoryError
+        return int(added)
+
+    def next_level(self) -> int:
+        """The level that was made is the next to be expanded; how many states it has."""
+        size = int(self._c.space_next_level(self._space))
+        if size < 0:
+            raise MemoryError
+        return size
+
+    def expand(self, threads: int, seconds: float) -> bool:
+        """Expand the level for some time; whether it is done. `MemoryError`, `OverflowError`."""
+        done = int(self._c.space_expand(self._space, threads, seconds))
+        if done == -1:
+            raise MemoryError
+        if done < 0:
+            raise OverflowError(FAILURES[2])
+        return bool(done)
+
+    def figures(self) -> Figures:
+        """What was counted, and how much memory it took."""
+        fired, crashed = self._numbers(len(self.actions)), self._numbers(len(self.actions))
+        cuts, sizes = self._numbers(len(self.names.bounds) + 1), self._numbers(5)
+        broken = (ctypes.c_uint8 * len(self.rules))()
+        seen = (ctypes.c_uint8 * (len(self.names.witnesses) + 1))()
+        self._c.space_figures(self._space, fired, crashed, cuts, broken, seen, sizes)
+        return Figures(
+            dict(zip(self.actions, fired, strict=True)),
+            {name: n for name, n in zip(self.actions, crashed, strict=True) if n},
+            {name: n for name, n in zip(self.names.bounds, cuts, strict=False) if n},
+            frozenset(name for name, yes in zip(self.rules, broken, strict=True) if yes),
+            frozenset(name for name, yes in zip(self.names.witnesses, seen, strict=False) if yes),
+            states=sizes[2], expanded=min(sizes[3], sizes[2]), used=sizes[0], on_disk=sizes[1],
+            set_bytes=sizes[4],
+        )
+
+    def restore(self, found: Figures) -> None:
+        """Go on from known figures."""
+        fired, crashed = self._numbers(len(self.actions)), self._numbers(len(self.actions))
+        cuts = self._numbers(len(self.names.bounds) + 1)
+        for place, name in enumerate(self.actions):
+            fired[place], crashed[place] = found.fired[name], found.crashed.get(name, 0)
+        for place, name in enumerate(self.names.bounds):
+            cuts[place] = found.cuts.get(name, 0)
+        broken = (ctypes.c_uint8 * len(self.rules))(*(n in found.broken for n in self.rules))
+        seen = (ctypes.c_uint8 * (len(self.names.witnesses) + 1))(
+            *(name in found.seen for name in self.names.witnesses)
+        )
+        self._c.space_restore(self._space, fired, crashed, cuts, broken, seen)
+
+    def seek_no_longer(self, rule: str) -> None:
+        """A rule that is known to be broken is not looked at any more."""
+        self._c.space_seek(self._space, self.rules.index(rule), 0)
+
+    def states(self, first: int, count: int) -> Iterator[bytes]:
+        """Stretches of states as they lie one after the other."""
+        size = self.layout_size
+        while count > 0:
+            many = min(count, PIECE)
+            cells = ctypes.create_string_buffer(many * size)
+            self._c.space_states(self._space, first, many, cells)
+            yield cells.raw
+            first, count = first + many, count - many
+
+    def stuck(self, threads: int) -> int | None:
+        """The number of a first state that cannot be taken down."""
+        found = int(self._c.space_stuck(self._space, threads))
+        if found == -2:
+            raise MemoryError
+        return None if found < 0 else found
+
+    @contextmanager
+    def leading_to(self, rule: str, level: int, threads: int) -> Iterator[None]:
+        """Inside, `cost` is that of a breach of this rule by states of, or steps from, a level."""
+        number = len(self.rules) if rule == TEARDOWN else self.rules.index(rule)
+        if not self._c.space_lead_back(self._space, number, level, threads):
+            raise MemoryError
+        yield
+
+    def cost(self, state: bytes, level: int) -> int | None:
+        """The fewest faults on a shortest way from a state of a level to the breach."""
+        found = int(self._c.space_cost(self._space, state or b"\0", level))
+        return None if found == FAR else found
+
+    @staticmethod
+    def _numbers(count: int) -> ctypes.Array[ctypes.c_uint64]:
+        return (ctypes.c_uint64 * count)()

@@ -1,0 +1,223 @@
+/* What the code of a machine is written against.
+ *
+ * That code comes first and says how large a state is and how many actions and rules there are
+ * (STATE_BYTES, STATE_WORDS, ACTIONS, RULES, FAILURES, ...). A `run` is one thread's work: the state
+ * that is expanded, a copy of it on which an action runs, and what became of the actions.
+ */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+enum { MOST_PARAMETERS = 16, MOST_LOCALS = 32, MOST_CHOICES = 32, MOST_CALLS = 255, BATCH = 64 };
+
+/* How a run of an action ends before its end. */
+enum ending { DISABLED = 1, CUT, CRASH };
+
+/* What a thread does with the steps that it takes. */
+enum mode { EXPLORE, LEAD_BACK, FIND_BREACH, TEAR_DOWN };
+
+enum { CRASH_RULE = RULES + FAILURES, ALL_RULES = CRASH_RULE + 1, FAR = 255 };
+
+/* The choices of one run where an allocator may give any of several rows. Runs are repeated with
+ * other picks until all were made. `touched` are the rows that something names: not like others. */
+typedef struct {
+    const state *origin;
+    int known, made, length;
+    uint8_t pick[MOST_CHOICES], options[MOST_CHOICES];
+    uint8_t touched[VERTICES + 1];
+} choices;
+
+/* A state that a step has led to, to be looked up with others. */
+typedef struct {
+    state at;
+    uint64_t hash, written;
+} candidate;
+
+struct space;
+
+typedef struct run {
+    state now;          /* what the action works on; equal to `base` between two runs */
+    state base;         /* the state that is expanded */
+    uint64_t written;   /* which columns the action has written */
+    int calls, fault;   /* host calls made so far, and which of them fails (0: none) */
+    int faults;         /* how many calls the run without a fault made */
+    int counted;        /* the step was counted with another choice */
+    int action;
+    int p[MOST_PARAMETERS];
+    int h[MOST_LOCALS];
+    jmp_buf *escape;
+    enum ending ending;
+    int why;
+    choices *choices, action_choices, rule_choices;
+    enum mode mode;
+    int rule;           /* FIND_BREACH: of which rule */
+    int best;           /* LEAD_BACK, FIND_BREACH: the fewest faults; TEAR_DOWN: it leads down */
+    uint64_t from, to;  /* LEAD_BACK: the states of the next level */
+    int refused;        /* a refusal without effect was judged in this state */
+    int judging;        /* the rule or witness that is evaluated */
+    int failed;         /* the search cannot go on: see `enum failure` */
+    uint64_t spare;     /* a number that was taken for a state that another thread had found */
+    uint64_t fired[ACTIONS], crashed[ACTIONS], cuts[BOUNDS + 1];
+    int batched;
+    candidate batch[BATCH];
+    struct space *space;
+} run;
+
+/* Leave the action, or the rule, that is running. */
+static _Noreturn void stop(run *x, enum ending ending, int why)
+{
+    x->ending = ending;
+    x->why = why;
+    _longjmp(*x->escape, 1);
+}
+
+/* A guard: if it is false the action is not enabled. */
+static inline void require(run *x, int condition)
+{
+    if (!condition)
+        stop(x, DISABLED, 0);
+}
+
+/* What the real code would assert. */
+static inline void check(run *x, int condition, int why)
+{
+    if (UNLIKELY(!condition))
+        stop(x, CRASH, why);
+}
+
+/* A bound of the model. */
+static inline void limit(run *x, int condition, int bound)
+{
+    if (UNLIKELY(!condition))
+        stop(x, CUT, bound);
+}
+
+/* The row of an id; none is a null dereference. */
+static inline int row(run *x, int id, int why)
+{
+    check(x, id != 0, why);
+    return id;
+}
+
+/* A value that a field can hold. */
+static inline int within(run *x, int value, int low, int high, int why)
+{
+    check(x, value >= low && value <= high, why);
+    return value;
+}
+
+/* Count a host call; true if it is the one to fail. */
+static inline int strikes(run *x)
+{
+    return ++x->calls == x->fault;
+}
+
+/* Sets of more rows than a word has bits. */
+static inline int set_has(const uint8_t *set, int id)
+{
+    return id && (set[(id - 1) >> 3] >> ((id - 1) & 7) & 1);
+}
+
+static inline void set_put(uint8_t *set, int id, int in)
+{
+    uint8_t bit = (uint8_t)(1u << ((id - 1) & 7));
+    if (in)
+        set[(id - 1) >> 3] |= bit;
+    else
+        set[(id - 1) >> 3] &= (uint8_t)~bit;
+}
+
+static void note_references(const state *s, uint8_t *touched);
+static int rows_equal(const state *s, int table, int a, int b);
+
+/* Whether a candidate is as good as an earlier one: nothing names either, and they are the same. */
+static int like_another(run *x, int table, const int *candidates, int place)
+{
+    const uint8_t *touched = x->choices->touched + first_vertex[table] - 1;
+    int own = candidates[place];
+    if (touched[own])
+        return 0;
+    for (int i = 0; i < place; i++) {
+        int other = candidates[i];
+        if (!touched[other] && class_of[first_vertex[table] + other - 1] ==
+                class_of[first_vertex[table] + own - 1] && rows_equal(&x->now, table, own, other))
+            return 1;
+    }
+    return 0;
+}
+
+/* Any of these rows: the one that this run picks of those that differ. */
+static int choose(run *x, int table, int *candidates, int count)
+{
+    choices *c = x->choices;
+    if (count < 2)
+        return count ? candidates[0] : 0;
+    if (!c->known) {
+        memset(c->touched, 0, sizeof c->touched);
+        note_references(c->origin, c->touched);
+        c->known = 1;
+    }
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (!like_another(x, table, candidates, i))
+            candidates[kept++] = candidates[i];
+    int pick = 0;
+    if (kept > 1) {
+        check(x, c->made < MOST_CHOICES, TOO_MANY_CHOICES);
+        if (c->made < c->length)
+            pick = c->pick[c->made];
+        else
+            c->pick[c->length++] = 0;
+        c->options[c->made++] = (uint8_t)kept;
+    }
+    c->touched[first_vertex[table] + candidates[pick] - 1] = 1;
+    return candidates[pick];
+}
+
+/* Prepare the next picks after a run; false if all were made. */
+static int next_choice(choices *c)
+{
+    c->known = 0;
+    c->length = c->made;
+    c->made = 0;
+    while (c->length && ++c->pick[c->length - 1] == c->options[c->length - 1])
+        c->length--;
+    return c->length > 0;
+}
+
+static void no_choice_yet(choices *c, const state *origin)
+{
+    c->origin = origin;
+    c->known = c->made = c->length = 0;
+}
+
+static void ended(run *x, int result);
+static void stopped(run *x);
+
+/* Begin to run an action with given parameters. */
+static inline void begin(run *x)
+{
+    x->calls = x->fault = x->counted = 0;
+    if (RELAXED)
+        no_choice_yet(&x->action_choices, &x->base);
+}
+
+/* After a run: whether there is another one with these parameters, and prepare for it. */
+static inline int more(run *x, int may_fail)
+{
+    if (may_fail && !x->fault && x->calls > x->faults)
+        x->faults = x->calls;
+    x->calls = 0;
+    if (RELAXED && next_choice(&x->action_choices))
+        return 1;
+    x->counted = 0;
+    if (may_fail && x->mode != TEAR_DOWN && x->fault < x->faults) {
+        x->fault++;
+        return 1;
+    }
+    x->faults = 0;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,213 @@
+"""The search: level by level in the compiled machine, within limits, and what came of it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from checkers.explore.counterexample import UntoldError, told
+from checkers.explore.explored import Explored, all_found, wanted
+from checkers.explore.native.c_program import CProgram, c_program
+from checkers.explore.native.c_state import Renamed
+from checkers.explore.native.checkpoint import Checkpoint, Saved
+from checkers.explore.native.compiler import load
+from checkers.explore.native.library import Space
+from checkers.explore.symmetry import Symmetry, symmetry
+from checkers.gauge import Gauge, memory_mib
+from checkers.result import Limits, Renaming
+from spec.language.program import Program
+from spec.language.rules import CRASH, TEARDOWN
+
+SLICE: Final = 0.1
+"""Seconds of search between two looks at the limits."""
+
+LARGE: Final = 3_000_000
+"""Transitions from which on a better optimised machine is worth the time of the compiler."""
+
+LEAST: Final = 16 << 20
+"""Bytes that a search has even if the process has used up its memory: to say so in the end."""
+
+
+def explore(program: Program, names: frozenset[str], limits: Limits) -> Explored:
+    """Explore all reachable states, checking the named rules (empty: all)."""
+    gauge = Gauge(limits)
+    chosen = symmetry(program, limits.renaming)
+    rules = wanted(program, names)
+    tables = {item.table.name: item.classes for item in chosen.sets}
+    text = c_program(program, Renamed(chosen.sorts, tables), rules)
+    library = load(text.text, optimisation(program, chosen))
+    with ExitStack() as stack:
+        kept = limits.checkpoint and Checkpoint(limits.checkpoint, program, text.text)
+        saved = stack.enter_context(kept.opened(limits.resume)) if kept else None
+        space = Space(library, text, program, *_room(limits, stack))
+        stack.callback(space.close)
+        gauge.limits.prepared()
+        return _Search(program, gauge, chosen, text, rules, space, kept or None).run(saved)
+
+
+def optimisation(program: Program, chosen: Symmetry) -> str:
+    """The compiler's option for so many transitions as are declared."""
+    bounds = program.bounds
+    few = bounds.transitions is not None and bounds.transitions < LARGE
+    return "-O1" if few or chosen.sets or program.variant else "-O2"
+
+
+def _room(limits: Limits, stack: ExitStack) -> tuple[int, int]:
+    """How many bytes the states may take in memory (0: any), and a file for what is beyond."""
+    if not limits.memory_mib:
+        return 0, -1
+    left = max(LEAST, int((limits.memory_mib - memory_mib()) * (1 << 20)))
+    if limits.scratch is None:
+        return left, -1
+    limits.scratch.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=limits.scratch)
+    os.unlink(name)
+    stack.callback(os.close, number)
+    return left, number
+
+
+@dataclass
+class _Search:
+    """One search; `first` has the length of the shortest trace that breaks each rule."""
+
+    program: Program
+    gauge: Gauge
+    chosen: Symmetry
+    text: CProgram
+    rules: Sequence[str]
+    space: Space
+    checkpoint: Checkpoint | None
+    first: dict[str, int] = field(default_factory=dict)
+    levels: list[int] = field(default_factory=list)
+    stopped: str = ""
+    prepared: float = 0.0
+
+    def run(self, saved: Saved | None) -> Explored:
+        """Level by level until nothing is new, enough is broken, or a limit is met."""
+        limits = self.gauge.limits
+        self.prepared = self.gauge.seconds
+        try:
+            if saved is None:
+                self.space.add(self.program.initial(), judged=True)
+                self._level_made()
+            else:
+                self._resume(saved)
+            self._explore()
+        except MemoryError:
+            self.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {self._depth}"
+        except KeyboardInterrupt:
+            limits.interrupted = True
+            self.stopped = f"interrupted at depth {self._depth}"
+        return self._explored()
+
+    @property
+    def _depth(self) -> int:
+        return max(0, len(self.levels) - 1)
+
+    def _explore(self) -> None:
+        while self.levels[-1] and not self.stopped:
+            if self._expand():
+                self._level_made()
+            if self.levels[-1] and not self.stopped and self._enough():
+                self.stopped = f"stopped at depth {self._depth}: every rule sought is broken"
+        if not self.levels[-1] and len(self.levels) > 1:
+            self.levels.pop()
+
+    def _enough(self) -> bool:
+        return all_found(self.program, self.rules, self.first) or self.gauge.limits.enough(
+            frozenset(self.first)
+        )
+
+    def _expand(self) -> bool:
+        """Expand a level; false if a limit was met before its end."""
+        while not self.space.expand(self.gauge.limits.jobs, SLICE):
+            figures = self.space.figures()
+            self.gauge.tell(figures.states, figures.states - figures.expanded, self._depth)
+            self.stopped = self.gauge.met(self._depth)
+            if self.stopped:
+                return False
+        self.stopped = self.gauge.met(self._depth)
+        return True
+
+    def _level_made(self) -> None:
+        """The states that were found are the next level; what is broken is broken."""
+        before = len(self.levels)
+        self.levels.append(self.space.next_level())
+        figures = self.space.figures()
+        for rule in self.rules:
+            if rule in figures.broken and rule not in self.first:
+                self.first[rule] = before
+                self.space.seek_no_longer(rule)
+                self.gauge.limits.found(rule, before)
+        if self.checkpoint and self.levels[-1]:
+            start = sum(self.levels[:-1])
+            self.checkpoint.save(
+                self.space.states(start, self.levels[-1]), self.levels, figures, self.first
+            )
+
+    def _resume(self, saved: Saved) -> None:
+        """Know what was known when the last level was kept."""
+        size = max(1, self.program.layout.size)
+        for states, count in zip(saved.levels(), saved.sizes, strict=True):
+            for piece in states:
+                cut = [piece[at : at + size] for at in range(0, len(piece), size)]
+                self.space.add(cut, judged=False)
+            self.levels.append(self.space.next_level())
+            if self.levels[-1] != count:
+                raise saved.wrong(len(self.levels) - 1, "has other states than were saved")
+        self.space.restore(saved.figures)
+        self.first = dict(saved.first)
+        for rule in self.first:
+            self.space.seek_no_longer(rule)
+
+    def _explored(self) -> Explored:
+        figures = self.space.figures()
+        found = Explored(
+            self.program, self.chosen.renaming, self.chosen.names, figures.states, self._depth,
+            self.levels, dict(figures.fired), dict(figures.crashed), dict(figures.cuts),
+            set(figures.seen), stopped=self.stopped, prepared=self.prepared,
+            bytes_per_state=figures.set_bytes / max(1, figures.states),
+            spills=int(figures.on_disk > 0),
+        )
+        lengths = dict(self.first)
+        for rule in sorted(figures.broken - lengths.keys()):
+            if rule in self.rules:  # found in a level that was not finished
+                lengths[rule] = len(self.levels)
+        if found.exhausted and TEARDOWN in self.rules:
+            level = self._stuck()
+            if level is not None:
+                lengths[TEARDOWN] = level
+        for rule in self.rules:
+            if rule in lengths:
+                self._tell(found, rule, lengths[rule])
+        found.seconds = self.gauge.seconds
+        return found
+
+    def _stuck(self) -> int | None:
+        """The least level with a state that cannot be taken down."""
+        number = self.space.stuck(self.gauge.limits.jobs)
+        if number is None:
+            return None
+        ends = itertools.accumulate(self.levels)
+        return next(level for level, end in enumerate(ends) if number < end)
+
+    def _tell(self, found: Explored, rule: str, length: int) -> None:
+        """Make a run of the specification that breaks a rule in so many steps."""
+        by_step = rule == CRASH or rule in self.text.refusals
+        level = length - 1 if by_step else length
+        try:
+            with self.space.leading_to(rule, level, self.gauge.limits.jobs):
+                found.violations[rule] = told(
+                    self.program, rule, length, self.space.cost, by_step,
+                    found.renaming is Renaming.IDS,
+                )
+        except UntoldError as error:
+            found.untold[rule] = str(error)
+        except MemoryError:
+            found.untold[rule] = "there is no memory to find its trace"
+
