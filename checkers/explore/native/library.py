@@ -110,7 +110,7 @@ class Space:
         self._c.space_figures(self._space, fired, crashed, cuts, broken, seen, sizes)
         return Figures(
             dict(zip(self.actions, fired, strict=True)),
-            {name: n for name, n in zip(self.actions, crashed, strict=True) if n},
+            dict(zip(self.actions, crashed, strict=True)),
             {name: n for name, n in zip(self.names.bounds, cuts, strict=False) if n},
             frozenset(name for name, yes in zip(self.rules, broken, strict=True) if yes),
             frozenset(name for name, yes in zip(self.names.witnesses, seen, strict=False) if yes),
@@ -123,7 +123,7 @@ class Space:
         fired, crashed = self._numbers(len(self.actions)), self._numbers(len(self.actions))
         cuts = self._numbers(len(self.names.bounds) + 1)
         for place, name in enumerate(self.actions):
-            fired[place], crashed[place] = found.fired[name], found.crashed.get(name, 0)
+            fired[place], crashed[place] = found.fired[name], found.crashed[name]
         for place, name in enumerate(self.names.bounds):
             cuts[place] = found.cuts.get(name, 0)
         broken = (ctypes.c_uint8 * len(self.rules))(*(n in found.broken for n in self.rules))

@@ -14,6 +14,9 @@ enum { MOST_PARAMETERS = 16, MOST_LOCALS = 32, MOST_CHOICES = 32, MOST_CALLS = 2
 /* How a run of an action ends before its end. */
 enum ending { DISABLED = 1, CUT, CRASH };
 
+/* How runs of a step that differ in choices alone ended. */
+enum kind { IS_DONE = 1, HAS_CRASHED = 2 };
+
 /* What a thread does with the steps that it takes. */
 enum mode { EXPLORE, LEAD_BACK, FIND_BREACH, TEAR_DOWN };
 
@@ -42,7 +45,9 @@ typedef struct run {
     uint64_t written;   /* which columns the action has written */
     int calls, fault;   /* host calls made so far, and which of them fails (0: none) */
     int faults;         /* how many calls the run without a fault made */
-    int counted;        /* the step was counted with another choice */
+    int kinds;          /* how the runs of this step ended that differ in choices: see `enum kind` */
+    uint64_t met;       /* the bounds that cut them off */
+    int astray;         /* TEAR_DOWN: one of them led to a state not known to lead down */
     int action;
     int p[MOST_PARAMETERS];
     int h[MOST_LOCALS];
@@ -194,11 +199,12 @@ static void no_choice_yet(choices *c, const state *origin)
 
 static void ended(run *x, int result);
 static void stopped(run *x);
+static void settle(run *x);
 
 /* Begin to run an action with given parameters. */
 static inline void begin(run *x)
 {
-    x->calls = x->fault = x->counted = 0;
+    x->calls = x->fault = 0;
     if (RELAXED)
         no_choice_yet(&x->action_choices, &x->base);
 }
@@ -211,7 +217,8 @@ static inline int more(run *x, int may_fail)
     x->calls = 0;
     if (RELAXED && next_choice(&x->action_choices))
         return 1;
-    x->counted = 0;
+    if (x->kinds || x->met)
+        settle(x);
     if (may_fail && x->mode != TEAR_DOWN && x->fault < x->faults) {
         x->fault++;
         return 1;

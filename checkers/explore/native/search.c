@@ -113,11 +113,12 @@ static void reach(run *x)
     if (x->mode == FIND_BREACH)
         return;
     int64_t number = number_of(s, &x->now);
-    if (number < 0)
+    if (number < 0) {
+        x->astray = 1;
         return;
+    }
     if (x->mode == TEAR_DOWN) {
-        if (s->leads_down[number])
-            x->best = 1;
+        x->astray |= !s->leads_down[number];
     } else if ((uint64_t)number >= x->from && (uint64_t)number < x->to && s->cost[number] != FAR) {
         int cost = s->cost[number] + (x->fault > 0);
         if (cost < x->best)
@@ -145,13 +146,13 @@ static void judge_refusal(run *x)
 static void ended(run *x, int result)
 {
     if (x->calls >= x->fault) {
-        if (!x->counted)
-            x->fired[x->action]++;
-        x->counted = 1;
+        x->kinds |= IS_DONE;
         if (FAILURES && result && (x->mode == EXPLORE || x->mode == FIND_BREACH))
             judge_refusal(x);
         if (x->written && memcmp(&x->now, &x->base, sizeof x->now))
             reach(x);
+        else
+            x->astray = 1;
     }
     if (x->written)
         x->now = x->base;
@@ -162,12 +163,9 @@ static void ended(run *x, int result)
 static void stopped(run *x)
 {
     if (x->calls >= x->fault && x->ending == CUT) {
-        x->cuts[x->why] += !x->counted;
-        x->counted = 1;
+        x->met |= UINT64_C(1) << x->why;
     } else if (x->calls >= x->fault && x->ending == CRASH) {
-        x->fired[x->action] += !x->counted;
-        x->crashed[x->action] += !x->counted;
-        x->counted = 1;
+        x->kinds |= HAS_CRASHED;
         if (x->why == TOO_MANY_CHOICES)
             x->failed = TOO_MANY_CALLS;
         breach(x, CRASH_RULE);
@@ -177,6 +175,18 @@ static void stopped(run *x)
     if (x->written)
         x->now = x->base;
     x->written = 0;
+}
+
+/* All choices of a step were made: it is one transition, if any of them is. */
+static void settle(run *x)
+{
+    x->fired[x->action] += x->kinds != 0;
+    x->crashed[x->action] += x->kinds == HAS_CRASHED;
+    if (x->mode == TEAR_DOWN && x->kinds == IS_DONE && !x->met && !x->astray)
+        x->best = 1;
+    for (; x->met; x->met &= x->met - 1)
+        x->cuts[__builtin_ctzll(x->met)]++;
+    x->kinds = x->astray = 0;
 }
 
 /* Take every step from a state; of a teardown those of its actions alone. */

@@ -19,7 +19,7 @@ from checkers.explore.native.compiler import load
 from checkers.explore.native.library import Space
 from checkers.explore.symmetry import Symmetry, symmetry
 from checkers.gauge import Gauge, memory_mib
-from checkers.result import Limits, Renaming
+from checkers.result import Limits
 from spec.language.program import Program
 from spec.language.rules import CRASH, TEARDOWN
 
@@ -113,15 +113,18 @@ class _Search:
         while self.levels[-1] and not self.stopped:
             if self._expand():
                 self._level_made()
-            if self.levels[-1] and not self.stopped and self._enough():
-                self.stopped = f"stopped at depth {self._depth}: every rule sought is broken"
+            if self.levels[-1] and not self.stopped:
+                self.stopped = self._enough()
         if not self.levels[-1] and len(self.levels) > 1:
             self.levels.pop()
 
-    def _enough(self) -> bool:
-        return all_found(self.program, self.rules, self.first) or self.gauge.limits.enough(
-            frozenset(self.first)
-        )
+    def _enough(self) -> str:
+        """Why the search need not go on; empty if it must."""
+        if all_found(self.program, self.rules, self.first):
+            return f"stopped at depth {self._depth}: every rule sought is broken"
+        if self.gauge.limits.enough(frozenset(self.first)):
+            return f"stopped at depth {self._depth}: enough is broken"
+        return ""
 
     def _expand(self) -> bool:
         """Expand a level; false if a limit was met before its end."""
@@ -204,7 +207,7 @@ class _Search:
             with self.space.leading_to(rule, level, self.gauge.limits.jobs):
                 found.violations[rule] = told(
                     self.program, rule, length, self.space.cost, by_step,
-                    found.renaming is Renaming.IDS,
+                    self.chosen.tables,
                 )
         except UntoldError as error:
             found.untold[rule] = str(error)
