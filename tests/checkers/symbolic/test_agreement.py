@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.agreement import agree
 from spec.language import Machine, Variant, build
 from spec.language.program import Kind, Linked, Outcome
 from spec.machines import MACHINES
+from tests.checkers.symbolic.agreement import agree
 from tests.toys.mutex import MUTEX
 from tests.toys.odd import ODD
 from tests.toys.queue import QUEUE, STANDS_STILL

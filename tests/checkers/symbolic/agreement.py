@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from checkers.frontend.merge import Merger
-from checkers.symbolic.compiled import Compiled, Sample
 from spec.language.layout import Column, IntT, SetT, SortT
 from spec.language.program import Kind, Linked, Outcome, Program
+from tests.checkers.symbolic.evaluated import Compiled, Sample
 
 WALK = 12
 """Steps of a random walk before a state on it is a sample."""
