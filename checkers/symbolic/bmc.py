@@ -172,9 +172,11 @@ def shortest(
 def two_steps(system: System, rule: str, until: float) -> str:
     """`unsat` if an invariant holds after two steps between states in which all invariants hold.
 
-    That, and that it holds in the initial states and one step after them, is enough. There are
-    three states, and what each step and each rule mentions is a variable of one of them, so three
-    times the values that one state with all parameters needs are as good as any number.
+    That, and that it holds in the initial states and one step after them, is enough: the first
+    state in which some rule is broken comes after two in which all hold, or is one of these. Here
+    rows come in any order and `fresh` gives the first, as in a run. There are three states, and
+    what each step and each rule mentions is a variable of one of them, so three times the values
+    that one state with all parameters needs are as good as any number.
     """
     carriers = {cls: 3 * count for cls, count in system.carriers(system.parameters()).items()}
     unrolling = Unrolling(system, carriers, until)

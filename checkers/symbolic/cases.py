@@ -3,6 +3,8 @@
 The states before a step are divided by what decides most of what the step does: the kinds of the
 rows that it is about, and which rows of a table are in use if the action tries them one by one.
 Cases in which no state has all the invariants are left out.
+
+The cases of an action are all values of some variables, so each state is in one of them.
 """
 
 from __future__ import annotations

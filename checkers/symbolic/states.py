@@ -1,4 +1,13 @@
-"""The states that have all the invariants: whether a case has any, and what is the same in all."""
+"""The states that have all the invariants: whether a case has any, and what is the same in all.
+
+An inductive step begins in such a state, so of a case without any there is nothing to prove; and
+where a variable has one value in all states that a case and a guard admit, a step may begin with
+that constant: a state with another value is not enabled there, and as the guard is true wherever a
+check of it fails, does not crash either. What is asked is never less than what is so: counts are
+known in part only (`Terms.opaque`), invariants about data are assumed for what the state keeps, and
+there are as many values of data as the state and the parameters of all actions are. An answer that
+the solver does not know is taken for a state.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +48,7 @@ class States:
         return self.terms.term(node) == self.terms.constant(value, node.type)
 
     def allow(self, case: Case) -> bool:
-        """Whether some state may be in a case."""
+        """Whether some state may be in a case; none may only if the solver is sure."""
         return str(self._solver(case, self.system.graph.true).check()) != "unsat"
 
     def forced(self, case: Case, guard: Node) -> Case:
@@ -54,7 +63,7 @@ class States:
 
     def _same(self, solver: Z3) -> Case:
         left: dict[Node, int] = {}
-        while str(solver.check()) == "sat":
+        while (answer := str(solver.check())) == "sat":
             model = solver.model()
             values = {node: self._value(model, node) for node in left or self.system.state}
             if left:
@@ -65,7 +74,7 @@ class States:
                 break
             solver.push()
             solver.add(z3.Not(z3.And([self._equal(node, n) for node, n in left.items()])))
-        return tuple(left.items())
+        return tuple(left.items()) if answer == "unsat" else ()
 
     def _value(self, model: Z3, node: Node) -> int:
         found = model.eval(self.terms.term(node), model_completion=True)

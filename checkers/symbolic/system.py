@@ -14,7 +14,7 @@ import z3
 from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
-from checkers.symbolic.interchange import orders
+from checkers.symbolic.row_order import orders
 from checkers.symbolic.states import States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT
@@ -97,7 +97,10 @@ class System:
         return self.merger.weight(self.merger.parser.function(rule.function))
 
     def possible(self, condition: Node) -> bool:
-        """Whether values of the variables may make a condition true, invariants or not."""
+        """Whether values of the variables may make a condition true, invariants or not.
+
+        If none may, what is reached under it is reached in no state, and is not merged.
+        """
         if self._asked is None:
             self._asked = Terms(self.program.layout, self.carriers(self.parameters()))
         terms = self._asked

@@ -72,3 +72,21 @@ def test_large_actions_are_proved_from_what_is_forced(system: System) -> None:
     case = by_name(system, ("containers[1].space", 0), ("containers[1].be", 0))
     task = Task("step", "vfio_pci_realize", (1,), case)  # type: ignore[arg-type]
     assert {answer.status for answer in run_task(system, task, 0.0)} == {"holds"}
+
+
+def test_what_the_solver_does_not_know_is_not_forced(system: System) -> None:
+    """The solver gives up when it is asked for a second state."""
+    guard = system.merger.guard(system.program.action("vfio_exitfn"), (2,))
+    solver = system.states._solver((), guard)
+    answers = iter(("sat", "unknown"))
+
+    class GivesUp:
+        def check(self) -> str:
+            solver.check()
+            return next(answers)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(solver, name)
+
+    assert system.states._same(GivesUp()) == ()
+    assert system.states.forced((), guard)

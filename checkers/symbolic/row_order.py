@@ -1,8 +1,12 @@
 """Rows that no action and no invariant tells apart: a proof looks at them in one order only.
 
-If every function treats some rows of a table alike, permuting them maps runs to runs and invariants
-to themselves, so it is enough to start an inductive step where these rows are sorted. That needs
-allocation to take *any* free row, as `fresh` does in a proof.
+Say that a step leads from a state in which the invariants hold to one where a rule is broken. If
+no function tells some rows of a table apart (`scalarsets` has the conditions), permuting them in
+both states makes another such step, of the same action with its ids permuted; and some permutation
+sorts the rows of the first state by a column. So it is enough to start where they are sorted, if
+every instance of every action is taken, and if `fresh` gives *any* row with its test: the first one
+of the permuted state may be another. Nothing is assumed of the initial states, nor of the state
+after the step. Rows of two tables are permuted at a time, so each may be sorted by itself.
 """
 
 from __future__ import annotations

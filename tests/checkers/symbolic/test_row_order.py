@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from checkers.frontend.parse import Parser
-from checkers.symbolic.interchange import orders
+from checkers.symbolic.row_order import orders
 from invariants import complete
 from spec.language import (
     NONE,
