@@ -11,7 +11,7 @@ from spec.pci.config_space import (
     Phase,
     pci_header_at,
 )
-from spec.pci.pasid_capability import no_device
+from spec.vfio.pasid_capability import no_device
 
 
 def pasid_supported(s: PCIDevice) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
+from spec.iommufd.uapi.iommufd_objects import IOMMUFD_OBJECTS
 from spec.language import Machine
 from spec.migration.migration_blocker import MIGRATION_BLOCKER
-from spec.pci.pasid_capability import PASID_CAPABILITY
 from spec.pci.pci_hotplug import PCI_HOTPLUG
-from spec.vfio.vfio_attach import VFIO_ATTACH
+from spec.vfio.attach.vfio_attach import VFIO_ATTACH
+from spec.vfio.pasid_capability import PASID_CAPABILITY
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 
 MACHINES: dict[str, Machine] = {

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from checkers.frontend import tree as t
 from checkers.frontend.ir import Node
 from checkers.frontend.merge import Merger
-from checkers.symbolic.system import Case, Given, System
+from checkers.symbolic.states import Case
+from checkers.symbolic.system import Given, System
 from spec.language.layout import EnumT, IdT, IntT
 from spec.language.program import Linked
 

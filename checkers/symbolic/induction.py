@@ -14,7 +14,8 @@ from checkers.frontend.merge import LARGE
 from checkers.frontend.merge import Step as Merged
 from checkers.result import Violation
 from checkers.symbolic.cases import Cases
-from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
+from checkers.symbolic.states import Case
+from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import EnumT, SortT, ValueT
 from spec.language.program import Kind, Linked

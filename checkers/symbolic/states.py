@@ -11,22 +11,46 @@ the solver does not know is taken for a state.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Protocol
 
 import z3
 
-from checkers.frontend.ir import Node
+from checkers.frontend.ir import Graph, Node
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import SortT
+from spec.language.program import Program
+from spec.language.types import Sort
 
-if TYPE_CHECKING:
-    from checkers.symbolic.system import Case, System
+Case = tuple[tuple[Node, int], ...]
+"""Variables of the state before a step, and what they are in the states of this case."""
+
+
+class Assumed(Protocol):
+    """The system whose states are asked about."""
+
+    program: Program
+    graph: Graph
+    state: dict[Node, Node]
+    order: list[tuple[Node, Node]]
+
+    def carriers(self, extra: Iterable[Node] = ()) -> dict[type[Sort], int]:
+        """How many values each data sort has."""
+
+    def parameters(self) -> list[Node]:
+        """The parameters of all actions."""
+
+    def hypotheses(self) -> list[Node]:
+        """What holds in all of its states."""
+
+    def typed(self, terms: Terms) -> list[Z3]:
+        """Well-typedness of every variable that has been translated."""
 
 
 class States:
     """Asks about the states of a system in which the invariants hold."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: Assumed) -> None:
         self.system = system
         self.terms = Terms(system.program.layout, system.carriers(system.parameters()))
         self.terms.opaque = True

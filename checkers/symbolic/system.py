@@ -15,7 +15,7 @@ from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
 from checkers.symbolic.row_order import orders
-from checkers.symbolic.states import States
+from checkers.symbolic.states import Case, States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT
 from spec.language.program import Linked, Program
@@ -25,9 +25,6 @@ INSTANCES = 64
 """More combinations of an action's parameters than this are left to the solver, last ones first."""
 
 Given = tuple[int | None, ...]
-
-Case = tuple[tuple[Node, int], ...]
-"""Variables of the state before a step, and what they are in the states of this case."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from spec.arm.iommu_device import (
+from spec.iommufd.calls import tries_on
+from spec.iommufd.objects import Device, Errno, Object
+from spec.iommufd.uapi.alloc import hwpt_alloc_paging
+from spec.iommufd.uapi.attach import iommufd_device_detach
+from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
+from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.smmuv3.iommu_device import (
     answer_without_hiod,
     pci_device_unset_iommu_device,
     smmuv3_accel_attach_gbpa,
@@ -12,12 +18,6 @@ from spec.arm.iommu_device import (
     smmuv3_accel_leaves_alone,
     smmuv3_accel_unset_iommu_device,
 )
-from spec.iommufd.calls import tries_on
-from spec.iommufd.objects import Device, Errno, Object
-from spec.iommufd.uapi.alloc import hwpt_alloc_paging
-from spec.iommufd.uapi.attach import iommufd_device_detach
-from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
-from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.variants.kernel import (
     areas_are_kept,
     everything_fits,
@@ -25,8 +25,8 @@ from spec.variants.kernel import (
     nothing_is_held,
     parent_is_kept,
 )
+from spec.vfio.attach.device import destroy_deferred
 from spec.vfio.calls import vfio_free_id, vfio_unbind
-from spec.vfio.device import destroy_deferred
 from spec.vfio.iommufd import (
     group_mate,
     has_host_iommu,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from spec.arm import iommu_device as arm_iommu_device
 from spec.iommufd import calls, object_lifetime, objects
 from spec.iommufd.uapi import alloc, attach, invalidate, lifetime
 from spec.iommufd.uapi import device as uapi_device
@@ -18,10 +17,11 @@ from spec.machines import MACHINES
 from spec.migration import run, viommu
 from spec.migration import state as migration_state
 from spec.pci import bus, config_space, hotplug, iommu_ops, passthrough, pcie
+from spec.smmuv3 import iommu_device as smmuv3_iommu_device
 from spec.variants import VARIANTS
 from spec.vfio import calls as vfio_calls
-from spec.vfio import device as vfio_device
 from spec.vfio import ext_cap, iommufd, listener
+from spec.vfio.attach import device as vfio_device
 from spec.vtd import address_space, ioas_container, iommu_device, pasid_cache
 from tests.seeds import document
 
@@ -69,7 +69,7 @@ def test_an_action_has_a_docstring_and_sources_that_resolve(function: Function) 
 MODULES = (
     calls, objects, object_lifetime, address_space, ioas_container, iommu_device, pasid_cache,
     config_space, pcie, ext_cap, uapi_state, alloc, attach, lifetime, uapi_device, invalidate,
-    vfio_calls, listener, iommufd, vfio_device, arm_iommu_device,
+    vfio_calls, listener, iommufd, vfio_device, smmuv3_iommu_device,
     bus, iommu_ops, hotplug, passthrough, migration_state, viommu, run,
 )  # fmt: skip
 HELPERS = [

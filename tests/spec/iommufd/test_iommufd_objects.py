@@ -7,8 +7,8 @@ import pytest
 from checkers.explore.verdicts import check
 from checkers.result import Limits, Verdict
 from invariants import complete
-from spec.iommufd.iommufd_objects import IOMMUFD_OBJECTS
 from spec.iommufd.objects import Errno
+from spec.iommufd.uapi.iommufd_objects import IOMMUFD_OBJECTS
 from spec.language import Variant, build
 from spec.language.program import Kind
 from spec.variants import VARIANTS

@@ -19,7 +19,7 @@ from spec.language import (
     require,
 )
 from spec.memory.section import memory_shape
-from spec.vfio.device import (
+from spec.vfio.attach.device import (
     destroy_deferred,
     guest_maps,
     guest_unmaps,

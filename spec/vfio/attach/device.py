@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spec.arm.iommu_device import pci_device_set_iommu_device, pci_device_unset_iommu_device
 from spec.iommufd.objects import Errno, Object
 from spec.language import NONE, Fault, Id, first, mirrors, require
 from spec.memory.section import Section
+from spec.smmuv3.iommu_device import pci_device_set_iommu_device, pci_device_unset_iommu_device
 from spec.vfio.calls import vfio_free_id
 from spec.vfio.iommufd import (
     iommufd_cdev_attach,

@@ -1,0 +1,1 @@
+"""Devices behind a vIOMMU: VFIO attaches them, and the vIOMMU learns of each."""
