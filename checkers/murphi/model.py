@@ -6,10 +6,10 @@ from typing import Final
 
 from checkers.cells import raw_value
 from checkers.frontend.parse import Parser
-from checkers.murphi.functions import Functions
+from checkers.murphi.actions import Rules
 from checkers.murphi.lines import Lines
-from checkers.murphi.rules import Rules
-from checkers.murphi.types import Types
+from checkers.murphi.ranges import Types
+from checkers.murphi.routines import Functions
 from spec.language.layout import BoolT, Column, SetT
 from spec.language.program import Program
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checkers.murphi.lines import Lines
-from checkers.murphi.types import Types
+from checkers.murphi.ranges import Types
 from spec.language.layout import Column, IdT, SetT, TableLayout
 
 

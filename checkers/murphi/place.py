@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from checkers.frontend import tree as t
+from checkers.murphi.identifiers import Names
 from checkers.murphi.lines import Lines
-from checkers.murphi.names import Names
 from spec.language.errors import LanguageError
 
 

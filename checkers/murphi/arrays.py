@@ -6,7 +6,7 @@ minutes for what takes seconds with two arrays.
 
 from __future__ import annotations
 
-from checkers.murphi.names import Names
+from checkers.murphi.identifiers import Names
 from spec.language.layout import BoolT, Column, EnumT, FieldT, IdT, IntT, Layout, SetT
 
 NUMBERS, BITS = "cells", "bits"

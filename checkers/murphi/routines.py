@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from checkers.frontend import tree as t
-from checkers.murphi.expressions import Expressions
+from checkers.murphi.identifiers import Names
 from checkers.murphi.lines import Lines
-from checkers.murphi.names import Names
-from checkers.murphi.scope import Scope
-from checkers.murphi.types import Types
+from checkers.murphi.phrases import Expressions
+from checkers.murphi.place import Scope
+from checkers.murphi.ranges import Types
 from spec.language.layout import Column, IntT
 
 

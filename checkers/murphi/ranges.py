@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from checkers.frontend import tree as t
+from checkers.murphi.arrays import BITS, NUMBERS, Store
+from checkers.murphi.identifiers import Names
 from checkers.murphi.lines import Lines
-from checkers.murphi.names import Names
-from checkers.murphi.store import BITS, NUMBERS, Store
 from spec.language.layout import BoolT, EnumT, IdT, IntT, Layout, SortT
 
 RANGE = "-1024..1023"

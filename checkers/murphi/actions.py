@@ -12,10 +12,10 @@ from typing import Final
 
 from checkers.frontend import tree as t
 from checkers.frontend.parse import Parser
-from checkers.murphi.functions import Functions
+from checkers.murphi.identifiers import Names
 from checkers.murphi.lines import Lines
-from checkers.murphi.names import Names
-from checkers.murphi.types import Types
+from checkers.murphi.ranges import Types
+from checkers.murphi.routines import Functions
 from spec.language.program import Linked, Parameter
 
 FAULTS: Final = 24

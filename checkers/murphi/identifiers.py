@@ -28,7 +28,11 @@ class Names:
         return inside or (self._outer is not None and self._outer._is_taken(name))
 
     def give(self, wanted: str) -> str:
-        """`wanted`, or with a number behind it if that is taken; it is taken from now on."""
+        """`wanted`, or with a number behind it if that is taken; it is taken from now on.
+
+        An identifier begins with a letter: `_helper` is `helper`, and what is only `_` is `unused`.
+        """
+        wanted = wanted.lstrip("_") or "unused"
         name, number = wanted, 2
         while self._is_taken(name):
             name, number = f"{wanted}_{number}", number + 1

@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 
 from checkers.frontend import tree as t
 from checkers.frontend.effects import Effects
-from checkers.murphi.constants import Constants
+from checkers.murphi.identifiers import Names
 from checkers.murphi.lines import Lines
-from checkers.murphi.names import Names
-from checkers.murphi.scope import Scope
-from checkers.murphi.types import Types
+from checkers.murphi.lookups import Constants
+from checkers.murphi.place import Scope
+from checkers.murphi.ranges import Types
 from spec.language.layout import BoolT
 
 OPERATORS = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", "and": "&", "or": "|"}
