@@ -160,7 +160,7 @@ def lock_is_kept(
 variant = partial(variant_of, "hwpt-sharing", bounds="roomy")
 
 VARIANTS = (
-    variant("mutant-destroy-while-held", nothing_is_held, kernel_links=4),
+    variant("mutant-destroy-while-held", nothing_is_held, kernel_links=4, no_failed_check=4),
     variant("mutant-parent-kept", parent_is_kept, refs_equal_referrers=3),
     variant("mutant-coherency-ignored", everything_suits, devices_attached=5),
     variant(
@@ -169,21 +169,35 @@ VARIANTS = (
     ),
     variant(
         "mutant-any-iommufd", container_of_any_iommufd, bounds="fds",
-        kernel_links_stay_on_their_iommufd=5,
+        kernel_links_stay_on_their_iommufd=5, devices_attached=5,
     ),
     variant("mutant-areas-kept", areas_are_kept, only_an_ioas_maps=4),
-    variant("mutant-wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4),
-    variant("mutant-stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4),
-    variant("mutant-container-kept", container_is_kept, no_leaked_record=3),
+    variant(
+        "mutant-wrong-id", wrong_id_is_destroyed, vfio_owns_its_objects=4,
+        no_leaked_object=3, deferred_ids_are_live=3, a_refusal_leaves_nothing_behind=3,
+    ),
+    variant(
+        "mutant-stop-frees-nothing", stop_frees_nothing, a_view_is_in_force=4,
+        vfio_owns_its_objects=4, containers_follow_the_map=4,
+    ),
+    variant(
+        "mutant-container-kept", container_is_kept, no_leaked_record=3,
+        containers_follow_the_map=3, a_refusal_leaves_nothing_behind=3,
+    ),
     variant(
         "mutant-container-remembered", container_is_remembered,
-        containers_name_their_ioas=3, a_refusal_leaves_nothing_behind=3,
+        containers_name_their_ioas=3, a_refusal_leaves_nothing_behind=3, no_leaked_record=3,
+        containers_follow_the_map=3,
     ),
     variant(
         "mutant-stage2-freed-early", any_s2_is_unused,
-        stage2_rows_name_their_hwpt=4, teardown_reachable=4,
+        stage2_rows_name_their_hwpt=4, teardown_reachable=4, bindings_are_attached=4,
+        no_failed_check=6,
     ),
     variant("mutant-deferred-kept", deferred_is_kept, deferred_ids_are_live=5),
-    variant("mutant-deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6),
+    variant(
+        "mutant-deaf-listener", first_listener_only, bounds="errata", sharers_see_one_map=6,
+        containers_follow_the_map=6,
+    ),
     variant("mutant-lock-kept", lock_is_kept, no_lock_held=3, no_failed_check=4),
 )

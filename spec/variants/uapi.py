@@ -202,37 +202,46 @@ VARIANTS = (
     ),
     variant(
         "uapi-stranger-detached", detach_of_a_stranger, bounds="groups", source="defects K-29",
-        uapi_refs_equal_referrers=5, hardware_uses_a_live_hwpt=5,
+        uapi_refs_equal_referrers=5, hardware_uses_a_live_hwpt=5, attached_hwpts_fit=5,
     ),
     variant(
         "uapi-groups-differ", groups_may_differ, bounds="groups",
-        groups_agree=6, uapi_refs_equal_referrers=7,
+        groups_agree=6, uapi_refs_equal_referrers=7, destroy_is_ebusy_while_held=7,
+        hardware_uses_a_live_hwpt=7, attached_hwpts_fit=7, automatic_hwpts_are_in_use=7,
     ),
     variant(
         "uapi-caller-moves", only_the_caller_moves, bounds="groups",
-        groups_agree=7, uapi_refs_equal_referrers=8,
+        groups_agree=7, uapi_refs_equal_referrers=8, destroy_is_ebusy_while_held=8,
+        hardware_uses_a_live_hwpt=8, attached_hwpts_fit=8, automatic_hwpts_are_in_use=8,
     ),
     variant(
         "uapi-destroy-while-held", nothing_is_held, bounds="arm",
         destroy_is_ebusy_while_held=3, bound_devices_have_their_object=2, made_on_what_is_there=4,
-        hardware_uses_a_live_hwpt=4,
+        hardware_uses_a_live_hwpt=4, uapi_refs_equal_referrers=4, attached_hwpts_fit=4,
     ),
     variant(
         "uapi-parent-kept", parent_is_kept, bounds="arm",
         uapi_refs_equal_referrers=3, destroy_is_ebusy_while_held=3,
+        a_refused_call_changes_nothing=3,
     ),
     variant("uapi-queue-kept", queue_is_kept, bounds="queues", uapi_refs_equal_referrers=5),
     variant(
         "uapi-nothing-forgotten", nothing_is_forgotten, bounds="arm",
-        nothing_is_left_in_a_reused_id=3,
+        nothing_is_left_in_a_reused_id=3, automatic_hwpts_are_in_use=3,
     ),
     variant(
         "uapi-tombstones-remember", tombstones_remember, bounds="arm",
-        some_are_made_on_nothing=6, uapi_refs_equal_referrers=6,
+        some_are_made_on_nothing=6, uapi_refs_equal_referrers=6, destroy_is_ebusy_while_held=6,
     ),
     variant("uapi-everything-fits", everything_fits, bounds="intel", attached_hwpts_fit=5),
-    variant("uapi-flags-ignored", flags_do_not_matter, pasids_need_their_flag=3),
-    variant("uapi-many-vdevices", nobody_has_a_vdevice, bounds="vdevices", one_vdevice_each=6),
+    variant(
+        "uapi-flags-ignored", flags_do_not_matter, pasids_need_their_flag=3,
+        automatic_hwpts_are_in_use=3,
+    ),
+    variant(
+        "uapi-many-vdevices", nobody_has_a_vdevice, bounds="vdevices", one_vdevice_each=6,
+        vdevices_have_a_bound_device=6,
+    ),
     variant(
         "uapi-automatic-stay", automatic_hwpts_stay, bounds="arm",
         automatic_hwpts_are_in_use=4,
@@ -241,7 +250,10 @@ VARIANTS = (
         "uapi-automatic-of-nobody", automatic_hwpt_of_nobody, bounds="arm",
         a_refused_call_changes_nothing=3, automatic_hwpts_are_in_use=3,
     ),
-    variant("uapi-any-object", any_object_will_do, bounds="queues", faults_go_to_a_queue=3),
+    variant(
+        "uapi-any-object", any_object_will_do, bounds="queues", faults_go_to_a_queue=3,
+        uapi_refs_equal_referrers=3,
+    ),
     variant(
         "uapi-close-does-not-wait", close_does_not_wait, bounds="arm",
         closed_after_everybody_left=2,

@@ -249,10 +249,13 @@ VARIANTS = (
         "smmuv3-v9-first-only", first_device_only, bounds="apart", source=V9,
         gbpa_is_in_force=2,
     ),
-    variant("smmuv3-v9-unset", takes_its_group_along, source=V9, gbpa_is_in_force=3),
+    variant(
+        "smmuv3-v9-unset", takes_its_group_along, source=V9, gbpa_is_in_force=3,
+        vfio_devices_are_in_place=3,
+    ),
     variant(
         "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", source=V9,
-        nesting_needs_a_nesting_parent=1,
+        nesting_needs_a_nesting_parent=1, gbpa_is_in_force=1,
     ),
     variant("smmuv3-v9-free", free_forgets, bounds="roomy", source=V9, vfio_leaks_nothing=2),
     variant(
@@ -269,7 +272,7 @@ VARIANTS = (
     ),
     variant(
         "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", source="000 02/20",
-        nesting_needs_a_nesting_parent=1,
+        nesting_needs_a_nesting_parent=1, writeable_only_stays_apart=1,
     ),
     variant(
         "vfio-mdev-hiod", mdevs_too, bounds="mixed", source="004 32/33",
@@ -281,14 +284,21 @@ VARIANTS = (
     ),
     variant(
         "vfio-join-forgets", join_forgets,
-        vfio_devices_are_in_place=2, a_device_is_on_its_hwpt=2,
+        vfio_devices_are_in_place=2, a_device_is_on_its_hwpt=2, nesting_needs_a_nesting_parent=2,
     ),
-    variant("vfio-container-remembered", container_remembered, containers_are_as_remembered=1),
-    variant("vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1),
+    variant(
+        "vfio-container-remembered", container_remembered, containers_are_as_remembered=1,
+        containers_map_their_space=1, a_refused_device_changes_nothing=1,
+    ),
+    variant(
+        "vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1,
+        a_refused_device_changes_nothing=1,
+    ),
     variant("vfio-deferred-kept", deferred_kept, what_waits_is_live=3),
     variant(
         "vfio-viommu-stays", viommu_stays, bounds="roomy",
         the_viommu_is_for_its_devices=1, the_viommus_parent_stays=1,
+        a_refused_device_changes_nothing=1,
     ),
     variant("vfio-nothing-replayed", nothing_is_replayed, containers_map_their_space=1),
     variant(
@@ -297,7 +307,10 @@ VARIANTS = (
         no_mapping_without_an_ioas=2,
     ),
     variant("vfio-unset-unasked", unset_unasked, bounds="errata", no_failed_check=2),
-    variant("vfio-hardware-goes-on", hardware_goes_on, groups_agree=1, hardware_uses_a_live_hwpt=1),
+    variant(
+        "vfio-hardware-goes-on", hardware_goes_on, groups_agree=1,
+        hardware_uses_a_live_hwpt=1, attached_hwpts_fit=1,
+    ),
     variant(
         "vfio-everything-fits", everything_fits, bounds="translated",
         about="The driver takes any HWPT, also one that enforces a coherency that the device has "
@@ -307,15 +320,30 @@ VARIANTS = (
     variant(
         "vfio-nothing-held", nothing_is_held,
         about="DESTROY never answers EBUSY.",
-        destroy_is_ebusy_while_held=1, made_on_what_is_there=2,
+        destroy_is_ebusy_while_held=1, made_on_what_is_there=2, no_failed_check=2,
     ),
-    variant("vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1, teardown_reachable=1),
+    variant(
+        "vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1,
+        teardown_reachable=1, destroy_is_ebusy_while_held=1,
+    ),
     variant(
         "vfio-nothing-forgotten", nothing_is_forgotten, bounds="iommus",
         nothing_is_left_in_a_reused_id=1,
     ),
-    variant("vfio-binding-stays", binding_stays, bound_devices_have_their_object=1),
-    variant("vfio-refused-stays-bound", refused_stays_bound, device_objects_have_their_device=1),
-    variant("vfio-taken-for-automatic", taken_for_automatic, vfio_asks_for_no_more=1),
-    variant("vfio-nothing-undone", nothing_is_undone, a_refused_device_changes_nothing=1),
+    variant(
+        "vfio-binding-stays", binding_stays, bound_devices_have_their_object=1,
+        vfio_devices_are_in_place=1,
+    ),
+    variant(
+        "vfio-refused-stays-bound", refused_stays_bound, device_objects_have_their_device=1,
+        vfio_leaks_nothing=1, a_refused_device_changes_nothing=1,
+    ),
+    variant(
+        "vfio-taken-for-automatic", taken_for_automatic, vfio_asks_for_no_more=1,
+        hwpts_are_as_remembered=1, what_waits_is_live=1, nothing_is_left_in_a_reused_id=1,
+    ),
+    variant(
+        "vfio-nothing-undone", nothing_is_undone, a_refused_device_changes_nothing=1,
+        vfio_devices_are_in_place=1, containers_are_as_remembered=1, containers_map_their_space=1,
+    ),
 )

@@ -265,7 +265,7 @@ VARIANTS = (
         "vtd-rfcv3", *AS_POSTED, source="002 15/21 and 16/21",
         about="The series as posted, but for the walk without the lock: it ends every trace.",
         no_leaked_object=4, users_equal_devices=4, bindings_are_attached=3, one_stage2_of_a_kind=4,
-        no_failed_check=3,
+        no_failed_check=3, sharers_see_one_map=4,
     ),
     variant(
         "vtd-rfcv3-update", set_hwpt_overwrites,
@@ -275,7 +275,7 @@ VARIANTS = (
     variant(
         "vtd-rfcv3-attach-error", attach_hwpt_forgets,
         about="A refused replace loses the id that is still attached.",
-        a_refusal_keeps_bindings=4, no_leaked_object=4,
+        a_refusal_keeps_bindings=4, no_leaked_object=4, bindings_are_attached=4,
     ),
     variant(
         "vtd-rfcv3-abort-attach", attach_iommufd_aborts,
@@ -300,12 +300,12 @@ VARIANTS = (
     variant(
         "vtd-rfcv3-listener", abandon_keeps_listening,
         about="The listener of a freed container is called at the next change of the memory map.",
-        containers_follow_the_map=3, no_failed_check=4,
+        containers_follow_the_map=3, no_failed_check=4, a_refusal_leaves_nothing_behind=3,
     ),
     variant(
         "vtd-rfcv3-unset", unset_without_unbind,
         about="Unplug of a bound device unbinds nothing.",
-        bindings_are_attached=4,
+        bindings_are_attached=4, sharers_see_one_map=4,
     ),
     variant(
         "vtd-rfcv3-detach-error", detach_goes_on,
