@@ -4,7 +4,7 @@ from checkers.trace.brief import brief
 from checkers.trace.format import Trace
 from checkers.trace.load import Opened, load, opened
 from checkers.trace.record import DoesNotRunError, Names, record, record_run
-from checkers.trace.replay import diverges
+from checkers.trace.replay import differs, diverges, retold
 from checkers.trace.text import text
 
 __all__ = [
@@ -13,10 +13,12 @@ __all__ = [
     "Opened",
     "Trace",
     "brief",
+    "differs",
     "diverges",
     "load",
     "opened",
     "record",
     "record_run",
+    "retold",
     "text",
 ]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
 from checkers import machines
 from checkers.cells import Value, cells, frozen, parsed
-from checkers.machines import InputError, choose
+from checkers.machines import choose
 from checkers.result import Violation
 from checkers.trace.format import VERSION, Broken, StepTaken, Trace
+from checkers.userfiles import InputError, regular
 from spec.language import Bounds, Machine, Program
 from spec.language.program import Linked
 from spec.language.rules import CRASH, TEARDOWN
@@ -45,7 +45,7 @@ def opened(path: str) -> Opened:
 
     A trace whose machine or variant is a file of the user's runs that file, as `check` does.
     """
-    file = Path(path)
+    file = regular(path)
     try:
         size = file.stat().st_size
         if size > LARGEST:

@@ -58,7 +58,7 @@ def _head(body: Element, trace: Trace) -> None:
     _add(body, "p", f"{ENDS[trace.kind].capitalize()}, {count} step{'' if count == 1 else 's'}.")
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     told = [("machine", trace.machine), ("variant", trace.variant or "none: the reference")]
-    told += [("bounds", f"{trace.bounds.name} ({values})"), ("engine", trace.engine)]
+    told += [("bounds", f"{trace.bounds.name} ({values})")]
     _table(body, ("trace", "of"), [row for row in told if row[1]])
 
 

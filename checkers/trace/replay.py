@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
 
 from checkers.cells import Value
-from checkers.trace.format import Call, StepTaken
+from checkers.trace.format import Call, StepTaken, Trace
 from checkers.trace.load import Opened
-from checkers.trace.record import DoesNotRunError, Path, taken, walk
+from checkers.trace.record import DoesNotRunError, Names, Path, record, record_run, walk
 from spec.language.program import Kind, Program
 from spec.language.rules import CRASH, TEARDOWN, broken_by_step
 from spec.language.steps import steps_of
@@ -17,20 +20,59 @@ SEARCHED = 100_000
 
 
 def diverges(trace: Opened) -> str:
-    """Where running again differs from what the trace says; empty if it is reproduced."""
+    """Where running again differs from what the trace says; empty if it is reproduced.
+
+    The run is recorded anew, and all that the two documents say is compared.
+    """
     program, violation = trace.program, trace.violation
     if trace.trace.kind != "induction" and violation.initial not in program.initial():
         return "the initial state is not one of the machine"
     try:
         path = walk(program, violation.initial, violation.steps)
+        again = retold(trace)
     except DoesNotRunError as error:
         return str(error)
-    now = taken(program, path, violation.steps)
-    for number, (old, new) in enumerate(zip(trace.trace.steps, now, strict=True), 1):
+    for number, (old, new) in enumerate(zip(trace.trace.steps, again.steps, strict=True), 1):
         found = _difference(old, new, path.outcomes[number - 1].why)
         if found:
             return f"step {number} ({old.action}): {found}"
-    return _not_broken(trace, path)
+    return _not_broken(trace, path) or differs(trace.trace, again)
+
+
+def retold(trace: Opened) -> Trace:
+    """The trace of the same steps as the program tells it now; `DoesNotRunError` if they are none.
+
+    What the run cannot tell is kept: who found it, and by which names it asks for its files.
+    """
+    said, program, violation = trace.trace, trace.program, trace.violation
+    names = Names(said.engine, said.machine, said.variant)
+    if said.violation is None:
+        return record_run(program, violation.initial, violation.steps, names)
+    return record(program, replace(violation, why=""), names)
+
+
+def differs(old: Trace, new: Trace) -> str:
+    """The first member in which two traces differ, by its place; empty if there is none."""
+    return _first(msgspec.to_builtins(old), msgspec.to_builtins(new), "$")
+
+
+def _first(old: object, new: object, place: str) -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*old, *new]):
+            found = _first(old.get(name), new.get(name), f"{place}.{name}")
+            if found:
+                return found
+        return ""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        each = (_first(x, y, f"{place}[{at}]") for at, (x, y) in pairs)
+        return next((found for found in each if found), "")
+    same = type(old) is type(new) and old == new
+    return "" if same else f"{place}: was {_json(old)}, now {_json(new)}"
+
+
+def _json(value: object) -> str:
+    return "nothing" if value is None else msgspec.json.encode(value).decode()
 
 
 def _difference(old: StepTaken, new: StepTaken, why: str) -> str:
@@ -48,7 +90,7 @@ def _difference(old: StepTaken, new: StepTaken, why: str) -> str:
         return f"made {len(old.calls)} host calls, now {len(new.calls)}"
     if old.result != new.result:
         return f"reported {old.result}, now {new.result}"
-    if old.brief and old.brief != new.brief:
+    if old.brief != new.brief:
         return f"was called {old.brief}, now {new.brief}"
     return ""
 

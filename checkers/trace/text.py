@@ -65,8 +65,7 @@ def _head(trace: Trace) -> list[str]:
     lines += wrapped("machine  ", trace.machine, "         ")
     if trace.variant is not None:
         lines += wrapped("variant  ", trace.variant, "         ")
-    lines += wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
-    return lines + ([f"engine   {trace.engine}"] if trace.engine else [])
+    return lines + wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
 
 
 def _rows(cells: Mapping[str, Value | tuple[Value, Value]]) -> list[str]:

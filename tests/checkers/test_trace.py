@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from checkers import machines
 from checkers.cells import changes, condensed, fields, frozen
 from checkers.cli import main
-from checkers.machines import InputError
 from checkers.result import Violation
 from checkers.trace import DoesNotRunError, brief, diverges, load, opened, record, text
 from checkers.trace.load import LARGEST, resolve
+from checkers.userfiles import InputError
 from spec.language import build
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
@@ -198,6 +198,20 @@ CHANGED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda t: t["steps"].pop(1), "step 2: put(holder=2) is not enabled"),
     (lambda t: t["steps"].pop(), "no-dangling holds at the end"),
     (lambda t: t.update(variant=None), "step 3 (put): field objects[1].alive"),
+    (lambda t: t["violation"].update(about="All well."), '$.violation.about: was "All well."'),
+    (lambda t: t["violation"].update(why="bad luck"), '$.violation.why: was "bad luck", now ""'),
+    (lambda t: t["violation"]["around"].append("more"), "$.violation.around: was ["),
+    (
+        lambda t: t["violation"]["binding"]["holder"].update(label="the wrong one"),
+        '$.violation.binding.holder.label: was "the wrong one", now "',
+    ),
+    (
+        lambda t: t["violation"]["binding"]["holder"]["fields"].clear(),
+        "$.violation.binding.holder.fields.",
+    ),
+    (lambda t: t["bounds"].update(name="huge"), '$.bounds.name: was "huge", now "custom"'),
+    (lambda t: t.update(kind="crash"), '$.kind: was "crash", now "state"'),
+    (lambda t: t["steps"][1].update(brief=""), "step 2 (get): was called , now get holder=2"),
 ]
 
 
@@ -213,7 +227,7 @@ BAD: list[tuple[Callable[[Any], Any], str]] = [
     (lambda t: t.update(version="1"), "$.version"),
     (lambda t: t.pop("version"), "version"),
     (lambda t: t.update(machine="refcont"), "$.machine: no machine is called 'refcont'"),
-    (lambda t: t.update(machine="/nowhere.py"), "$.machine: /nowhere.py: no such file"),
+    (lambda t: t.update(machine="/nowhere.py"), "$.machine: /nowhere.py: No such file"),
     (lambda t: t.update(variant="frees"), "$.variant: no variant"),
     (lambda t: t.update(colour=1), "unknown field `colour`"),
     (lambda t: t.update(kind="best"), "$.kind"),
