@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 
+from checkers import userfiles
 from checkers.frontend.whole import read
+from checkers.userfiles import InputError
 from spec.language import Bounds, LanguageError, Machine, Program, Variant, build, overriding
-
-
-class InputError(Exception):
-    """What the user gave is wrong; `str()` of it is one line that says what and where."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,12 @@ class Subject:
     variant: str | None
     program: Program
     bounds: str = ""
+
+    @property
+    def named(self) -> str:
+        """The machine, and the variant if it is one, by their own names."""
+        name, variant = self.program.machine.name, self.program.variant
+        return f"{name}/{variant.name}" if variant else name
 
 
 def registry() -> Mapping[str, Machine]:
@@ -67,7 +64,7 @@ def machine(name: str) -> Machine:
         known = registry()
         return known[choose(name, known, "machine")]
     path = f"{file}.py" if attribute else name
-    module = _module(path)
+    module = userfiles.module(path)
     found = {key: item for key, item in vars(module).items() if isinstance(item, Machine)}
     if attribute:
         return found[choose(attribute, found, f"machine in {path}")]
@@ -95,7 +92,7 @@ def variant(name: str, of: Machine | None = None) -> Variant:
 
 
 def _variant_of_file(path: str, of: Machine | None) -> Variant:
-    module = _module(path)
+    module = userfiles.module(path)
     declared = getattr(module, "VARIANT", None)
     if isinstance(declared, Variant):
         return declared
@@ -131,7 +128,7 @@ def bounds(text: str, of: Machine, usual: str = "") -> tuple[str, dict[str, int]
         if equals:
             known = sorted({key for item in of.bounds.values() for key in item.values})
             choose(key, known, f"bound of machine {of.name}")
-            if not number.isascii() or not number.isdigit() or int(number) > 255:
+            if not number.isascii() or not number.isdigit() or len(number) > 3 or int(number) > 255:
                 raise InputError(f"bounds {text!r}: {key} is 0 to 255, not {number!r}")
             values[key] = int(number)
         elif index == 0:
@@ -172,6 +169,8 @@ def link(
         raise InputError(str(error)) from error
     except KeyError as error:
         raise InputError(f"machine {of.name}: the bounds have no value {error}") from error
+    except (ValueError, OverflowError, IndexError) as error:
+        raise InputError(f"machine {of.name}: these bounds make no sense: {error}") from error
 
 
 def readable(found: Program) -> Program:
@@ -181,51 +180,3 @@ def readable(found: Program) -> Program:
     except LanguageError as error:
         raise InputError(str(error)) from error
     return found
-
-
-def _module(path: str) -> ModuleType:
-    """A user's file, imported by the name by which its neighbours would import it."""
-    file = Path(path).resolve()
-    if not file.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        return _imported(file)
-    except LanguageError as error:
-        raise InputError(str(error)) from error
-    except SyntaxError as error:
-        where = f"{error.filename or path}:{error.lineno or 0}"
-        raise InputError(f"{where}: {error.msg}") from error
-    except Exception as error:
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename) == file
-        ]
-        where = f"{path}:{lines[-1]}" if lines else path
-        raise InputError(f"{where}: {type(error).__name__}: {error}") from error
-
-
-def _imported(file: Path) -> ModuleType:
-    """The module of a file; once for each file, so that a function has one identity."""
-    root, names = file.parent, [file.stem]
-    while (root / "__init__.py").is_file():
-        names.insert(0, root.name)
-        root = root.parent
-    if str(root) not in sys.path:
-        sys.path.append(str(root))
-    name = ".".join(names)
-    spec = importlib.util.find_spec(name) if all(map(str.isidentifier, names)) else None
-    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file:
-        return importlib.import_module(name)
-    name = f"{file.stem}@{file.parent}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None or spec.loader is None:
-            raise ImportError("is not a Python file")
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
