@@ -8,37 +8,14 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: check check-runs check-proofs exhaust test docs bench clean
+.PHONY: check exhaust test docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
-	@$(MAKE) --no-print-directory -j 2 check-runs check-proofs
-
-# Runs take one processor each; the proofs are done beside them.
-check-runs: $(STAMP)
-	$(BIN)/viommu-spec check --engine stateful --no-progress
-	$(BIN)/viommu-spec check hwpt-sharing --bounds errata --bounds fds --jobs 1 --no-progress
-	$(BIN)/viommu-spec check object-lifetime --bounds S --jobs 1 --no-progress
-	$(BIN)/viommu-spec check iommufd-objects --bounds arm --bounds arm-6.15 --bounds arm-6.14 \
-	    --jobs 1 --no-progress
-	$(BIN)/viommu-spec check vfio-attach --bounds apart --bounds iommus --bounds translated \
-	    --bounds mixed --bounds nested-mixed --bounds standard --bounds v6-15 --jobs 1 --no-progress
-	$(BIN)/viommu-spec check pci-hotplug --bounds roots --jobs 1 --no-progress
-
-check-proofs: $(STAMP)
-	$(BIN)/viommu-spec check --engine explicit
-	$(BIN)/viommu-spec check --engine symbolic
-	$(BIN)/viommu-spec check --variant all
+	@$(BIN)/viommu-spec check --suite check --no-progress
 
 exhaust: $(STAMP)
-	$(BIN)/viommu-spec check pasid-capability --engine symbolic --bounds every-offset
-	$(BIN)/viommu-spec check iommufd-objects --bounds intel --bounds groups --bounds queues \
-	    --bounds smmus --bounds vdevices --bounds arm-groups
-	$(BIN)/viommu-spec check vfio-attach --bounds errata
-	for machine in hwpt-sharing vfio-attach pci-hotplug migration-blocker; do \
-	    $(BIN)/viommu-spec check $$machine --bounds standard && \
-	    $(BIN)/viommu-spec check $$machine --bounds standard --engine symbolic || exit; done
-	$(BIN)/viommu-spec check iommufd-objects --bounds standard
+	@$(BIN)/viommu-spec check --suite exhaust --no-progress
 
 test: $(STAMP)
 	$(BIN)/ruff check .

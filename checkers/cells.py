@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checkers.machines import InputError
+from checkers.userfiles import InputError
 from spec.language.layout import BoolT, Column, EnumT, FieldT, IdT, IntT, Layout, SetT, SortT
 
 Value = int | bool | str | list[int]

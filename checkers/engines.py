@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from checkers.machines import InputError, Subject, larger, readable
+from checkers.machines import Subject, larger, readable
 from checkers.report import Row, manifest
 from checkers.result import Engine, Finding, Limits, Verdict
 from checkers.trace import DoesNotRunError, Names, record
-from spec.language import LanguageError, Program
+from checkers.userfiles import InputError
+from checkers.watch import LimitMetError, limits_met, watching
+from spec.language import LanguageError, Program, Variant
 from spec.language.rules import ACTIONS, CRASH, TEARDOWN, WITNESSES
 
 ENGINES = {
@@ -60,12 +62,14 @@ def check(
     """Run engines over one machine, one after the other, and compare with the manifest.
 
     `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
-    results of the others; it is inconclusive, never a violation.
+    results of the others; it is inconclusive, never a violation. On a variant an engine may stop
+    when it has shown what is declared, or anything else.
     """
-    readable(subject.program)
     rows, interrupted = list[Row](), False
     for name in engines:
         allowed = limits(name)
+        if subject.program.variant is not None:
+            allowed.enough = enough(subject.program.variant, selected)
         program = larger(subject) if name in RANDOM else subject.program
         found = _asked(name, program, selected, allowed)
         rows += [_row(subject, program, finding) for finding in found]
@@ -87,12 +91,31 @@ def check(
     return Checked(rows + [_row(subject, subject.program, item) for item in more], interrupted)
 
 
+def enough(
+    variant: Variant, selected: frozenset[str]
+) -> Callable[[frozenset[str]], bool]:
+    """Whether what is broken is all that a variant declares of the selected rules, or more."""
+    declared = {rule for rule in variant.expects if not selected or rule in selected}
+
+    def decide(broken: frozenset[str]) -> bool:
+        counted = broken & selected if selected else broken
+        return bool(counted - declared) or (bool(declared) and counted >= declared)
+
+    return decide
+
+
 def _asked(name: str, program: Program, selected: frozenset[str], allowed: Limits) -> list[Finding]:
     """What one engine says; it may be silent about selected rules only."""
+    met = limits_met(allowed.seconds, allowed.memory_mib, allowed.since)
     try:
-        found = engine(name)(program, selected, allowed)
+        with watching(met) as prepared:
+            allowed.prepared = prepared
+            readable(program)
+            found = engine(name)(program, selected, allowed)
     except InputError:
         raise
+    except LimitMetError as error:
+        return [Finding(name, ALL, Verdict.BOUNDED, str(error))]
     except LanguageError as error:
         raise InputError(str(error)) from error
     except KeyboardInterrupt:

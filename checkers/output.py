@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -15,40 +15,50 @@ from rich.console import Console, RenderableType
 from rich.progress import Progress as Bars
 from rich.progress import TextColumn, TimeElapsedColumn
 
-from checkers.machines import InputError, Subject
+from checkers.machines import Subject
 from checkers.report import (
     MANIFEST,
     Row,
     Status,
+    by_engine,
     document,
     headline,
     junit,
+    line,
+    needs_more,
     tap,
+    total,
     traces_text,
+    variants_line,
     verdicts,
     verdicts_of_variants,
 )
 from checkers.result import Progress, Verdict
+from checkers.runs import Run
 from checkers.trace import Trace
+from checkers.userfiles import InputError
 
 WIDE = 160
 """Columns of a table that goes to a file or a pipe."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Output:
     """What the user wants to have of the results, besides the exit status.
 
-    `bounds` are those given; `variants`: the rows say how the built-in variants keep what they
-    declare.
+    `words` are those of the command line. Where there are many runs, or variants are judged, each
+    is a line, and only what is not as it should be is a table; all are, if it is to be `verbose`.
     """
 
     traces: Path | None
     json_file: str | None
     junit_file: str | None
     as_tap: bool
-    bounds: Sequence[str]
-    variants: bool
+    words: Sequence[str] = ()
+    verbose: bool = False
+    in_lines: bool = False
+    widths: Sequence[int] = (0, 0, 0)
+    judged: list[Row] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Refuse a place for results before the work rather than after it."""
@@ -63,7 +73,33 @@ class Output:
         except OSError as error:
             raise InputError(f"{self.traces}: {error.strerror or error}") from error
 
-    def deliver(self, rows: Sequence[Row], result: Status, *, interrupted: bool) -> None:
+    def begin(self, runs: Sequence[Run]) -> None:
+        """These runs will be told."""
+        self.in_lines = (len(runs) > 1 or any(run.judged for run in runs)) and not self.verbose
+        listed = [run for run in runs if not run.judged]
+        names = [
+            (run.subject.named, run.subject.program.bounds_name, engine)
+            for run in listed
+            for engine in run.engines
+        ]
+        self.widths = [max(map(len, column)) for column in zip(*names, strict=True)] or (0, 0, 0)
+
+    def told(self, run: Run, rows: Sequence[Row]) -> None:
+        """A run is done: its line, if lines are wanted."""
+        if run.judged:
+            self.judged += rows
+        elif self.in_lines and not self.as_tap:
+            for members in by_engine(rows):
+                click.echo(line(members, self.widths), err=self._aside)
+
+    @property
+    def _aside(self) -> bool:
+        """What is for people goes to stderr, for stdout has another use."""
+        return "-" in (self.json_file, self.junit_file)
+
+    def deliver(
+        self, rows: Sequence[Row], result: Status, *, interrupted: bool, seconds: float
+    ) -> None:
         """Write everything that was asked for."""
         if self.traces is not None:
             _save_traces(rows, self.traces)
@@ -74,36 +110,38 @@ class Output:
         if self.as_tap:
             click.echo(tap(rows, interrupted=interrupted), nl=False)
         else:
-            self._tell(rows, to_stderr="-" in (self.json_file, self.junit_file))
+            self._tell([row for row in rows if row not in self.judged], seconds)
         if interrupted:
             click.echo("viommu-spec: interrupted; this is what is known", err=True)
 
-    def _tell(self, rows: Sequence[Row], *, to_stderr: bool) -> None:
-        console = Console(stderr=to_stderr, highlight=False)
+    def _tell(self, rows: Sequence[Row], seconds: float) -> None:
+        console = Console(stderr=self._aside, highlight=False)
         if not console.is_terminal:
-            console = Console(stderr=to_stderr, highlight=False, width=WIDE)
-        if self.variants:
-            _print(console, verdicts_of_variants(rows))
+            console = Console(stderr=self._aside, highlight=False, width=WIDE)
+        if self.judged:
+            self._tell_variants(console)
+        if self.in_lines and rows:
+            click.echo(total(rows, seconds), err=self._aside)
+        told = [m for m in by_engine(rows) if not self.in_lines or needs_more(m)]
+        if not told:
             return
-        _print(console, verdicts(rows, console.width))
+        _print(console, verdicts([row for members in told for row in members], console.width))
         for row in rows:
             if row.finding.rule == MANIFEST and row.finding.verdict is not Verdict.HOLDS:
-                click.echo(f"manifest: {row.subject}: {row.finding.detail}", err=to_stderr)
-        shown = headline(rows)
-        if shown is None:
+                click.echo(f"manifest: {row.subject}: {row.finding.detail}", err=self._aside)
+        if headline(rows) is None:
             return
-        click.echo(traces_text(rows), err=to_stderr)
+        click.echo(traces_text(rows), err=self._aside)
         if self.traces is None:
-            click.echo(f"In full, as files: {self._again(shown)}", err=to_stderr)
+            again = shlex.join(["viommu-spec", *self.words, "--traces", "DIR"])
+            click.echo(f"In full, as files: {again}", err=self._aside)
 
-    def _again(self, row: Row) -> str:
-        """The command that saves the traces which are shown in brief."""
-        assert row.trace is not None
-        words = ["viommu-spec", "check", row.trace.machine]
-        words += ["--variant", row.trace.variant] if row.trace.variant else []
-        words += ["--engine", row.finding.engine] if row.finding.engine != "explicit" else []
-        words += ["--bounds", row.asked] if row.asked in self.bounds else []
-        return shlex.join([*words, "--traces", "DIR"])
+    def _tell_variants(self, console: Console) -> None:
+        off = {row.subject for row in self.judged if row.finding.verdict is not Verdict.HOLDS}
+        shown = [row for row in self.judged if self.verbose or row.subject in off]
+        if shown:
+            _print(console, verdicts_of_variants(shown))
+        click.echo(variants_line(self.judged), err=self._aside)
 
 
 def _print(console: Console, shown: RenderableType) -> None:
@@ -146,10 +184,12 @@ def write(path: str, content: str) -> None:
         raise InputError(f"{path}: {error.strerror or error}") from error
 
 
+Reporting = Callable[[str], Callable[[Progress], None]]
+"""Takes the name of an engine, and answers what tells its progress."""
+
+
 @contextmanager
-def progress(
-    subject: Subject, *, silent: bool
-) -> Iterator[Callable[[str], Callable[[Progress], None]]]:
+def progress(subject: Subject, *, silent: bool) -> Iterator[Reporting]:
     """A line a machine on the terminal, gone when it is done; nothing where there is none."""
     console = Console(stderr=True)
     if silent or not console.is_terminal:
@@ -160,9 +200,7 @@ def progress(
         TimeElapsedColumn(),
         TextColumn("{task.fields[at]}"),
     )
-    name_shown = subject.program.machine.name
-    if subject.variant is not None:
-        name_shown += f"/{subject.variant}"
+    name_shown = subject.named
     with Bars(*columns, console=console, transient=True) as bars:
         task = bars.add_task(name_shown, total=None, at="")
 

@@ -7,22 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 from spec.language.program import Program
 from spec.language.steps import Step
 
 
 class Verdict(Enum):
-    """`BOUNDED` is never success: a limit was met, or the solver did not know.
+    """Only `HOLDS` and `PROVED` are success.
 
-    Nor is `NOT_INDUCTIVE`: the proof was finished and is none, and no counterexample was found.
+    `BOUNDED`: a limit was met, or the solver did not know. `NOT_INDUCTIVE`: the proof was finished
+    and is none, and no counterexample was found. `NOT_REFUTED`: random runs were made and none
+    broke the rule, which says nothing of the others.
     """
 
     HOLDS = "holds"
     PROVED = "proved"
+    NOT_REFUTED = "not refuted"
     VIOLATED = "violated"
     BOUNDED = "bounded"
     NOT_INDUCTIVE = "not inductive"
+
+
+GOOD: Final = (Verdict.HOLDS, Verdict.PROVED)
+"""What success is."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,8 @@ class Renaming(Enum):
 class Finding:
     """One row of the table: what one engine says of one property of one program.
 
-    Figures of the explicit engine are of states up to `renaming`.
+    Figures of the explicit engine are of states up to `renaming`. `seconds` are those of the engine
+    for all rules together; `own_seconds` of this rule, where an engine takes them one by one.
     """
 
     engine: str
@@ -75,6 +84,7 @@ class Finding:
     transitions: int | None = None
     depth: int | None = None
     seconds: float = 0.0
+    own_seconds: float | None = None
     violation: Violation | None = None
     renaming: Renaming = Renaming.SORTS
 

@@ -290,8 +290,8 @@ def machine_test(program: Program, search: Search | None = None) -> type[RuleBas
 def check(program: Program, names: frozenset[str], limits: Limits) -> list[Finding]:
     """Random runs until none finds a new broken rule; one row for each rule looked at.
 
-    The same seed gives the same runs and the same traces. HOLDS says only that all planned runs
-    were made; a limit met, or Ctrl-C, is BOUNDED for the rules of which no violation is known.
+    The same seed gives the same runs and the same traces. A rule that none of the planned runs
+    broke is NOT_REFUTED; with a limit met, or Ctrl-C, it is BOUNDED.
     """
     search = Search(program, names, limits)
     if not search.rules:
@@ -371,9 +371,9 @@ def _finding(search: Search, name: str, stopped: str) -> Finding:
         detail = f"in {len(shortest.steps)} steps, seed {search.limits.seed}"
         return replace(row, verdict=Verdict.VIOLATED, detail=detail, violation=shortest)
     if stopped:
-        return replace(row, detail=f"{stopped} after {search.runs} runs without a violation")
-    detail = f"no violation in {search.runs} runs of {STEPS} steps (random, not exhaustive)"
-    return replace(row, verdict=Verdict.HOLDS, detail=detail)
+        return replace(row, detail=f"{stopped} after {search.runs} runs")
+    detail = f"{search.runs} runs of {STEPS} steps, random and not exhaustive"
+    return replace(row, verdict=Verdict.NOT_REFUTED, detail=detail)
 
 
 def _memory_mib() -> float:

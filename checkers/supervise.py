@@ -61,7 +61,8 @@ def _ending(child: int, pipe: int) -> int:
     """Wait for the command; its status, if it is one that the command has given itself."""
 
     def forward(number: int, frame: FrameType | None) -> None:
-        os.kill(child, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in FORWARDED:

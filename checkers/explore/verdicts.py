@@ -62,7 +62,7 @@ def _unlike(found: Explored, names: Iterable[str], seen: Collection[str]) -> lis
 
     Not seen, or seen in spite of it.
     """
-    narrow = found.program.bounds.without
+    narrow = found.program.without
     return [name for name in names if (name in seen) == (name in narrow)]
 
 

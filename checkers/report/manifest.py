@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from checkers.result import Finding, Renaming, Verdict
+from checkers.result import GOOD, Finding, Renaming, Verdict
 from spec.language import Bounds, Program, Variant
 
 MANIFEST = "manifest"
@@ -14,7 +14,6 @@ MANIFEST = "manifest"
 EXACT = "explicit"
 """The engine that explores everything, so that its figures and lengths are exact."""
 
-GOOD = (Verdict.HOLDS, Verdict.PROVED)
 DECIDED = (*GOOD, Verdict.VIOLATED)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from checkers.result import Finding, Verdict
+from checkers.result import GOOD, Finding, Verdict
 from checkers.trace.format import Trace
 
 
@@ -58,11 +58,21 @@ def said(finding: Finding) -> str:
 
 
 def status(rows: Iterable[Row], *, interrupted: bool = False) -> Status:
-    """The exit status of a check; an empty one is inconclusive."""
-    verdicts = {row.finding.verdict for row in rows}
-    if interrupted or not verdicts:
-        return Status.INCONCLUSIVE
+    """The exit status of a check; a violation outranks all else, and an empty one is inconclusive.
+
+    Random runs decide nothing: a rule that nobody else looked at is inconclusive, and beside others
+    they do not count.
+    """
+    found = list(rows)
+    verdicts = {row.finding.verdict for row in found}
     if Verdict.VIOLATED in verdicts:
         return Status.VIOLATED
-    good = verdicts <= {Verdict.HOLDS, Verdict.PROVED}
-    return Status.HOLDS if good else Status.INCONCLUSIVE
+    shown = {_about(row) for row in found if row.finding.verdict in GOOD}
+    open_ = {_about(row) for row in found if row.finding.verdict not in GOOD}
+    only_random = verdicts <= {*GOOD, Verdict.NOT_REFUTED} and open_ <= shown
+    return Status.HOLDS if shown and only_random and not interrupted else Status.INCONCLUSIVE
+
+
+def _about(row: Row) -> tuple[str, str]:
+    """The rule of a row, and of what."""
+    return row.subject, row.finding.rule

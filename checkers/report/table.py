@@ -13,7 +13,7 @@ from rich.text import Text
 
 from checkers.report.manifest import MANIFEST
 from checkers.report.row import Row, detail
-from checkers.result import Finding, Verdict
+from checkers.result import GOOD, Finding, Verdict
 from checkers.trace import brief
 
 STYLES = {
@@ -22,9 +22,9 @@ STYLES = {
     Verdict.VIOLATED: "bold red",
     Verdict.BOUNDED: "yellow",
     Verdict.NOT_INDUCTIVE: "yellow",
+    Verdict.NOT_REFUTED: "cyan",
 }
 
-GOOD = (Verdict.HOLDS, Verdict.PROVED)
 
 COLUMNS = ("rule", "engine", "verdict", "steps", "states", "depth", "time", "detail")
 """All columns. `steps` is the length of a trace; where there is one, `depth` is left out."""
@@ -207,11 +207,8 @@ def _closing(rest: Sequence[Row], others: bool) -> Row:
     first = rest[0].finding
     count = f"{len(rest)} rule{'' if len(rest) == 1 else 's'}"
     holds = "holds" if len(rest) == 1 else "hold"
-    words = {
-        Verdict.BOUNDED: "not decided",
-        Verdict.PROVED: "proved",
-        Verdict.NOT_INDUCTIVE: "not inductive",
-    }.get(first.verdict, holds)
+    words = holds if first.verdict is Verdict.HOLDS else first.verdict.value
+    words = "not decided" if first.verdict is Verdict.BOUNDED else words
     own = {row.finding.detail for row in rest}
     more = next(iter(own)) if len(own) == 1 else ""
     closing = replace(
@@ -265,12 +262,4 @@ def verdicts_of_variants(rows: Sequence[Row]) -> Group:
         verdict = Text(row.finding.detail, STYLES[row.finding.verdict])
         name = row.subject if several else row.variant or ""
         table.add_row(Text(name), Text(rule), steps, verdict)
-    return Group(table, Text(_count(rows)))
-
-
-def _count(rows: Sequence[Row]) -> str:
-    subjects = {row.subject for row in rows}
-    off = {row.subject for row in rows if row.finding.verdict is not Verdict.HOLDS}
-    if off:
-        return f"{len(off)} of {len(subjects)} variants are not shown to fail as they declare"
-    return f"{len(subjects)} variant{'' if len(subjects) == 1 else 's'}: each fails as it declares"
+    return Group(table)

@@ -74,6 +74,7 @@ class Proof:
         self.searched = -1
         self.complete = False
         self.retried: set[str] = set()
+        limits.prepared()
 
     def run(self) -> None:
         """Induction over one step, then over two, then the search for counterexamples."""
@@ -163,7 +164,7 @@ class Proof:
         for verdict, status in ((Verdict.VIOLATED, "fails"), (Verdict.BOUNDED, "unknown")):
             names = sorted(
                 name for name, known in self.possible.items()
-                if known == status and name not in self.program.bounds.without
+                if known == status and name not in self.program.without
             )
             if names and (self.complete or status == "unknown"):
                 detail = f"no state in which the invariants hold enables {', '.join(names)}"

@@ -215,6 +215,7 @@ def _bounds(
 
 OBJECT_LIFETIME = Machine(
     name="object-lifetime",
+    check={"explicit": ("small", "S")},
     title="Object lifetimes",
     about="""
     Objects of an iommufd are made on each other and destroyed only when nobody holds them: an IOAS,

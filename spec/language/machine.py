@@ -131,7 +131,6 @@ class Bounds:
     without: tuple[str, ...] = ()
     orbits: tuple[int, int, int] | None = None
 
-
 def bounds_like(
     numbers: Mapping[str, int],
     why: str,
@@ -155,6 +154,9 @@ class Machine:
     bounds' numbers into table sizes and constants; without it they are the sizes. `symmetric` are
     records whose rows, if they have the same constants, nothing tells apart: exploring may take
     states for one that differ in their ids only. `title` and `about` are for the book.
+
+    `check` maps an engine to the bounds that it takes in the check of everything, if not the usual
+    ones; `exhaust` to those that take longer and are for when there is time.
     """
 
     name: str
@@ -167,6 +169,8 @@ class Machine:
     sometimes: tuple[Witness, ...] = ()
     teardown: Teardown | None = None
     symmetric: tuple[type[Record], ...] = ()
+    check: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exhaust: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     title: str = ""
     about: str = ""
 
@@ -192,7 +196,9 @@ class Variant:
     """A design as posted: functions that take the place of the reference's.
 
     `expects` maps the names of the invariants it breaks to the length of the shortest trace that
-    shows it, with the named bounds. A user's own file expects nothing.
+    shows it, with the named bounds: all that are broken where the last of them is. `without` names
+    the witnesses and actions that the design never reaches or lets happen, besides those of its
+    bounds. A user's own file expects nothing.
     """
 
     name: str
@@ -202,6 +208,7 @@ class Variant:
     bounds: str = "small"
     source: str = ""
     about: str = ""
+    without: tuple[str, ...] = ()
 
 
 def overrides(original: Function) -> Callable[[F], F]:
@@ -238,6 +245,7 @@ def variant_of(
     bounds: str = "small",
     source: str = "no series",
     about: str = "",
+    without: tuple[str, ...] = (),
     **expects: int,
 ) -> Variant:
     """The variant of a machine with these overrides, which breaks the invariants in `expects`.
@@ -253,6 +261,7 @@ def variant_of(
         bounds=bounds,
         source=source,
         about=about or summary(first),
+        without=without,
     )
 
 

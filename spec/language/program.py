@@ -94,6 +94,11 @@ class Program:
     rank: Linked | None
     _stores: list[Store] = field(default_factory=list, repr=False)
 
+    @property
+    def without(self) -> frozenset[str]:
+        """The witnesses and actions that the bounds, or the variant, keep away."""
+        return frozenset(self.bounds.without + (self.variant.without if self.variant else ()))
+
     def action(self, name: str) -> Linked:
         """The action of that name; KeyError if there is none."""
         for action in self.actions:

@@ -78,6 +78,7 @@ def left(s: Migration) -> int:
 
 MIGRATION_BLOCKER = Machine(
     name="migration-blocker",
+    exhaust={"explicit": ("standard",), "symbolic": ("standard",)},
     title="What a vIOMMU promises, and migration",
     about="""
     A vIOMMU shows the guest capabilities, and the guest's tables go to IOMMUs of the host that must

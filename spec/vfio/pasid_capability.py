@@ -42,6 +42,7 @@ def left(s: PCIDevice) -> int:
 
 PASID_CAPABILITY = Machine(
     name="pasid-capability",
+    exhaust={"symbolic": ("every-offset",)},
     title="The PASID capability of a passthrough device",
     about="""
     QEMU goes through the extended capabilities of a passthrough device and shows the guest those

@@ -105,6 +105,8 @@ _bounds = partial(
 
 HWPT_SHARING = Machine(
     name="hwpt-sharing",
+    check={"explicit": ("small", "errata", "fds")},
+    exhaust={"explicit": ("standard",), "symbolic": ("standard",)},
     title="Containers and stage-2 tables shared by devices",
     about="""
     VTDIOASContainer and VTDS2Hwpt as 002 15/21 and 16/21 have them: a container for each iommufd

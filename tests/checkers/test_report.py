@@ -15,11 +15,14 @@ from checkers.report import (
     headline,
     judged,
     junit,
+    line,
     manifest,
+    needs_more,
     said,
     status,
     tap,
     traces_text,
+    variants_line,
     verdicts,
     verdicts_of_variants,
 )
@@ -63,12 +66,22 @@ BROKEN = [
         ([Verdict.HOLDS, Verdict.BOUNDED], Status.INCONCLUSIVE),
         ([Verdict.BOUNDED, Verdict.VIOLATED], Status.VIOLATED),
         ([], Status.INCONCLUSIVE),
+        ([Verdict.NOT_REFUTED], Status.INCONCLUSIVE),
+        ([Verdict.NOT_REFUTED, Verdict.HOLDS], Status.HOLDS),
+        ([Verdict.NOT_REFUTED, Verdict.VIOLATED], Status.VIOLATED),
     ],
 )
 def test_status(verdicts: list[Verdict], expected: Status) -> None:
     rows = [row(finding("rule", verdict)) for verdict in verdicts]
     assert status(rows) is expected
-    assert status(rows, interrupted=True) is Status.INCONCLUSIVE
+    stopped = Status.VIOLATED if expected is Status.VIOLATED else Status.INCONCLUSIVE
+    assert status(rows, interrupted=True) is stopped
+
+
+def test_random_runs_of_another_rule_are_inconclusive() -> None:
+    other = row(finding("other", Verdict.NOT_REFUTED))
+    assert status([row(finding("rule")), other]) is Status.INCONCLUSIVE
+    assert status([row(finding("rule")), replace(other, machine="queue")]) is Status.INCONCLUSIVE
 
 
 def test_verdict_in_words() -> None:
@@ -127,16 +140,15 @@ def test_manifest_of_the_reference() -> None:
 
 
 def test_manifest_has_figures_of_its_own_up_to_ids() -> None:
-    bounds = Bounds({"processes": 2}, states=3, transitions=4, depth=1, orbits=2)
+    bounds = Bounds({"processes": 2}, states=3, transitions=4, depth=1, orbits=(2, 2, 1))
     program = replace(build(MUTEX, "small"), bounds=bounds)
     found = [replace(x, states=2, transitions=2, renaming=Renaming.IDS)
              for x in explore(program, frozenset(), Limits())]
     row = manifest(program, found)
     assert row is not None
-    assert (row.verdict, row.detail) == (Verdict.HOLDS, "2 states, 1 depth, as declared")
-    other = manifest(program, [replace(item, states=5, renaming=Renaming.NONE) for item in found])
-    assert other is not None
-    assert other.detail == "1 depth, as declared"
+    figures = "2 states, 2 transitions, 1 depth"
+    assert (row.verdict, row.detail) == (Verdict.HOLDS, f"{figures}, as declared")
+    assert manifest(program, [replace(item, renaming=Renaming.NONE) for item in found]) is None
 
 
 def test_manifest_says_nothing_of_a_part() -> None:
@@ -194,12 +206,45 @@ def test_tap_and_junit_agree_on_odd_text() -> None:
     odd = replace(finding("rule", Verdict.BOUNDED), detail="#TODO <not> a \x1b[1mdirective\n")
     assert tap([row(odd)], interrupted=True) == (
         "TAP version 14\n1..1\n"
-        "not ok 1 - mutex/rule [explicit] # bounded (\\#TODO <not> a \\x1b[1mdirective\\n)\n"
+        "ok 1 - mutex small/rule [explicit] # SKIP bounded (\\#TODO <not> a \\x1b[1mdirective\\n)\n"
         "Bail out! interrupted\n"
     )
-    error = ET.fromstring(junit([row(odd)])).find("testsuite/testcase/error")
-    assert error is not None
-    assert "<not> a" in error.attrib["message"]
+    suite = ET.fromstring(junit([row(odd)])).find("testsuite")
+    assert suite is not None
+    assert (suite.attrib["name"], suite.attrib["skipped"]) == ("mutex small [explicit]", "1")
+    skipped = suite.find("testcase/skipped")
+    assert skipped is not None
+    assert "<not> a" in skipped.attrib["message"]
+
+
+def test_junit_has_a_time_for_the_engine_and_for_a_rule_its_own() -> None:
+    shared = [replace(finding(name), seconds=2.0) for name in ("one", "two")]
+    alone = replace(finding("three"), seconds=2.0, own_seconds=0.25)
+    suite = ET.fromstring(junit([row(item) for item in (*shared, alone)])).find("testsuite")
+    assert suite is not None
+    assert suite.attrib["time"] == "2.000"
+    assert [case.get("time") for case in suite] == [None, None, "0.250"]
+
+
+def test_random_runs_pass_nothing() -> None:
+    random = row(replace(finding("rule", Verdict.NOT_REFUTED, engine="stateful"), detail="9 runs"))
+    assert "ok 1 - mutex small/rule [stateful] # SKIP not refuted (9 runs)" in tap([random])
+    assert ET.fromstring(junit([random])).find("testsuite/testcase/skipped") is not None
+
+
+def test_a_line_for_many_rules() -> None:
+    good = [row(replace(finding(name), states=7, seconds=2.04)) for name in ("one", "two")]
+    assert line(good) == "mutex small explicit 2/2 hold, 7 states, 2.0 s"
+    off = row(replace(finding("three", Verdict.VIOLATED), seconds=1.0))
+    assert line([*good, off], (8, 0, 0)) == (
+        "mutex    small explicit 2/3 hold, 1/3 violated, 7 states, 2.0 s"
+    )
+    drifted = row(finding("manifest", Verdict.VIOLATED))
+    assert line([*good, drifted]) == (
+        "mutex small explicit 2/2 hold, not as declared, 7 states, 2.0 s"
+    )
+    assert needs_more([*good, drifted])
+    assert not needs_more([*good, row(finding("four", Verdict.NOT_REFUTED))])
 
 
 def printed(rows: list[Row], width: int) -> str:
@@ -299,15 +344,13 @@ def test_variant_is_judged_by_what_it_declares(item: Finding, verdict: Verdict, 
     assert judged(FREES_WHILE_HELD, "no-dangling", [beside, item]) == (verdict, says)
 
 
-def test_table_of_variants_counts_those_that_deviate() -> None:
+def test_variants_that_deviate_are_counted() -> None:
     good = of_variant(replace(finding("breaks no-dangling"), detail="as expected"))
     bad = replace(good, variant="other", finding=replace(good.finding, verdict=Verdict.BOUNDED))
+    assert variants_line([good, bad]) == "variants 1/2 fail as they declare"
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(verdicts_of_variants([good, bad]))
-    console.print(verdicts_of_variants([good]))
-    text = console.export_text()
-    assert "1 of 2 variants are not shown to fail as they declare" in text
-    assert "1 variant: each fails as it declares" in text
+    assert "frees-while-held  no-dangling         as expected" in console.export_text()
 
 
 def test_manifest_takes_what_a_variant_breaks_besides() -> None:

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from checkers.explore.native.library import Figures
-from checkers.machines import InputError
+from checkers.userfiles import InputError
 from spec.language.program import Program
 
 MANIFEST: Final = "manifest.json"

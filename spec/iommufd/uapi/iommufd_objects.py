@@ -86,6 +86,10 @@ _bounds = partial(
 
 IOMMUFD_OBJECTS = Machine(
     name="iommufd-objects",
+    check={"explicit": ("small", "arm", "arm-6.15", "arm-6.14")},
+    exhaust={
+        "explicit": ("intel", "groups", "queues", "smmus", "vdevices", "arm-groups", "standard"),
+    },
     title="Objects, groups and attachments of iommufd",
     about="""
     The kernel's side of nested translation as any user of the uAPI drives it: objects made on each

@@ -108,6 +108,10 @@ _bounds = partial(
 
 VFIO_ATTACH = Machine(
     name="vfio-attach",
+    check={"explicit": (
+        "small", "apart", "iommus", "translated", "mixed", "nested-mixed", "standard", "v6-15",
+    )},
+    exhaust={"explicit": ("errata",), "symbolic": ("standard",)},
     title="VFIO devices: containers, HWPTs and host IOMMU devices",
     about="""
     QEMU's VFIO core with iommufd, in the order of 000: a device is bound, the vIOMMU before it is

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from checkers.cli import main
 from checkers.engines import ENGINES
 from checkers.frontend.whole import read
-from checkers.machines import InputError, program
+from checkers.machines import program
+from checkers.userfiles import InputError
 from spec.language import (
     NONE,
     Bounds,

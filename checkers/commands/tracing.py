@@ -1,0 +1,116 @@
+"""Commands about single runs: simulate, replay, show."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+
+from checkers import graph
+from checkers.commands.choosing import subjects
+from checkers.output import save
+from checkers.report import Status
+from checkers.simulate import simulate as random_walk
+from checkers.trace import (
+    DoesNotRunError,
+    Names,
+    Opened,
+    brief,
+    differs,
+    diverges,
+    opened,
+    record,
+    record_run,
+    retold,
+    text,
+)
+from checkers.trace.export import itf, pytest_module
+from checkers.trace.page import page
+from checkers.trace.record import walk
+from checkers.userfiles import InputError
+
+
+@click.command("simulate")
+@click.argument("name", metavar="MACHINE")
+@click.option("--steps", metavar="N", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--variant", metavar="NAME|FILE.py")
+@click.option("--bounds", metavar="NAME|KEY=N,...", default="")
+@click.option("--trace", "file", metavar="FILE", help="Save the run as a trace; - is stdout.")
+def simulate_command(
+    name: str, steps: int, seed: int, variant: str | None, bounds: str, file: str | None
+) -> None:
+    """Take random steps, the same for the same seed; stop where a rule is broken."""
+    (subject,) = subjects([name], variant, [bounds] if bounds else [])
+    program = subject.program
+    done = random_walk(program, steps, seed)
+    names = Names("simulate", subject.machine, subject.variant)
+    if done.violation is None:
+        trace = record_run(program, done.initial, done.steps, names)
+    else:
+        trace = record(program, done.violation, names)
+    if file is not None:
+        save(trace, file)
+    click.echo(text(trace), nl=False, err=file == "-")
+    if done.stuck:
+        click.echo("no action is enabled here", err=file == "-")
+    sys.exit(Status.HOLDS if done.violation is None else Status.VIOLATED)
+
+
+@click.command("replay")
+@click.argument("file", metavar="TRACE.json")
+def replay_command(file: str) -> None:
+    """Take the steps of a trace again; status 1 if anything it says is otherwise now."""
+    trace = opened(file)
+    found = diverges(trace)
+    if found:
+        click.echo(f"diverges: {found}")
+        sys.exit(Status.VIOLATED)
+    count = len(trace.trace.steps)
+    end = f", {trace.violation.rule}" if trace.violation.rule else ""
+    click.echo(f"reproduced: {count} step{'' if count == 1 else 's'}{end}")
+
+
+def _picture(trace: Opened) -> str:
+    final = walk(trace.program, trace.violation.initial, trace.violation.steps).states[-1]
+    title = f"{trace.trace.machine} after {len(trace.trace.steps)} steps"
+    return graph.dot(graph.graph(trace.program, final), title)
+
+
+FORMATS: dict[str, Callable[[Opened], str]] = {
+    "text": lambda trace: text(trace.trace),
+    "brief": lambda trace: brief(trace.trace),
+    "html": lambda trace: page(trace.trace),
+    "dot": _picture,
+    "pytest": pytest_module,
+    "itf": itf,
+}
+
+
+@click.command("show")
+@click.argument("file", metavar="TRACE.json")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="html: a page; dot: the objects at its end; itf: Apalache.",
+)
+def show_command(file: str, form: str) -> None:
+    """Show a trace as a mail or a browser can have it, or its end as a picture.
+
+    The steps are taken again, and what is shown is what they do now.
+    """
+    trace = opened(file)
+    try:
+        now = retold(trace)
+        shown = FORMATS[form](replace(trace, trace=now))
+    except DoesNotRunError as error:
+        raise InputError(f"{file}: does not run: {error}") from error
+    other = differs(trace.trace, now)
+    if other:
+        click.echo(f"viommu-spec: {file}: not as it was recorded: {other}", err=True)
+    click.echo(shown, nl=False)
