@@ -184,7 +184,7 @@ def leaves(body: Sequence[t.Stmt]) -> bool:
 
 
 def _inside(function: t.Function) -> Iterable[object]:
-    return t.nodes(function.body)
+    return function.nodes
 
 
 def _called(thing: object) -> list[t.Function]:

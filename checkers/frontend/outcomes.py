@@ -25,6 +25,7 @@ Fact = tuple[Term, int, bool]
 Facts = frozenset[Fact]
 Env = Mapping[str, Term]
 
+ROW: Final = ("row", 0)
 TRUE: Final = ("const", 1)
 FALSE: Final = ("const", 0)
 SKIPPED: Final = ("skipped",)
@@ -50,12 +51,11 @@ def order_matters(expr: t.Quantified) -> bool:
 
     So it is if it may end with one row where the next would fail, or fail in one way or another.
     """
-    row = ("row", 0)
     try:
-        ways = list(_Outcomes().turn(expr, {expr.name: row}, frozenset()))
+        ways = list(_Outcomes().turn(expr, {expr.name: ROW}, frozenset()))
     except _UnclearError:
         return True
-    ends = [(way.failed, _without(way.facts, row)) for way in ways if _ends(way, expr.op)]
+    ends = [(way.failed, _without(way.facts, ROW)) for way in ways if _ends(way, expr.op)]
     return any(
         a != b and all(_learn(one, *fact) is not None for fact in other)
         for a, one in ends
@@ -95,7 +95,6 @@ class _Outcomes:
     def __init__(self) -> None:
         self.forks = 0
         self.depth = 0
-        self.drawn = 0
 
     def turn(self, expr: t.Quantified, env: Env, facts: Facts) -> Iterator[Way]:
         """The ways of one row: `SKIPPED` if it is none of those that count."""
@@ -230,9 +229,7 @@ class _Outcomes:
         for way in ways:
             if way.failed:
                 yield Way(_without(way.facts, row), failed=way.failed)
-        drawn = 0
-        if expr.relaxed:
-            self.drawn = drawn = self.drawn + 1
+        drawn = ROW if expr.relaxed else ()  # another row may be given another one
         term = ("quantified", id(expr), drawn, tuple(sorted(env.items(), key=repr)))
         yield from self._read(Way(facts), term, expr.op in ("any", "all"))
 

@@ -24,7 +24,7 @@ The text is checked. Rows are told apart by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -182,19 +182,19 @@ def _closure(parser: Parser, rules: Iterable[Linked]) -> list[t.Function]:
         function = todo.pop()
         if function.serial not in seen:
             seen[function.serial] = function
-            todo += [node.function for node in t.nodes(function.body) if isinstance(node, t.Call)]
+            todo += [node.function for node in function.nodes if isinstance(node, t.Call)]
     return list(seen.values())
 
 
 def told_apart(program: Program, parser: Parser, table: TableLayout) -> Iterator[LanguageError]:
     """Where the text tells rows of a table apart, in any way but by their constants."""
     for function in _closure(parser, _predicates(program)):
-        for node in t.nodes(function.body):
+        for node in function.nodes:
             if _draws(node, table) and node.relaxed:
                 why = f"`fresh` over `{table.name}` gives one of several rows, in no action"
                 yield LanguageError(function.file, node.line, why)
     for function in reached(program, parser):
-        for node in t.nodes(function.body):
+        for node in function.nodes:
             line_and_why = _why(function, node, table)
             if line_and_why is not None:
                 yield LanguageError(function.file, *line_and_why)
@@ -234,7 +234,9 @@ def classes(
 ) -> list[list[int]]:
     """The rows with the same constants, two at least in each list, in row order."""
     named = _named(program, table)
-    keys = [_answers(functions, column) for column in table.columns.values() if column.constants]
+    nodes = [node for function in functions for node in function.nodes]
+    looks = [node for node in nodes if isinstance(node, t.Field | t.Member | t.Compare)]
+    keys = [_answers(looks, column) for column in table.columns.values() if column.constants]
     found: dict[tuple[object, ...], list[int]] = {}
     for row in range(1, table.rows + 1):
         if row not in named:
@@ -257,12 +259,12 @@ def names_rows(column: Column, table: TableLayout) -> bool:
     return isinstance(column.type, IdT | SetT) and column.type.record is table.record
 
 
-def _answers(functions: list[t.Function], column: Column) -> list[object]:
+def _answers(looks: Sequence[t.Expr], column: Column) -> list[object]:
     """What each row answers about a constant: to each comparison with a literal, else its value."""
     assert column.constants is not None
     tests: list[tuple[str, int, bool]] = []
     uses = 0
-    for node in (node for function in functions for node in t.nodes(function.body)):
+    for node in looks:
         if isinstance(node, t.Field | t.Member) and node.column == column:
             uses += 1
         if isinstance(node, t.Compare):

@@ -6,6 +6,7 @@ What may depend on the order of rows carries its `line`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
@@ -291,6 +292,11 @@ class Function:
     file: str
     line: int
     serial: int
+
+    @functools.cached_property
+    def nodes(self) -> tuple[object, ...]:
+        """Every node of its body."""
+        return tuple(nodes(self.body))
 
     def __hash__(self) -> int:
         return self.serial

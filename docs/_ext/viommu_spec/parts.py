@@ -7,7 +7,7 @@ from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
 
-from spec.language import Bounds, Invariant, Machine, Witness, rules
+from spec.language import Bounds, Invariant, Machine, Witness, names
 from spec.language.machine import Function, sources_of, summary
 from viommu_spec import reading
 from viommu_spec.rst import blocks, code, escaped, heading, link, prose, table
@@ -174,9 +174,9 @@ def link_to(function: Function) -> str:
 
 def constant(value: str) -> str:
     """What the language says of the rule, of every machine, that is called so."""
-    documents = ModuleAnalyzer.for_module(rules.__name__).find_attr_docs()
+    documents = ModuleAnalyzer.for_module(names.__name__).find_attr_docs()
     return next(
         "\n".join(text)
         for (_, name), text in documents.items()
-        if getattr(rules, name, None) == value
+        if getattr(names, name, None) == value
     )

@@ -346,6 +346,18 @@ def test_a_renamed_state_has_the_ids_renamed_everywhere() -> None:
     assert [x.peer for x in s.nodes] == [0, 1, 2]
 
 
+def any_of_what_is_drawn(s: Net) -> None:
+    """What a row is given may fail, and what another is given may end it."""
+    require(any(
+        s.nodes[s.nodes[fresh(y.id for y in s.nodes)].peer].color == Color.RED for x in s.nodes
+    ))  # fmt: skip
+
+
+def test_what_fresh_gives_one_row_it_need_not_give_the_next() -> None:
+    (why,) = scalarsets(build(machine(any_of_what_is_drawn), "small"))[1]
+    assert why.message == "`any` over `nodes` may fail for a row, or end before it"
+
+
 # the machines
 
 
