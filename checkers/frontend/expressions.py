@@ -22,11 +22,15 @@ Locals = dict[str, Value]
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed guard: `kind` is require, check or limit; `condition` forgets earlier failures."""
+    """A failed guard: `kind` is require, check or limit; `condition` forgets earlier failures.
+
+    `calls` is how many calls of the host there were before it.
+    """
 
     condition: Node
     kind: str
     why: str
+    calls: Node
 
 
 Counts = list[tuple[t.Quantified, dict[Node, Node]]]
@@ -136,7 +140,7 @@ class Evaluator:
         """Note that here, if `condition`, something fails."""
         condition = self.g.and_(self.reached, condition)
         if condition is not self.g.false:
-            self.failures.append(Failure(condition, kind, why))
+            self.failures.append(Failure(condition, kind, why, self.env[self.calls]))
 
     # state
 

@@ -152,8 +152,8 @@ class Merger:
             raise refuse(rule.function, f"{rule.name} may make more than {CALLS} calls of the host")
         failures = list(executor.failures)
         if node is not None:
-            failures.append(Failure(self.graph.lt(calls, node), "require", ""))
-        enabled, crashes, cuts = self._sorted(failures)
+            failures.append(Failure(self.graph.lt(calls, node), "require", "", calls))
+        enabled, crashes, cuts = self._sorted(failures, node)
         return Step(
             rule.name, enabled, crashes, cuts,
             {key: new for key, new in executor.env.items() if new is not start[key]},
@@ -191,16 +191,20 @@ class Merger:
             self.weights[function] = own + sum(self.weight(called) for called in calls)
         return self.weights[function]
 
-    def _sorted(self, failures: list[Failure]) -> tuple[
+    def _sorted(self, failures: list[Failure], fault: Node | None = None) -> tuple[
         Node, tuple[tuple[Node, str], ...], tuple[tuple[Node, str], ...]
     ]:
-        """Nothing fails; what crashes and what is cut, each when nothing failed before."""
+        """Nothing fails; what crashes and what is cut, each when nothing failed before.
+
+        A run that ends before the call that is to fail is none: the same without a fault is one.
+        """
         g = self.graph
         well, found = g.true, {"require": [], "check": [], "limit": []}  # type: ignore[var-annotated]
         for failure in failures:
             here = g.and_(well, failure.condition)
             if here is not g.false:
-                found[failure.kind].append((here, failure.why))
+                none = g.false if fault is None else g.lt(failure.calls, fault)
+                found[failure.kind].append((g.and_(here, g.not_(none)), failure.why))
                 well = g.and_(well, g.not_(failure.condition))
         return well, tuple(found["check"]), tuple(found["limit"])
 

@@ -377,6 +377,9 @@ class Reader:
         self.same(node, value.type, kind)
         if isinstance(value, t.Constant) and not isinstance(kind, IntT):
             return t.Constant(value.value, kind, value.line)
+        if isinstance(value, t.Choice) and value.type != kind and not isinstance(kind, IntT):
+            then, other = (self.coerced(node, side, kind) for side in (value.then, value.other))
+            return t.Choice(value.test, then, other, kind)
         return value
 
     def same(self, node: ast.AST, found: t.Type, wanted: t.Type) -> None:

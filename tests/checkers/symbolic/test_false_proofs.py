@@ -25,6 +25,7 @@ from spec.language import (
     Sort,
     State,
     Table,
+    build,
     fresh,
     host_call,
     invariant,
@@ -35,6 +36,9 @@ from spec.language.layout import SortT
 from spec.language.machine import Teardown
 from spec.language.program import Program
 from tests.checkers.symbolic.judged import CRASH, TEARDOWN, broken, machine, proved
+from tests.toys.mutex import MUTEX
+from tests.toys.queue import QUEUE, STANDS_STILL
+from tests.toys.refcount import FREES_WHILE_HELD, LEAKS_ON_REFUSAL, REFCOUNT
 
 
 class Data(Sort):
@@ -333,6 +337,24 @@ def test_what_is_broken_is_not_proved(name: str) -> None:
     assert not proved(program) & wrong
 
 
+TOYS = [
+    build(MUTEX, "small"), build(QUEUE, "small"), build(QUEUE, "small", STANDS_STILL),
+    build(REFCOUNT, "small"), build(REFCOUNT, "small", FREES_WHILE_HELD),
+    build(REFCOUNT, "small", LEAKS_ON_REFUSAL), counting(put), counting(switch_on, off_with_it),
+    slotted(link), slotted(link, rows=3), machine(Pair, no_pair, (set_pair,), no_bad_pair, Data=2),
+    machine(Slots, free, (guarded_by_none, link), marked_is_named, slots=2),
+]  # fmt: skip
+
+
+def test_what_is_proved_holds_in_every_state_that_is_reached() -> None:
+    rules = 0
+    for program in TOYS:
+        shown = proved(program)
+        assert not shown & broken(program), program.machine.name
+        rules += len(shown)
+    assert rules >= 12
+
+
 def add(s: Counter, by: Annotated[int, Range(-1, 2)]) -> None:
     """The number changes by one of several."""
     require((by != 1 and by != 2 and s.n == 0) or by == 2)
@@ -404,3 +426,29 @@ def test_an_init_that_fails_a_check_is_refused_as_by_every_engine() -> None:
     program = machine(Counter, off_at_first, (put,), never_three, Data=1)
     with pytest.raises(LanguageError, match="init"):
         check(program, frozenset(), Limits(jobs=1))
+
+
+def fails_before_it_is_struck(s: Called, fault: Fault) -> Errno:
+    """Fails a check before its second call of the host."""
+    ret = ask(s, fault)
+    sure(ret != Errno.OK, "yes")
+    return ask(s, fault)
+
+
+def test_a_failed_check_is_of_the_run_whose_fault_is_met() -> None:
+    """The path has a fault that a call before the failed check consumes, or none."""
+    program = machine(Called, nothing_called, (fails_before_it_is_struck,), never_seven)
+    rows = {item.rule: item for item in check(program, frozenset(), Limits(jobs=1))}
+    assert rows[CRASH].verdict is Verdict.VIOLATED
+    assert [step.fault for step in rows[CRASH].violation.steps] == [0]  # type: ignore[union-attr]
+
+
+def none_of_two(s: Slots, slot: Id[Slot]) -> None:
+    """None, whatever is asked: it has the type of the field."""
+    s.last = NONE if s.bad else NONE  # noqa: RUF034 - as a generator of machines writes it
+    s.slots[slot].peer = s.last
+
+
+def test_a_choice_of_two_nones_has_the_type_that_is_wanted() -> None:
+    program = slotted(none_of_two, link)
+    assert {"never-bad", CRASH} <= proved(program) - broken(program)
