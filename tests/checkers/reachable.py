@@ -12,7 +12,7 @@ from spec.language import Program
 def reachable(program: Program) -> list[bytes]:
     """All states, in the order in which they are found."""
     text = c_program(program, Renamed({}, {}), [])
-    space = Space(load(text.text, "-O1"), text, program, 0, -1)
+    space = Space(load(text.text, "-O1"), text)
     space.add(program.initial(), judged=False)
     count = 0
     while size := space.next_level():

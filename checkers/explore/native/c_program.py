@@ -22,9 +22,14 @@ HEADERS = (
 
 @dataclass(frozen=True)
 class CProgram:
-    """The text, and the names behind its numbers: rules in order, bounds of the model."""
+    """The text, and the names behind its numbers: rules in order, bounds of the model.
+
+    `state_bytes` are those of a state as Python has it.
+    """
 
     text: str
+    state_bytes: int
+    actions: tuple[str, ...]
     always: tuple[str, ...]
     refusals: tuple[str, ...]
     witnesses: tuple[str, ...]
@@ -63,10 +68,14 @@ def c_program(program: Program, renamed: Renamed, wanted: list[str]) -> CProgram
     out.line(f"static void (*const expanders[])(run *) = {{{expanders}}};")
     down = ", ".join(str(int(a.name in program.teardown_actions)) for a in program.actions)
     out.line(f"static const uint8_t tears_down[] = {{{down}}};")
-    for name in ("space.c", "search.c"):
+    for name in ("space.c", "search.c", "partition.c"):
         out.line(_file(name))
     bounds = tuple(functions.bounds.texts)
-    return CProgram(out.text(), tuple(always), tuple(refusals), tuple(seen), bounds)
+    actions = tuple(action.name for action in program.actions)
+    size = max(1, program.layout.size)
+    return CProgram(
+        out.text(), size, actions, tuple(always), tuple(refusals), tuple(seen), bounds
+    )
 
 
 def _head(

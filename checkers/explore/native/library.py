@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from checkers.explore.native.c_program import CProgram
-from spec.language.program import Program
 from spec.language.rules import CRASH, TEARDOWN
 
 FAR: Final = 255
@@ -54,15 +54,53 @@ class Figures:
     set_bytes: int
 
 
+class SearchEndedError(Exception):
+    """The search cannot go on; `str()` says why. What was found until then is still known."""
+
+
+class StateSet(Protocol):
+    """The set of states of one search, wherever they are."""
+
+    def add(self, states: Sequence[bytes], *, judged: bool) -> int:
+        """Add states to the level that is being made; how many were new."""
+
+    def next_level(self) -> int:
+        """The level that was made is the next to be expanded; how many states it has."""
+
+    def expand(self, threads: int, seconds: float) -> bool:
+        """Expand the level for some time; whether it is done."""
+
+    def figures(self) -> Figures:
+        """What was counted, and how much memory it took."""
+
+    def restore(self, found: Figures) -> None:
+        """Go on from known figures."""
+
+    def seek_no_longer(self, rule: str) -> None:
+        """A rule that is known to be broken is not looked at any more."""
+
+    def states(self, first: int, count: int) -> Iterator[bytes]:
+        """The states of the last level, `count` of them from number `first` on, in stretches."""
+
+    def stuck(self, threads: int) -> int | None:
+        """The least level with a state that cannot be taken down."""
+
+    def leading_to(self, rule: str, level: int, threads: int) -> AbstractContextManager[None]:
+        """Inside, `cost` is that of a breach of this rule by states of, or steps from, a level."""
+
+    def cost(self, state: bytes, level: int) -> int | None:
+        """The fewest faults on a shortest way from a state of a level to the breach."""
+
+
 class Space:
-    """The set of states of one search in a compiled machine."""
+    """The set of states of one search in a compiled machine, in the memory of this process."""
 
     def __init__(
-        self, library: ctypes.CDLL, names: CProgram, program: Program, limit: int, scratch: int
+        self, library: ctypes.CDLL, names: CProgram, limit: int = 0, scratch: int = -1
     ) -> None:
         self.names = names
-        self.layout_size = max(1, program.layout.size)
-        self.actions = [rule.name for rule in program.actions]
+        self.actions = names.actions
+        self.sizes: list[int] = []
         self.rules = [*names.always, *names.refusals, CRASH]
         self._c = library
         for name, (result, arguments) in _SIGNATURES.items():
@@ -90,6 +128,7 @@ class Space:
         size = int(self._c.space_next_level(self._space))
         if size < 0:
             raise MemoryError
+        self.sizes.append(size)
         return size
 
     def expand(self, threads: int, seconds: float) -> bool:
@@ -138,7 +177,7 @@ class Space:
 
     def states(self, first: int, count: int) -> Iterator[bytes]:
         """Stretches of states as they lie one after the other."""
-        size = self.layout_size
+        size = self.names.state_bytes
         while count > 0:
             many = min(count, PIECE)
             cells = ctypes.create_string_buffer(many * size)
@@ -147,11 +186,12 @@ class Space:
             first, count = first + many, count - many
 
     def stuck(self, threads: int) -> int | None:
-        """The number of a first state that cannot be taken down."""
+        """The least level with a state that cannot be taken down."""
         found = int(self._c.space_stuck(self._space, threads))
         if found == -2:
             raise MemoryError
-        return None if found < 0 else found
+        ends = itertools.accumulate(self.sizes)
+        return None if found < 0 else next(n for n, end in enumerate(ends) if found < end)
 
     @contextmanager
     def leading_to(self, rule: str, level: int, threads: int) -> Iterator[None]:

@@ -53,10 +53,14 @@ static void judge(run *x, state *s, uint64_t written)
             atomic_store_explicit(&all->seen[w], 1, memory_order_relaxed);
 }
 
+static int hand_out(run *x);
+
 /* Look up all states that wait. */
 static void flush(run *x)
 {
     space *s = x->space;
+    if (s->division && !hand_out(x))
+        x->failed = OUT_OF_MEMORY;
     if (!x->batched)
         return;
     if ((s->growing || is_crowded(s)) && !grow(s))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import ctypes
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +16,7 @@ from checkers.explore.native.c_program import CProgram, c_program
 from checkers.explore.native.c_state import Renamed
 from checkers.explore.native.checkpoint import Checkpoint, Saved
 from checkers.explore.native.compiler import load
-from checkers.explore.native.library import Space
+from checkers.explore.native.library import SearchEndedError, Space, StateSet
 from checkers.explore.symmetry import Symmetry, symmetry
 from checkers.gauge import Gauge, memory_mib
 from checkers.result import Limits
@@ -35,6 +35,23 @@ LEAST: Final = 16 << 20
 
 def explore(program: Program, names: frozenset[str], limits: Limits) -> Explored:
     """Explore all reachable states, checking the named rules (empty: all)."""
+
+    def states(library: ctypes.CDLL, text: CProgram, stack: ExitStack) -> StateSet:
+        space = Space(library, text, *_room(limits, stack))
+        stack.callback(space.close)
+        return space
+
+    return searched(program, names, limits, states)
+
+
+Opening = Callable[[ctypes.CDLL, CProgram, ExitStack], StateSet]
+"""Makes the empty set of states of a search, which goes when the stack is closed."""
+
+
+def searched(
+    program: Program, names: frozenset[str], limits: Limits, opening: Opening
+) -> Explored:
+    """Explore into a set of states that is opened when the machine has been compiled."""
     gauge = Gauge(limits)
     chosen = symmetry(program, limits.renaming)
     rules = wanted(program, names)
@@ -44,8 +61,7 @@ def explore(program: Program, names: frozenset[str], limits: Limits) -> Explored
     with ExitStack() as stack:
         kept = limits.checkpoint and Checkpoint(limits.checkpoint, program, text.text)
         saved = stack.enter_context(kept.opened(limits.resume)) if kept else None
-        space = Space(library, text, program, *_room(limits, stack))
-        stack.callback(space.close)
+        space = opening(library, text, stack)
         gauge.limits.prepared()
         return _Search(program, gauge, chosen, text, rules, space, kept or None).run(saved)
 
@@ -80,7 +96,7 @@ class _Search:
     chosen: Symmetry
     text: CProgram
     rules: Sequence[str]
-    space: Space
+    space: StateSet
     checkpoint: Checkpoint | None
     first: dict[str, int] = field(default_factory=dict)
     levels: list[int] = field(default_factory=list)
@@ -100,6 +116,8 @@ class _Search:
             self._explore()
         except MemoryError:
             self.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {self._depth}"
+        except SearchEndedError as error:
+            self.stopped = f"{error}, at depth {self._depth}"
         except KeyboardInterrupt:
             limits.interrupted = True
             self.stopped = f"interrupted at depth {self._depth}"
@@ -182,7 +200,7 @@ class _Search:
             if rule in self.rules:  # found in a level that was not finished
                 lengths[rule] = len(self.levels)
         if found.exhausted and TEARDOWN in self.rules:
-            level = self._stuck()
+            level = self.space.stuck(self.gauge.limits.jobs)
             if level is not None:
                 lengths[TEARDOWN] = level
         for rule in self.rules:
@@ -190,14 +208,6 @@ class _Search:
                 self._tell(found, rule, lengths[rule])
         found.seconds = self.gauge.seconds
         return found
-
-    def _stuck(self) -> int | None:
-        """The least level with a state that cannot be taken down."""
-        number = self.space.stuck(self.gauge.limits.jobs)
-        if number is None:
-            return None
-        ends = itertools.accumulate(self.levels)
-        return next(level for level, end in enumerate(ends) if number < end)
 
     def _tell(self, found: Explored, rule: str, length: int) -> None:
         """Make a run of the specification that breaks a rule in so many steps."""

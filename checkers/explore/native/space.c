@@ -32,6 +32,7 @@ typedef struct space {
     _Atomic uint8_t seen[WITNESSES + 1];
     uint8_t *cost, *leads_down;
     run *first;                     /* for what one thread does */
+    struct division *division;      /* NULL where it has all states: see partition.c */
 } space;
 
 /* Memory, of the process or, beyond its limit, of a file. */
