@@ -8,6 +8,7 @@ fails and a bound that is met leave the action at once, by a jump to where it wa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -226,7 +227,16 @@ class _Body:
         self.code.line(f"if (strikes(x)) return {answer};")
 
     def _block(self, body: Sequence[t.Stmt]) -> None:
-        for node in body:
+        """Statements; which columns stores write, one behind the other, is noted before the first.
+
+        Nothing else is then between them, so that the compiler can make one store of several.
+        """
+        noted = False
+        for place, node in enumerate(body):
+            stores = isinstance(node, t.Store | t.SetChange)
+            if stores and not noted:
+                self._note(body[place:])
+            noted = stores
             self._statement(node)
 
     def _statement(self, node: t.Stmt) -> None:
@@ -288,7 +298,6 @@ class _Body:
             self.code.line(f"int value = {text};")
             where = self._row(row)
             self.code.line(self.state.write(column, where, self.scope.states[0], "value"))
-            self._note(column)
 
     def _set_change(self, node: t.SetChange) -> None:
         with self.code.block(""):
@@ -300,7 +309,6 @@ class _Body:
                 self.code.line(f"int item = {item};")
             text = self.state.change(node.op, node.column, row, "item", self.scope.states[0])
             self.code.line(f"if (item) {{ {text} }}" if node.op == "discard" else text)
-            self._note(node.column)
 
     def _row(self, row: t.Expr | None) -> str:
         """The name of the row of a statement, evaluated once."""
@@ -312,9 +320,13 @@ class _Body:
         self.code.line(f"int place = {text};")
         return "place"
 
-    def _note(self, column: Column) -> None:
-        assert column.constants is None, column
-        self.code.line(f"x->written |= UINT64_C({hex(self.state.mask(column))});")
+    def _note(self, body: Sequence[t.Stmt]) -> None:
+        """The columns that the stores with which these statements begin write."""
+        mask = 0
+        for node in itertools.takewhile(lambda item: isinstance(item, t.Store | t.SetChange), body):
+            assert isinstance(node, t.Store | t.SetChange)
+            mask |= self.state.mask(node.column)
+        self.code.line(f"x->written |= UINT64_C({hex(mask)});")
 
 
 def _fits(value: t.Expr, kind: IntT) -> bool:

@@ -74,8 +74,12 @@ static void flush(run *x)
     pthread_rwlock_rdlock(&s->lock);
     for (int i = 0; i < x->batched; i++) {
         uint32_t entry = s->entry[home(s, x->batch[i].hash)];
-        if (entry && same_tag(s, entry, tag(s, x->batch[i].hash)))
-            __builtin_prefetch(stored(s, number_in(s, entry)));
+        if (entry && same_tag(s, entry, tag(s, x->batch[i].hash))) {
+            const uint8_t *there = stored(s, number_in(s, entry));
+            __builtin_prefetch(there);
+            if (STATE_BYTES > 1)
+                __builtin_prefetch(there + STATE_BYTES - 1);
+        }
     }
     for (int i = 0; i < x->batched && kept >= 0; i++) {
         kept = keep(x, &x->batch[i].at, x->batch[i].hash);
@@ -153,7 +157,7 @@ static void ended(run *x, int result)
         x->kinds |= IS_DONE;
         if (FAILURES && result && (x->mode == EXPLORE || x->mode == FIND_BREACH))
             judge_refusal(x);
-        if (x->written && memcmp(&x->now, &x->base, sizeof x->now))
+        if (x->written && !equal(&x->now, &x->base))
             reach(x);
         else
             x->astray = 1;

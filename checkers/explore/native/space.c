@@ -68,6 +68,24 @@ static inline void load(const space *s, uint64_t number, state *into)
     memcpy(into, stored(s, number), STATE_BYTES);
 }
 
+/* Whether two states are the same. */
+static inline int equal(const state *a, const state *b)
+{
+    uint64_t differ = 0;
+    for (int i = 0; i < STATE_WORDS; i++)
+        differ |= a->w[i] ^ b->w[i];
+    return !differ;
+}
+
+/* Whether a stored state is this one. */
+static inline int is_stored(const uint8_t *stored, const state *wanted)
+{
+    state other;
+    other.w[STATE_WORDS - 1] = 0;
+    memcpy(&other, stored, STATE_BYTES);
+    return equal(&other, wanted);
+}
+
 /* Multiply and fold, two words at a time. */
 static inline uint64_t hash_of(const state *s)
 {
@@ -137,7 +155,7 @@ static int64_t look_up(const space *s, const state *wanted, uint64_t hash, uint6
             return -1;
         if (same_tag(s, found, own)) {
             uint64_t number = number_in(s, found);
-            if (!memcmp(stored(s, number), wanted, STATE_BYTES))
+            if (is_stored(stored(s, number), wanted))
                 return (int64_t)number;
         }
     }
@@ -216,7 +234,7 @@ static int keep(run *x, const state *found, uint64_t hash)
             x->spare = UINT64_MAX;
             return 1;
         }
-        if (same_tag(s, there, own) && !memcmp(stored(s, number_in(s, there)), found, STATE_BYTES))
+        if (same_tag(s, there, own) && is_stored(stored(s, number_in(s, there)), found))
             return 0;
     }
 }
