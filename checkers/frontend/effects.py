@@ -189,8 +189,9 @@ def _inside(function: t.Function) -> Iterable[object]:
 
 def _called(thing: object) -> list[t.Function]:
     """The functions that a function, or a part of one, calls itself."""
-    body = thing.body if isinstance(thing, t.Function) else thing
-    return [node.function for node in t.nodes(body) if isinstance(node, t.Call)]
+    if isinstance(thing, t.Function):
+        return list(thing.called)
+    return [node.function for node in t.nodes(thing) if isinstance(node, t.Call)]
 
 
 def _known(answers: dict[t.Function, T], function: t.Function, answer: Callable[[], T]) -> T:

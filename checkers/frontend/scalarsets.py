@@ -182,7 +182,7 @@ def _closure(parser: Parser, rules: Iterable[Linked]) -> list[t.Function]:
         function = todo.pop()
         if function.serial not in seen:
             seen[function.serial] = function
-            todo += [node.function for node in function.nodes if isinstance(node, t.Call)]
+            todo += function.called
     return list(seen.values())
 
 

@@ -7,8 +7,10 @@ What may depend on the order of rows carries its `line`.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from typing import Final, get_args
 
 from spec.language.control import HostCallSpec
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, SortT, TableLayout
@@ -294,9 +296,14 @@ class Function:
     serial: int
 
     @functools.cached_property
-    def nodes(self) -> tuple[object, ...]:
-        """Every node of its body."""
+    def nodes(self) -> tuple[Expr | Stmt, ...]:
+        """Every node of the body."""
         return tuple(nodes(self.body))
+
+    @functools.cached_property
+    def called(self) -> tuple[Function, ...]:
+        """The functions that the body calls, each as often as it does."""
+        return tuple(node.function for node in self.nodes if isinstance(node, Call))
 
     def __hash__(self) -> int:
         return self.serial
@@ -309,13 +316,26 @@ def parts(thing: object) -> list[Expr | Stmt]:
     """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
         return [node for item in thing for node in _within(item)]
-    if not isinstance(thing, Expr | Stmt):
-        return []
-    return [node for item in fields(thing) for node in _within(getattr(thing, item.name))]
+    names = _holding(type(thing))
+    return [node for name in names for node in _within(getattr(thing, name))]
 
 
 def _within(value: object) -> list[Expr | Stmt]:
-    return [value] if isinstance(value, Expr | Stmt) else parts(value)
+    if type(value) in _NODES:
+        return [value]  # type: ignore[list-item]
+    return parts(value) if isinstance(value, tuple) else []
+
+
+_NODES: Final = frozenset(get_args(Expr) + get_args(Stmt))
+
+
+@functools.cache
+def _holding(kind: type) -> tuple[str, ...]:
+    """The fields of a node that hold expressions and statements."""
+    if kind not in _NODES:
+        return ()
+    held = re.compile(r"\b(Expr|Stmt|Call)\b")
+    return tuple(item.name for item in fields(kind) if held.search(str(item.type)))
 
 
 def nodes(thing: object) -> Iterator[Expr | Stmt]:

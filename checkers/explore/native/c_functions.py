@@ -345,7 +345,7 @@ def sizes_of_tuples(functions: Sequence[t.Function]) -> set[int]:
     return {
         len(node.type.items)
         for function in functions
-        for node in t.nodes(function.body)
+        for node in function.nodes
         if isinstance(node, t.Call | t.Several) and isinstance(node.type, t.TupleT)
     } | {len(f.returns.items) for f in functions if isinstance(f.returns, t.TupleT)}
 

@@ -115,7 +115,7 @@ def _functions(program: Program, parser: Parser) -> list[t.Function]:
         function = todo.pop()
         if function not in seen:
             seen[function] = None
-            todo += [node.function for node in t.nodes(function.body) if isinstance(node, t.Call)]
+            todo += function.called
     return list(seen)
 
 

@@ -26,7 +26,7 @@ from spec.language.rules import CRASH, TEARDOWN
 SLICE: Final = 0.1
 """Seconds of search between two looks at the limits."""
 
-LARGE: Final = 3_000_000
+LARGE: Final = 1_000_000
 """Transitions from which on a better optimised machine is worth the time of the compiler."""
 
 LEAST: Final = 16 << 20
@@ -67,10 +67,11 @@ def searched(
 
 
 def optimisation(program: Program, chosen: Symmetry) -> str:
-    """The compiler's option for so many transitions as are declared."""
-    bounds = program.bounds
-    few = bounds.transitions is not None and bounds.transitions < LARGE
-    return "-O1" if few or chosen.sets or program.variant else "-O2"
+    """The compiler's option: little is known to be explored, or much, or nobody knows."""
+    bounds, variant = program.bounds, program.variant
+    declared = bounds.orbits[1] if chosen.sets and bounds.orbits else bounds.transitions
+    ends_soon = variant is not None and bool(variant.expects)
+    return "-O0" if ends_soon or (declared is not None and declared < LARGE) else "-O2"
 
 
 def _room(limits: Limits, stack: ExitStack) -> tuple[int, int]:

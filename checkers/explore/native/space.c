@@ -207,7 +207,7 @@ static int grow(space *s)
     pthread_rwlock_wrlock(&s->lock);
     int done = 1;
     if (is_crowded(s))
-        done = index_of(s, s->entries < (1u << 28) ? s->entries * 2 : s->entries / 2 * 3);
+        done = index_of(s, s->entries < (1u << 20) ? s->entries * 2 : s->entries / 2 * 3);
     s->growing = 0;
     pthread_rwlock_unlock(&s->lock);
     return done;
