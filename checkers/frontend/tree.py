@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from spec.language.control import HostCallSpec
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, SortT, TableLayout
@@ -316,7 +316,8 @@ def parts(thing: object) -> list[Expr | Stmt]:
     """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
         return [node for item in thing for node in _within(item)]
-    names = _holding(type(thing))
+    kind: type[Any] = type(thing)
+    names = _holding(kind)
     return [node for name in names for node in _within(getattr(thing, name))]
 
 
@@ -330,7 +331,7 @@ _NODES: Final = frozenset(get_args(Expr) + get_args(Stmt))
 
 
 @functools.cache
-def _holding(kind: type) -> tuple[str, ...]:
+def _holding(kind: type[Any]) -> tuple[str, ...]:
     """The fields of a node that hold expressions and statements."""
     if kind not in _NODES:
         return ()
