@@ -1,6 +1,7 @@
 # make check    every machine under every engine, and every variant fails as it declares
 # make exhaust  what takes longer: the larger bounds of every machine, explored and proved
 # make test     the tools: lint, types, tests
+# make witness  rumur counts too, at larger bounds than make test asks it for (needs rumur and gcc)
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
@@ -8,7 +9,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: check exhaust test docs bench clean
+.PHONY: check exhaust test witness docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
@@ -21,6 +22,9 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+witness: $(STAMP)
+	$(BIN)/pytest -m witness tests/checkers/murphi
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -17,13 +17,13 @@ What is measured
 ----------------
 
 `object-lifetime` is the machine that peers have too: models written by hand for spin (Promela) and
-for rumur (Murphi), in ``benchmarks/peers``. All check the same: that each stored count is the
-number of referrers; ours also that no check fails. All find the same states and transitions, or the
-measurement fails. Symmetry is off for all.
+for rumur (Murphi), and a program written by hand in C, in ``benchmarks/peers``. All check the same:
+that each stored count is the number of referrers; ours also that no check fails. All find the same
+states and transitions, or the measurement fails. Symmetry is off for all.
 
 *seconds* is the time of the search that went by, without generating and compiling what searches:
-spin and rumur make C, our explorers Python (*prepare*). *cpu* is processor time, with the
-preparation of ours; rumur has two threads, our explorers two processes where that helps, spin one.
+spin and rumur make C, and so does our native explorer (*prepare*). *cpu* is processor time, with the
+preparation of ours; rumur and our native explorer have two threads, spin and the C program one.
 *bytes* is memory a state: the largest size of the process, of ours without what it had before it
 searched. The other machines are checked with all their rules.
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmarks.figures import Figures
-from benchmarks.peers import rumur, spin
+from benchmarks.peers import hand, rumur, spin
 
 PEERS: dict[str, Callable[[Mapping[str, int]], Figures]] = {
     "spin-bfs": partial(spin.measure, breadth=True),
     "spin-dfs": partial(spin.measure, breadth=False),
     "rumur": rumur.measure,
+    "c-by-hand": hand.measure,
 }

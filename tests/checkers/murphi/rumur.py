@@ -14,7 +14,7 @@ from checkers.murphi import murphi
 from spec.language import Program
 
 GENERATE = ("rumur", "--deadlock-detection", "off", "--symmetry-reduction", "off", "--threads", "1")
-COMPILE = ("gcc", "-O2", "-march=native", "-pthread")
+COMPILE = ("gcc", "-O1", "-march=native", "-pthread")
 LIBRARIES = ("-latomic",)
 WIDE = "-mcx16"
 """What rumur's checker needs of gcc on x86-64, and other processors do not know."""
