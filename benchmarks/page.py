@@ -22,7 +22,7 @@ that each stored count is the number of referrers; ours also that no check fails
 states and transitions, or the measurement fails. Symmetry is off for all.
 
 *seconds* is the time of the search that went by, without generating and compiling what searches:
-spin and rumur make C, and so does our native explorer (*prepare*). *cpu* is processor time, with the
+spin, rumur and our native explorer make C (*prepare*). *cpu* is processor time, with the
 preparation of ours; rumur and our native explorer have two threads, spin and the C program one.
 *bytes* is memory a state: the largest size of the process, of ours without what it had before it
 searched. The other machines are checked with all their rules.

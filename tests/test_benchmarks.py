@@ -98,7 +98,7 @@ def test_the_page_has_a_table_of_each_subject() -> None:
     })  # fmt: skip
     assert "* processor: one\n" in text
     assert f"{LIFETIME} S\n-----" in text
-    assert "   * - numpy\n     - 10\n" in text
+    assert "   * - native\n     - 10\n" in text
     assert "rumur: rumur not installed.\n" in text
 
 
