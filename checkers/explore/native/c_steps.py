@@ -165,7 +165,10 @@ class CSteps:
     # rules
 
     def rule(self, name: str, rule: Linked) -> int:
-        """A rule as a function of two states (the same if it is about one); what it reads."""
+        """A rule as a function of two states (the same if it is about one); what it reads.
+
+        One that reads nothing has a bit all the same: an initial state counts as written all over.
+        """
         tree = self.parser.function(rule.function)
         called = self.functions.name(tree)
         states = ["s", "after"][: sum(isinstance(kind, t.StateT) for _, kind in tree.parameters)]
@@ -182,7 +185,7 @@ class CSteps:
         mask = 0
         for column in self.functions.effects.columns_read(tree):
             mask |= self.functions.state.mask(column)
-        return mask
+        return mask or 1
 
     def table(self, kind: str, rows: Sequence[tuple[str, int]]) -> None:
         """An array of rules with what they read."""

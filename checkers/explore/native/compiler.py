@@ -23,7 +23,7 @@ OPTIONS: Final = (
     "-std=gnu11", "-fno-strict-aliasing", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable",
     "-Wno-unused-const-variable", "-Wno-unused-value", "-Wno-unused-parameter",
-    "-Wno-unused-but-set-variable",
+    "-Wno-unused-but-set-variable", "-Wno-tautological-compare",
 )  # fmt: skip
 
 
