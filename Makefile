@@ -2,6 +2,7 @@
 # make exhaust  what takes longer: the larger bounds of every machine, explored and proved
 # make test     the tools: lint, types, tests
 # make witness  rumur counts too, at larger bounds than make test asks it for (needs rumur and gcc)
+# make random SEED=1000 COUNT=500  the explorers on that many random machines
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
@@ -9,7 +10,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: check exhaust test witness docs bench clean
+.PHONY: random check exhaust test witness docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
@@ -25,6 +26,12 @@ test: $(STAMP)
 
 witness: $(STAMP)
 	$(BIN)/pytest -m witness tests/checkers/murphi
+
+SEED := 1000
+COUNT := 500
+
+random: $(STAMP)
+	$(BIN)/python -m tests.random --seed $(SEED) --count $(COUNT)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -1,0 +1,1 @@
+"""Random small machines: one text for each seed, which everything that reads it reads alike."""
