@@ -58,11 +58,11 @@ class Executor(Evaluator):
             for value, (_, kind) in zip(arguments, function.parameters, strict=True)
             if isinstance(kind, t.StateT)
         )
-        outer = self.frame
+        self.callers.append(self.frame)
         self.frame = Frame(states, dict(zip(names, arguments, strict=True)))
         with Reach(self, self.g.true):
             falls, exits = self.block(function.body)
-        self.frame = outer
+        self.frame = self.callers.pop()
         left = exits.get("return")
         if left is None:
             return _zeros(self.g, function.returns, 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from checkers.frontend import tree as t
 from checkers.frontend.ir import Graph, Node
+from checkers.frontend.untouched import Untouched
 from spec.language.layout import Column, IdT, IntT, Layout, SetT, TableLayout
 
 Value = Node | tuple["Value", ...] | int | None
@@ -95,6 +96,8 @@ class Evaluator:
         self.reached = graph.true
         self.failures: list[Failure] = []
         self.frame = Frame((), {})
+        self.callers: list[Frame] = []
+        self.untouched: Untouched | None = None
         self.changes = 0
         self.counts: Counts = []
         self.earlier: Counts = []
@@ -357,14 +360,35 @@ class Evaluator:
             if value is not None:
                 picked.append((test, value))
         self.frame.locals[expr.name] = hidden
+        some = g.any_of(test for test, _ in picked)
+        picked = self._told_apart(expr, picked)
+        if some is g.true and len(picked) == 1:
+            return self._chosen(picked[0][1])
         mask = (2 << self.layout.table_of(kind.record).rows) - 1
         found = g.var(f"?fresh {len(self.choices)} of {self.label}", kind, mask)
-        none = g.and_(
-            g.eq(found, g.const(0, kind)), g.not_(g.any_of(test for test, _ in picked))
-        )
+        none = g.and_(g.eq(found, g.const(0, kind)), g.not_(some))
         taken = [g.and_(g.eq(found, value), test) for test, value in picked]
         self.choices.append(g.any_of([*taken, none]))
-        return found
+        return self._chosen(found)
+
+    def _chosen(self, value: Node) -> Node:
+        if self.untouched is not None:
+            self.untouched.named.append(value)
+        return value
+
+    def _told_apart(
+        self, expr: t.Quantified, picked: list[tuple[Node, Node]]
+    ) -> list[tuple[Node, Node]]:
+        """The rows to choose from, without those that are like an earlier one in all that is."""
+        if self.untouched is None or expr.table is None or not isinstance(expr.value, t.RowId):
+            return picked
+        locals_ = [x for frame in (*self.callers, self.frame) for x in frame.locals.values()]
+        like = self.untouched.representatives(expr.table, self.env, locals_)
+        tests = {int(value.value): test for test, value in picked if value.op == "const"}
+        return [
+            (test, value) for test, value in picked
+            if value.op != "const" or tests.get(like.get(int(value.value), 0)) is not test
+        ]
 
     def items(self, span: tuple[int, int], table: TableLayout | None) -> Iterator[Node]:
         """The rows of a table, or the ints of a range."""

@@ -14,6 +14,7 @@ from checkers.frontend.execute import Executor
 from checkers.frontend.expressions import Cells, Counts, Env, Failure, Value
 from checkers.frontend.ir import ANY, BOOL, Graph, Node
 from checkers.frontend.parse import Parser
+from checkers.frontend.untouched import Classes, Untouched
 from spec.language.errors import refuse
 from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, ValueT
 from spec.language.program import Linked, Program
@@ -54,18 +55,20 @@ class Step:
 class Merger:
     """Merges the functions of one program on one graph.
 
-    If `relaxed`, `fresh` gives any row instead of the first: more runs, and the same for all rows.
+    If `relaxed`, `fresh` gives any row instead of the first: more runs, and the same for all rows;
+    of rows that are `alike` as far as anything can tell (`untouched`) it gives the first of them.
     `possible` may say of a condition that no state makes it true: what is reached only then is left
     out, where it is large.
     """
 
     def __init__(
         self, program: Program, relaxed: bool = False,
-        possible: Callable[[Node], bool] | None = None,
+        possible: Callable[[Node], bool] | None = None, alike: Classes | None = None,
     ) -> None:
         self.program = program
         self.relaxed = relaxed
         self.possible = possible
+        self.alike = alike or {}
         self.weights: dict[t.Function, int] = {}
         self.layout: Layout = program.layout
         self.graph = Graph()
@@ -144,6 +147,7 @@ class Merger:
         executor.reachable = self._reachable
         executor.label = f"{rule.name}{given}"
         bound = self.bind(rule, given, f"{rule.name}.")
+        executor.untouched = Untouched(self.layout, self.alike, self.where, start, list(bound))
         function = self.parser.function(rule.function)
         arguments: list[Value] = [0, *bound, *([None] if rule.fault else [])]
         value = executor.call(function, arguments)

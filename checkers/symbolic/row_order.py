@@ -12,24 +12,34 @@ after the step. Rows of two tables are permuted at a time, so each may be sorted
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from checkers.frontend.parse import Parser
 from checkers.frontend.scalarsets import classes, reached, told_apart
+from checkers.frontend.untouched import Classes
 from spec.language.layout import Column, EnumT
 from spec.language.program import Program
 
 
-def orders(program: Program, parser: Parser) -> list[tuple[Column, int, int]]:
-    """Pairs of rows: a proof may assume that the column's value at the first is not less."""
+def alike(program: Program) -> dict[str, list[list[int]]]:
+    """Of each table the rows that nothing tells apart, in classes."""
+    parser = Parser.of(program.layout)
     functions = reached(program, parser)
-    found = []
-    for table in program.layout.tables.values():
-        column = next((x for x in table.columns.values() if _sortable(x)), None)
-        if column is None or any(told_apart(program, parser, table)):
-            continue
-        for rows in classes(program, functions, table):
-            found += [(column, low, high) for low, high in itertools.pairwise(rows)]
-    return found
+    return {
+        name: classes(program, functions, table)
+        for name, table in program.layout.tables.items()
+        if not any(told_apart(program, parser, table))
+    }
+
+
+def orders(program: Program, rows: Classes) -> Iterator[tuple[Column, int, int]]:
+    """Pairs of rows: a proof may assume that the column's value at the first is not less."""
+    for name, found in rows.items():
+        columns = program.layout.tables[name].columns.values()
+        column = next((x for x in columns if _sortable(x)), None)
+        for members in found if column is not None else ():
+            assert column is not None
+            yield from ((column, low, high) for low, high in itertools.pairwise(members))
 
 
 def _sortable(column: Column) -> bool:

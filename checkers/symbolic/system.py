@@ -14,7 +14,7 @@ import z3
 from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
-from checkers.symbolic.row_order import orders
+from checkers.symbolic.row_order import alike, orders
 from checkers.symbolic.states import Case, States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT
@@ -50,11 +50,12 @@ class System:
     def __init__(self, program: Program, relaxed: bool = False) -> None:
         self.program = program
         self.relaxed = relaxed
-        self.merger = Merger(program, relaxed, self.possible if relaxed else None)
+        rows = alike(program) if relaxed else {}
+        self.merger = Merger(program, relaxed, self.possible if relaxed else None, rows)
         cells = self.merger.cells
         self.order = [
             (cells.of(column, low), cells.of(column, high))
-            for column, low, high in (orders(program, self.merger.parser) if relaxed else ())
+            for column, low, high in orders(program, rows)
         ]
         self.graph = self.merger.graph
         self.state = self.merger.state()

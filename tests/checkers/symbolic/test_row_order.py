@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from checkers.frontend.parse import Parser
-from checkers.symbolic.row_order import orders
+from checkers.symbolic.row_order import alike, orders
 from invariants import complete
 from spec.language import (
     NONE,
@@ -85,7 +84,7 @@ def pairs(*actions: object) -> list[tuple[int, int]]:
         {"small": Bounds({"slots": 3})},
     )
     program = build(machine, "small")
-    return [(low, high) for _, low, high in orders(program, Parser(program.layout))]
+    return [(low, high) for _, low, high in orders(program, alike(program))]
 
 
 def test_rows_that_are_allocated_by_fresh_are_alike() -> None:
@@ -102,7 +101,7 @@ def test_a_loop_whose_last_turn_wins_tells_rows_apart() -> None:
 
 def test_the_ids_that_vfio_owns_are_like_no_other_and_iommufds_are_kept_apart() -> None:
     program = build(complete(MACHINES["hwpt-sharing"]), "fds")
-    rows = [(low, high) for _, low, high in orders(program, Parser(program.layout))]
+    rows = [(low, high) for _, low, high in orders(program, alike(program))]
     slots = program.bounds.values["slots"]
     assert rows == [
         *((n, n + 1) for n in range(3, slots)),
