@@ -11,11 +11,12 @@ from functools import partial
 from benchmarks.figures import Figures, rates
 from benchmarks.peers import PEERS
 from benchmarks.peers.process import AbsentError
+from benchmarks.sharing_core import SHARING_CORE
 from checkers import machines
 from checkers.engines import engine
 from checkers.explore.verdicts import EXPLORERS
 from checkers.result import Explorer, Limits, Progress, Renaming
-from spec.language import Program
+from spec.language import Program, build
 from spec.language.rules import CRASH
 
 LIMIT = 600.0
@@ -70,6 +71,10 @@ CASES = (
         for tool in (*(item.value for item in Explorer), *PEERS)
     ),
     *(
+        Case(tool, SHARING_CORE.name, "large")
+        for tool in (Explorer.NATIVE.value, "spin-bfs", "spin-dfs")
+    ),
+    *(
         Case(item.value, "hwpt-sharing", bounds, item is Explorer.REFERENCE)
         for bounds in ("small", "errata", "standard")
         for item in Explorer
@@ -85,10 +90,16 @@ CASES = (
 )
 
 
+def _program(case: Case) -> Program:
+    """A machine of the specification, or the one that is kept here for its peer."""
+    if case.machine == SHARING_CORE.name:
+        return build(SHARING_CORE, case.bounds)
+    return machines.program(machines.machine(case.machine), case.bounds)
+
+
 def measure(case: Case) -> Figures:
     """Run one case and say what was found, and how long it took."""
-    machine = machines.machine(case.machine)
-    program = machines.program(machine, case.bounds)
+    program = _program(case)
     try:
         return TOOLS[case.tool](program)
     except AbsentError as error:

@@ -19,7 +19,9 @@ What is measured
 `object-lifetime` is the machine that peers have too: models written by hand for spin (Promela) and
 for rumur (Murphi), and a program written by hand in C, in ``benchmarks/peers``. All check the same:
 that each stored count is the number of referrers; ours also that no check fails. All find the same
-states and transitions, or the measurement fails. Symmetry is off for all.
+states and transitions, or the measurement fails. Symmetry is off for all. `sharing-core` is the
+core of `hwpt-sharing` by hand for spin, and as a machine for us: without kernel objects, failing
+host calls and the memory map.
 
 *seconds* is the time of the search that went by, without generating and compiling what searches:
 spin, rumur and our native explorer make C (*prepare*). *cpu* is processor time, with the

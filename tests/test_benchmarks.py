@@ -16,6 +16,7 @@ from benchmarks.peers import PEERS
 from benchmarks.peers.process import second_from
 from benchmarks.peers.rumur import model
 from benchmarks.results import differing, ratios, result
+from benchmarks.sharing_core import SHARING_CORE
 from checkers.result import Explorer
 from spec.iommufd.object_lifetime import OBJECT_LIFETIME
 
@@ -50,6 +51,17 @@ def test_a_peer_finds_what_is_declared(peer: str, bounds: str) -> None:
             pytest.skip(f"{tool} is not installed")
     figures = measure(Case(peer, LIFETIME, bounds))
     declared = OBJECT_LIFETIME.bounds[bounds]
+    assert (figures["states"], figures["transitions"]) == (declared.states, declared.transitions)
+    assert figures.get("depth", declared.depth) == declared.depth
+
+
+@pytest.mark.parametrize("tool", ["spin-bfs", "spin-dfs", Explorer.REFERENCE.value])
+def test_the_core_of_sharing_is_the_same_by_hand(tool: str) -> None:
+    for need in NEEDS.get(tool, ()):
+        if shutil.which(need) is None:
+            pytest.skip(f"{need} is not installed")
+    figures = measure(Case(tool, SHARING_CORE.name, "small"))
+    declared = SHARING_CORE.bounds["small"]
     assert (figures["states"], figures["transitions"]) == (declared.states, declared.transitions)
     assert figures.get("depth", declared.depth) == declared.depth
 

@@ -20,21 +20,32 @@ SLOTS, DEVICES = 8, (2, 3)
 def measure(bounds: Mapping[str, int], breadth: bool) -> Figures:
     """Generate a searcher for these bounds, compile it, and run it."""
     need("spin", "gcc")
+    file, numbers = _sharing(bounds) if "tables" in bounds else _lifetime(bounds)
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        defined = [f"-D{key}={value}" for key, value in numbers.items()]
+        make(["spin", *defined, "-a", str(ROOM / file)], room)
+        options = ["-DSAFETY", *(["-DBFS"] if breadth else [])]
+        make([*compiler(*options), "-o", "pan", "pan.c"], room)
+        return _figures(room, [] if breadth else [f"-m{DEPTH}"], breadth)
+
+
+def _lifetime(bounds: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+    """The model of object-lifetime, and what it is to be compiled with."""
     if bounds["iommufds"] * bounds["slots"] > SLOTS or bounds["devices"] not in DEVICES:
         raise ValueError("the Promela model is not written for bounds of this size")
-    numbers = {
+    return "object_lifetime.pml", {
         "FDS": bounds["iommufds"],
         "SLOTS": bounds["slots"],
         "DEVICES": bounds["devices"],
         "SECOND": second_from(bounds["devices"], bounds["on_second_fd"]),
     }
-    with tempfile.TemporaryDirectory() as name:
-        room = Path(name)
-        defined = [f"-D{key}={value}" for key, value in numbers.items()]
-        make(["spin", *defined, "-a", str(ROOM / "object_lifetime.pml")], room)
-        options = ["-DSAFETY", *(["-DBFS"] if breadth else [])]
-        make([*compiler(*options), "-o", "pan", "pan.c"], room)
-        return _figures(room, [] if breadth else [f"-m{DEPTH}"], breadth)
+
+
+def _sharing(bounds: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+    """The same of the core of hwpt-sharing."""
+    names = {"devices": "DEVICES", "coherent": "COHERENT", "errata": "ERRATA", "tables": "TABLES"}
+    return "sharing_core.pml", {word: bounds[key] for key, word in names.items()}
 
 
 def _figures(room: Path, options: list[str], breadth: bool) -> Figures:

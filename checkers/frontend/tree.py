@@ -316,7 +316,7 @@ def parts(thing: object) -> list[Expr | Stmt]:
     """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
         return [node for item in thing for node in _within(item)]
-    kind: type[Any] = type(thing)
+    kind: Any = type(thing)
     names = _holding(kind)
     return [node for name in names for node in _within(getattr(thing, name))]
 
