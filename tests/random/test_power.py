@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from checkers.frontend.scalarsets import free_sorts
 from spec.language import Program
 from spec.language.program import Linked
 from tests.random.brute import Brute, Classes, Ended, TooLargeError
@@ -26,6 +27,17 @@ class NoFaultsIfCrashed(Brute):
 
     def faults(self, rule: Linked, first: Ended) -> int:
         return 0 if first.how == "crash" else super().faults(rule, first)
+
+
+class RenamedAfter(Up):
+    """A rule about refused steps sees the state after one with its data renamed."""
+
+    def __init__(self, program: Program) -> None:
+        sorts = free_sorts(program).items()
+        super().__init__(program, {name: [tuple(range(1, size + 1))] for name, size in sorts})
+
+    def judge_failure(self, before: bytes, after: bytes, depth: int) -> None:
+        super().judge_failure(before, self.representative(after), depth)
 
 
 class AllRowsAlike(Up):
@@ -92,13 +104,16 @@ def test_no_difference_is_found_where_there_is_none() -> None:
 
 
 HOSTS, ALIKE = Taste(host=1.0), Taste(alike=1.0)
+REFUSALS = Taste(
+    data=3.0, alike=0.0, variant=0.0, teardown=0.0, refusing=0.5, actions=(3,), helpers=(0, 1)
+)
 
 
 @pytest.mark.parametrize(
     ("broken", "seeds", "taste"),
     [
         (NoFaultsIfDisabled, 60, HOSTS), (NoFaultsIfCrashed, 20, HOSTS), (FaultsBeyond, 20, HOSTS),
-        (AllRowsAlike, 20, ALIKE), (FirstLevelOnly, 20, None),
+        (RenamedAfter, 40, REFUSALS), (AllRowsAlike, 20, ALIKE), (FirstLevelOnly, 20, None),
         (CutsAreGuards, 40, None), (NoTeardown, 40, None),
     ],
 )  # fmt: skip
