@@ -316,8 +316,7 @@ def parts(thing: object) -> list[Expr | Stmt]:
     """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
         return [node for item in thing for node in _within(item)]
-    kind: Any = type(thing)
-    names = _holding(kind)
+    names = _HOLDING.get(type(thing), ())
     return [node for name in names for node in _within(getattr(thing, name))]
 
 
@@ -330,13 +329,13 @@ def _within(value: object) -> list[Expr | Stmt]:
 _NODES: Final = frozenset(get_args(Expr) + get_args(Stmt))
 
 
-@functools.cache
-def _holding(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a node that hold expressions and statements."""
-    if kind not in _NODES:
-        return ()
-    held = re.compile(r"\b(Expr|Stmt|Call)\b")
-    return tuple(item.name for item in fields(kind) if held.search(str(item.type)))
+_HELD: Final = re.compile(r"\b(Expr|Stmt|Call)\b")
+
+_HOLDING: Final[dict[Any, tuple[str, ...]]] = {
+    kind: tuple(item.name for item in fields(kind) if _HELD.search(str(item.type)))
+    for kind in _NODES
+}
+"""Of each kind of node the fields that hold expressions and statements."""
 
 
 def nodes(thing: object) -> Iterator[Expr | Stmt]:
