@@ -212,6 +212,12 @@ class CState:
             out.line(f"static const column columns[] = {{{rows}}};")
             out.line(f"static const int references[] = {{{_listed(references) or '0'}}};")
         out.line(f"static const int class_of[] = {{{_listed(self.classes) or '0'}}};")
+        slots = sorted(range(count), key=lambda vertex: (self.classes[vertex], vertex))
+        ends = [(self.classes.index(c), self.classes.count(c)) for c in self.classes]
+        starts = [slots.index(first) for first, _ in ends]
+        lasts = [start + size for start, (_, size) in zip(starts, ends, strict=True)]
+        for name, values in (("slots", slots), ("first_slot", starts), ("last_slot", lasts)):
+            out.line(f"static const int {name}[] = {{{_listed(values) or '0'}}};")
         firsts = [self.vertices.get(name, 0) for name in self.layout.tables]
         out.line(f"static const int first_vertex[] = {{{_listed(firsts) or '0'}}};")
         out.line()

@@ -162,14 +162,12 @@ static int first_tie(const picture *p, int *members)
 static void places(const picture *p, int *place)
 {
     for (int v = 0; v < VERTICES; v++) {
-        int before = 0, slot = -1;
-        for (int w = 0; w < VERTICES; w++)
-            if (class_of[w] == class_of[v])
-                before += p->colour[w] < p->colour[v] || (p->colour[w] == p->colour[v] && w < v);
-        for (int w = 0; w < VERTICES && before >= 0; w++)
-            if (class_of[w] == class_of[v] && before-- == 0)
-                slot = w;
-        place[v] = slot;
+        int slot = first_slot[v];
+        for (int i = first_slot[v]; i < last_slot[v]; i++) {
+            int w = slots[i];
+            slot += p->colour[w] < p->colour[v] || (p->colour[w] == p->colour[v] && w < v);
+        }
+        place[v] = slots[slot];
     }
 }
 
@@ -184,7 +182,9 @@ static void renamed(const picture *p, uint8_t *cells)
             int to = c->own < 0 ? at : place[c->own + at] - c->own;
             const uint8_t *old = p->cells + c->base + at * c->width;
             uint8_t *new = cells + c->base + to * c->width;
-            if (c->kind == PLAIN) {
+            if (c->kind == PLAIN && c->width == 1) {
+                *new = *old;
+            } else if (c->kind == PLAIN) {
                 memcpy(new, old, (size_t)c->width);
             } else if (c->kind == SET) {
                 memset(new, 0, (size_t)c->width);
