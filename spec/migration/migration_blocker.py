@@ -78,7 +78,8 @@ def left(s: Migration) -> int:
 
 MIGRATION_BLOCKER = Machine(
     name="migration-blocker",
-    exhaust={"explicit": ("standard",), "symbolic": ("standard",)},
+    check={"explicit": ("small", "standard")},
+    exhaust={"symbolic": ("standard",)},
     title="What a vIOMMU promises, and migration",
     about="""
     A vIOMMU shows the guest capabilities, and the guest's tables go to IOMMUs of the host that must

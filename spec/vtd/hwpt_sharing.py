@@ -105,8 +105,8 @@ _bounds = partial(
 
 HWPT_SHARING = Machine(
     name="hwpt-sharing",
-    check={"explicit": ("small", "errata", "fds")},
-    exhaust={"explicit": ("standard",), "symbolic": ("standard",)},
+    check={"explicit": ("small", "errata", "fds", "standard", "three")},
+    exhaust={"symbolic": ("standard",)},
     title="Containers and stage-2 tables shared by devices",
     about="""
     VTDIOASContainer and VTDS2Hwpt as 002 15/21 and 16/21 have them: a container for each iommufd
@@ -199,6 +199,17 @@ HWPT_SHARING = Machine(
             s2_hwpts=3,
             tables=1,
             views=0b10000,
+        ),
+        "three": _bounds(
+            "Three devices with the erratum on one iommufd, two tables and all five views: small "
+            "with a device more, and every change of the map. States up to which id is which.",
+            None,
+            (39191, 665794, 22),
+            devices=3,
+            slots=16,
+            containers=3,
+            s2_hwpts=4,
+            views=0b11111,
         ),
         "large": _bounds(
             "Four devices on two iommufds, all five views, two ids outstanding while the guest "

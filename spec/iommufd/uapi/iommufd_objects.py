@@ -86,10 +86,10 @@ _bounds = partial(
 
 IOMMUFD_OBJECTS = Machine(
     name="iommufd-objects",
-    check={"explicit": ("small", "arm", "arm-6.15", "arm-6.14")},
-    exhaust={
-        "explicit": ("intel", "groups", "queues", "smmus", "vdevices", "arm-groups", "standard"),
-    },
+    check={"explicit": (
+        "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "queues", "smmus", "arm",
+        "arm-6.15", "arm-6.14", "vdevices", "arm-groups", "standard",
+    )},
     title="Objects, groups and attachments of iommufd",
     about="""
     The kernel's side of nested translation as any user of the uAPI drives it: objects made on each
@@ -186,8 +186,7 @@ IOMMUFD_OBJECTS = Machine(
             devices=2, groups=2, on_second_iommu=0b10,
         ),
         "arm-groups": _bounds(
-            "Three devices in two groups behind an SMMU, and six objects; cut as standard is. With "
-            "seven it has not been exhausted.",
+            "Three devices in two groups behind an SMMU, and six objects; cut as standard is.",
             (419599, 82028688, 22),
             (1496, 281729, 15),
             (*NO_QUEUES, *NO_PASIDS),
@@ -204,6 +203,31 @@ IOMMUFD_OBJECTS = Machine(
             (3125, 729812, 10),
             (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
+        ),
+        "everything": _bounds(
+            "Three devices in two groups with all that there is but a second IOMMU: PASIDs, dirty "
+            "tracking, coherency, event queues, vDEVICEs, and the ways of the selftest's driver, "
+            "with six ids. States up to which id is which; so in those that follow.",
+            None,
+            (258808, 132069075, 21),
+            slots=6, devices=3, groups=2, incoherent=0b100, can_pasid=0b101, can_dirty=0b001,
+            queues=1, driver=Driver.MOCK,
+        ),
+        "arm-ten": _bounds(
+            "Three devices in two groups behind an SMMU, and ten ids: two of each object under a "
+            "vIOMMU. Cut as standard is.",
+            None,
+            (184810, 61334700, 21),
+            (*NO_QUEUES, *NO_PASIDS),
+            slots=10, devices=3, groups=2, bound_first=1,
+        ),
+        "intel-ten": _bounds(
+            "Three devices in two groups, which come and go at any time, and ten ids; else as "
+            "standard.",
+            None,
+            (55840, 19269578, 13),
+            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            slots=10, devices=3, groups=2, driver=Driver.INTEL,
         ),
         "large": _bounds(
             "Three devices in two groups, all that there is, and eight ids: for random runs.",

@@ -110,8 +110,9 @@ VFIO_ATTACH = Machine(
     name="vfio-attach",
     check={"explicit": (
         "small", "apart", "iommus", "translated", "mixed", "nested-mixed", "standard", "v6-15",
+        "errata",
     )},
-    exhaust={"explicit": ("errata",), "symbolic": ("standard",)},
+    exhaust={"symbolic": ("standard",)},
     title="VFIO devices: containers, HWPTs and host IOMMU devices",
     about="""
     QEMU's VFIO core with iommufd, in the order of 000: a device is bound, the vIOMMU before it is
