@@ -129,13 +129,12 @@ OPTIONS: Final[list[Callable[[Any], Any]]] = [
     ),
     click.option(
         "--explorer", type=click.Choice([item.value for item in Explorer]),
-        help="How the explicit engine explores; all find the same.  [default: it picks]",
+        help="How the explicit engine explores; both find the same.  [default: native, where there is a C compiler]",
     ),
     click.option(
         "--symmetry", type=click.Choice([item.value for item in Renaming]),
         help="What the explicit engine may rename to take two states for one: no, data values, or "
-        "ids that the machine declares symmetric too.  [default: ids, but sorts where exact "
-        "figures of all states are declared]",
+        "ids that nothing tells apart too.  [default: as much as is sound]",
     ),
     click.option(
         "--checkpoint", metavar="DIR", type=FOLDER,

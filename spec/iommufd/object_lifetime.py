@@ -215,7 +215,7 @@ def _bounds(
 
 OBJECT_LIFETIME = Machine(
     name="object-lifetime",
-    check={"explicit": ("small", "S")},
+    check={"explicit": ("small", "S", "A", "B", "L2")},
     title="Object lifetimes",
     about="""
     Objects of an iommufd are made on each other and destroyed only when nobody holds them: an IOAS,
