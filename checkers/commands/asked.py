@@ -129,7 +129,8 @@ OPTIONS: Final[list[Callable[[Any], Any]]] = [
     ),
     click.option(
         "--explorer", type=click.Choice([item.value for item in Explorer]),
-        help="How the explicit engine explores; both find the same.  [default: native, where there is a C compiler]",
+        help="How the explicit engine explores; both find the same.  [default: native, where there "
+        "is a C compiler]",
     ),
     click.option(
         "--symmetry", type=click.Choice([item.value for item in Renaming]),
