@@ -191,6 +191,7 @@ def two_steps(system: System, rule: str, until: float) -> str:
         if answer == "unsat":
             answer = begun.check(begun.broken(rule))
             begun.extend()
+    assert not any(terms.short() for terms in (*unrolling.times, *begun.times))
     return answer
 
 

@@ -1,8 +1,8 @@
 """Nodes as z3 terms: ids, enums and ints are bit-vectors of just enough bits.
 
-A data sort is a bit-vector too, of a carrier that the caller chooses (for a proof one with as many
-values as the query has terms of the sort: formulas that only compare cannot tell it from an
-unbounded one), or else an uninterpreted sort of z3.
+A data sort is a bit-vector too, of a carrier that the caller chooses: for a proof one with as many
+values as the query has terms of the sort, for formulas that only compare cannot tell it from an
+unbounded one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Terms:
     """
 
     def __init__(
-        self, layout: Layout, carriers: Mapping[type[Sort], int] | None = None,
+        self, layout: Layout, carriers: Mapping[type[Sort], int],
         context: Z3 = None, suffix: str = "",
     ) -> None:
         self.layout = layout
@@ -45,7 +45,6 @@ class Terms:
         self._constants: dict[tuple[int, int], Z3] = {}
         self._named: dict[type[Sort], int] = {}
         self._largest: dict[type[Sort], int] = {}
-        self._sorts: dict[type[Sort], Z3] = {}
 
     def bits(self, kind: ValueT) -> int:
         """The width of a type's bit-vector."""
@@ -57,7 +56,6 @@ class Terms:
             case IntT(lo, hi):
                 return _width(hi) if lo >= 0 else max(_width(hi), _width(-lo - 1)) + 1
             case SortT(cls):
-                assert self.carriers is not None
                 return _width(self.carriers[cls])
         return 1
 
@@ -73,32 +71,22 @@ class Terms:
         if isinstance(kind, BoolT):
             return z3.BoolVal(bool(value), self.ctx)
         if isinstance(kind, SortT):
-            if self.carriers is None:
-                return z3.Const(f"{kind.cls.__name__}!{value}", self._sort(kind.cls))
             assert value <= self.carriers[kind.cls], f"{kind.cls.__name__} has no value {value}"
         return self.number(value, self.bits(kind))
-
-    def _sort(self, cls: type[Sort]) -> Z3:
-        if cls not in self._sorts:
-            self._sorts[cls] = z3.DeclareSort(cls.__name__, self.ctx)
-        return self._sorts[cls]
 
     def variable(self, node: Node) -> Z3:
         """The z3 constant of a variable."""
         name = f"{node.value}{self.suffix}"
         if isinstance(node.type, BoolT):
             return z3.Bool(name, self.ctx)
-        if isinstance(node.type, SortT) and self.carriers is None:
-            return z3.Const(name, self._sort(node.type.cls))
         return z3.BitVec(name, self.bits(node.type), self.ctx)
 
     def short(self) -> list[str]:
         """The sorts with a smaller carrier than there are variables and constants of them here."""
-        carriers = self.carriers or {}
         return [
             cls.__name__
             for cls in self._named.keys() | self._largest.keys()
-            if carriers.get(cls, 0) < self._named.get(cls, 0) + self._largest.get(cls, 0)
+            if self.carriers.get(cls, 0) < self._named.get(cls, 0) + self._largest.get(cls, 0)
         ]
 
     def term(self, node: Node) -> Z3:
@@ -221,9 +209,8 @@ class Terms:
             case SortT(cls):
                 null = self.constant(0, node.type)
                 inside = [] if node.may_be(0) else [x != null]
-                if self.carriers is not None:
-                    inside.append(z3.ULE(x, self.number(self.carriers[cls], x.size())))
-                return z3.And(inside) if inside else None
+                inside.append(z3.ULE(x, self.number(self.carriers[cls], x.size())))
+                return z3.And(inside)
         allowed = [v for v in range(1 << x.size()) if node.may_be(v)]
         if len(allowed) == 1 << x.size():
             return None
