@@ -26,7 +26,9 @@ LIFETIME = complete(OBJECT_LIFETIME)
 SHARING = complete(MACHINES["hwpt-sharing"])
 OBJECTS = complete(MACHINES["iommufd-objects"])
 ATTACH = complete(MACHINES["vfio-attach"])
-CHEAP = ("iommufd-objects", "object-lifetime", "pasid-capability", "pci-hotplug", "migration-blocker")
+CHEAP = (
+    "iommufd-objects", "object-lifetime", "pasid-capability", "pci-hotplug", "migration-blocker",
+)  # fmt: skip
 """Machines of which rumur makes a checker in seconds; the others are asked about as witnesses."""
 
 SMALLEST = {"iommufd-objects": {"slots": 3, "devices": 1, "groups": 1}}
