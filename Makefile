@@ -48,7 +48,7 @@ $(STAMP): pyproject.toml
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "setting up .venv with $$python"; \
 	        $$python -m venv .venv && exec $(BIN)/pip install --quiet \
-	            --disable-pip-version-check -e '.[test,docs]'; \
+	            --disable-pip-version-check -e '.[test,docs,cluster]'; \
 	        exit 1; \
 	    fi; \
 	done; \

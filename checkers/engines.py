@@ -31,6 +31,10 @@ ALL = "all"
 """The rule of a row that is about no single one: an engine that came to nothing."""
 
 
+Engines = Callable[[str], Engine]
+"""What has an engine by its name."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """The results of one machine, and whether Ctrl-C cut them short."""
@@ -58,11 +62,13 @@ def check(
     engines: Sequence[str],
     selected: frozenset[str],
     limits: Callable[[str], Limits],
+    finding: Engines | None = None,
 ) -> Checked:
     """Run engines over one machine, one after the other, and compare with the manifest.
 
     `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
-    results of the others; it is inconclusive, never a violation. On a variant an engine may stop
+    results of the others; it is inconclusive, never a violation. `finding` has the engines that
+    are not those of this process. On a variant an engine may stop
     when it has shown what is declared, or anything else.
     """
     rows, interrupted = list[Row](), False
@@ -71,7 +77,7 @@ def check(
         if subject.program.variant is not None:
             allowed.enough = enough(subject.program.variant, selected)
         program = larger(subject) if name in RANDOM else subject.program
-        found = _asked(name, program, selected, allowed)
+        found = asked(name, program, selected, allowed, finding)
         rows += [_row(subject, program, finding) for finding in found]
         interrupted = allowed.interrupted
         if interrupted:
@@ -104,14 +110,17 @@ def enough(
     return decide
 
 
-def _asked(name: str, program: Program, selected: frozenset[str], allowed: Limits) -> list[Finding]:
+def asked(
+    name: str, program: Program, selected: frozenset[str], allowed: Limits,
+    finding: Engines | None = None,
+) -> list[Finding]:
     """What one engine says; it may be silent about selected rules only."""
     met = limits_met(allowed.seconds, allowed.memory_mib, allowed.since)
     try:
         with watching(met) as prepared:
             allowed.prepared = prepared
             readable(program)
-            found = engine(name)(program, selected, allowed)
+            found = (finding or engine)(name)(program, selected, allowed)
     except InputError:
         raise
     except LimitMetError as error:

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Final, Literal
 
 from checkers import machines
-from checkers.engines import ALL, ENGINES, RANDOM, Checked, check
+from checkers.engines import ALL, ENGINES, RANDOM, Checked, Engines, check
 from checkers.machines import Subject
 from checkers.report import Row
 from checkers.result import Finding, Limits, Verdict
@@ -37,11 +37,16 @@ class Run:
     rules: frozenset[str] = frozenset()
     judged: bool = False
 
-    def results(self, limits: Callable[[str], Limits]) -> Checked:
-        """What the engines say; `limits` makes those of an engine, by its name."""
+    def results(
+        self, limits: Callable[[str], Limits], finding: Engines | None = None
+    ) -> Checked:
+        """What the engines say; `limits` makes those of an engine, by its name.
+
+        `finding` has the engines that are not those of this process.
+        """
         if self.judged:
-            return judge(self.subject, self.engines, limits)
-        return check(self.subject, self.engines, self.rules, limits)
+            return judge(self.subject, self.engines, limits, finding)
+        return check(self.subject, self.engines, self.rules, limits, finding)
 
     def lost(self, status: int | None) -> Checked:
         """What is known of a run whose process ended without results."""

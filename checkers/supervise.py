@@ -15,11 +15,10 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from checkers.parent import die_with_parent
+
 WRONG_INPUT = 2
 INCONCLUSIVE = 3
-DIES_WITH_PARENT = 1
-"""The option of prctl(2)."""
-
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -36,7 +35,7 @@ def main() -> NoReturn:
 
 def _command(pipe: int) -> NoReturn:
     """The command itself, in the child."""
-    _die_with_parent()
+    die_with_parent()
     ended, own = [INCONCLUSIVE], os.getpid()
     # What is registered first runs last, after all that a user's file may have registered.
     atexit.register(lambda: os.getpid() == own and os.write(pipe, bytes(ended)))
@@ -47,14 +46,6 @@ def _command(pipe: int) -> NoReturn:
     except SystemExit as end:
         ended[0] = end.code if isinstance(end.code, int) else INCONCLUSIVE
     sys.exit(ended[0])
-
-
-def _die_with_parent() -> None:
-    """Where the system can: whoever kills the command also ends the work."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(DIES_WITH_PARENT, int(signal.SIGKILL))
 
 
 def _ending(child: int, pipe: int) -> int:

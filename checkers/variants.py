@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from checkers import machines
-from checkers.engines import ALL, Checked, check, rules
+from checkers.engines import ALL, Checked, Engines, check, rules
 from checkers.machines import Subject
 from checkers.report import MANIFEST, Row, judged
 from checkers.report.table import BREAKS
@@ -33,7 +33,8 @@ def subjects(names: Sequence[str]) -> list[Subject]:
 
 
 def judge(
-    subject: Subject, engines: Sequence[str], limits: Callable[[str], Limits]
+    subject: Subject, engines: Sequence[str], limits: Callable[[str], Limits],
+    finding: Engines | None = None,
 ) -> Checked:
     """A row for each rule that a variant declares to break, and for each that it breaks besides.
 
@@ -45,7 +46,7 @@ def judge(
     rows = [_deviates(subject, engines, rule) for rule in variant.expects if rule not in known]
     if not variant.expects:
         rows.append(_deviates(subject, engines, ""))
-    done = check(replace(subject, bounds=variant.bounds), engines, frozenset(), limits)
+    done = check(replace(subject, bounds=variant.bounds), engines, frozenset(), limits, finding)
     said = [*done.rows, *(_silent(subject, engines, rule) for rule in known)]
     judgements = [_row(variant, rule, said) for rule in known]
     return Checked(judgements + _besides(variant, done.rows) + rows, done.interrupted)

@@ -43,6 +43,7 @@ def watching(met: Callable[[], str]) -> Iterator[Callable[[], None]]:
     try:
         yield lambda: _stop()
     finally:
+        _stop()  # first: an alarm that came after the handler has gone would end the process
         signal.signal(signal.SIGALRM, before)
         signal.setitimer(signal.ITIMER_REAL, *timer)
 

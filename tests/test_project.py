@@ -37,7 +37,8 @@ ROOMS = {
     "checkers.explore": "frontend",
     "checkers.trace": "",
     "checkers.report": "trace",
-    "checkers.commands": "murphi symbolic explore trace report",
+    "checkers.cluster": "explore",
+    "checkers.commands": "murphi symbolic explore trace report cluster",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

@@ -49,6 +49,7 @@ class Asked:
     as_tap: bool
     verbose: bool
     no_progress: bool
+    cluster: str | None
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -101,6 +102,8 @@ class Asked:
             self._must_keep()
         if self.scratch is not None:
             self._by_native("--scratch is")
+            if self.cluster is not None:
+                raise InputError("--scratch is of this machine, not of a --cluster")
             if not self.mib:
                 raise InputError("--scratch is for what exceeds a --memory-limit; give one")
         if self.every and (self.selected or self.bounds):
@@ -186,4 +189,9 @@ OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option("--tap", "as_tap", is_flag=True, help="Results as TAP on stdout, and no table."),
     click.option("-v", "--verbose", is_flag=True, help="Every rule, also of many machines."),
     click.option("--no-progress", is_flag=True, help="No progress, even in a terminal."),
+    click.option(
+        "--cluster", metavar="ADDRESS",
+        help="Where the scheduler of a Dask cluster listens: several checks are done by its "
+        "workers, one exploration is divided among them.",
+    ),
 ]

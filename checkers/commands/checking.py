@@ -65,7 +65,10 @@ def _made(runs: Sequence[Run], asked: Asked, output: Output, since: float) -> Ch
     """The results of all runs, until Ctrl-C; each is told as it comes."""
     rows = list[Row]()
     many = asked.jobs > 1 and len(runs) > 1 and (asked.suite is not None or asked.every)
-    coming = _beside(runs, asked) if many else _in_turn(runs, asked, since)
+    if asked.cluster is not None:
+        coming = _elsewhere(runs, asked, since, asked.cluster)
+    else:
+        coming = _beside(runs, asked) if many else _in_turn(runs, asked, since)
     try:
         for run, done in zip(runs, coming, strict=True):
             found = [_with_usual_limit(row, asked) for row in done.rows]
@@ -81,6 +84,20 @@ def _made(runs: Sequence[Run], asked: Asked, output: Output, since: float) -> Ch
 def _beside(runs: Sequence[Run], asked: Asked) -> Iterator[Checked]:
     """Several runs at a time."""
     return together(runs, asked.jobs, lambda run, name: replace(asked.limits(), jobs=1))
+
+
+def _elsewhere(
+    runs: Sequence[Run], asked: Asked, since: float, address: str
+) -> Iterator[Checked]:
+    """All runs at a time by the workers of a cluster, or the only one by all of them together."""
+    from checkers.cluster.connection import connected
+    from checkers.cluster.sweep import engines
+
+    with connected(address) as cluster:
+        finding = engines(cluster, runs, asked.limits())
+        for run, own in zip(runs, finding, strict=True):
+            with progress(run.subject, silent=asked.no_progress) as report:
+                yield run.results(partial(_limits, run, report, asked, [since]), own)
 
 
 def _in_turn(runs: Sequence[Run], asked: Asked, since: float) -> Iterator[Checked]:

@@ -25,10 +25,20 @@ EXPLORERS: Final[dict[Explorer, Callable[[Program, frozenset[str], Limits], Expl
 
 def check(program: Program, names: frozenset[str], limits: Limits) -> list[Finding]:
     """Explore, and say of each requested rule whether it holds in every reachable state."""
-    rules = wanted(program, names - {WITNESSES, ACTIONS})
+    found, note = explored(program, frozenset(looked_at(program, names)), limits)
+    return said(found, names, note)
+
+
+def looked_at(program: Program, names: frozenset[str]) -> list[str]:
+    """The rules that an exploration has to look at for these rows (none named: for all)."""
     if names and not names - {WITNESSES, ACTIONS}:
-        rules = []
-    found, note = explored(program, frozenset(rules), limits)
+        return []
+    return wanted(program, names - {WITNESSES, ACTIONS})
+
+
+def said(found: Explored, names: frozenset[str], note: str) -> list[Finding]:
+    """A row for each requested rule, each with a note."""
+    rules = looked_at(found.program, names)
     rows = [_rule_row(found, name) for name in rules]
     rows += _coverage(found, names)
     return [replace(row, detail=_joined([row.detail, note])) for row in rows]

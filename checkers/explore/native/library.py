@@ -102,22 +102,22 @@ class Space:
         self.actions = names.actions
         self.sizes: list[int] = []
         self.rules = [*names.always, *names.refusals, CRASH]
-        self._c = library
+        self.library = library
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, list(arguments)
-        self._space = library.space_open(limit, scratch)
-        if not self._space:
+        self.handle = library.space_open(limit, scratch)
+        if not self.handle:
             raise MemoryError
 
     def close(self) -> None:
         """Give the memory back."""
-        self._c.space_close(self._space)
+        self.library.space_close(self.handle)
 
     def add(self, states: Sequence[bytes], *, judged: bool) -> int:
         """Add states to the level that is being made; how many were new."""
-        added = self._c.space_add(
-            self._space, b"".join(state or b"\0" for state in states), len(states), int(judged)
+        added = self.library.space_add(
+            self.handle, b"".join(state or b"\0" for state in states), len(states), int(judged)
         )
         if added < 0:
             raise MemoryError
@@ -125,7 +125,7 @@ class Space:
 
     def next_level(self) -> int:
         """The level that was made is the next to be expanded; how many states it has."""
-        size = int(self._c.space_next_level(self._space))
+        size = int(self.library.space_next_level(self.handle))
         if size < 0:
             raise MemoryError
         self.sizes.append(size)
@@ -133,7 +133,7 @@ class Space:
 
     def expand(self, threads: int, seconds: float) -> bool:
         """Expand the level for some time; whether it is done. `MemoryError`, `OverflowError`."""
-        done = int(self._c.space_expand(self._space, threads, seconds))
+        done = int(self.library.space_expand(self.handle, threads, seconds))
         if done == -1:
             raise MemoryError
         if done < 0:
@@ -146,7 +146,7 @@ class Space:
         cuts, sizes = self._numbers(len(self.names.bounds) + 1), self._numbers(5)
         broken = (ctypes.c_uint8 * len(self.rules))()
         seen = (ctypes.c_uint8 * (len(self.names.witnesses) + 1))()
-        self._c.space_figures(self._space, fired, crashed, cuts, broken, seen, sizes)
+        self.library.space_figures(self.handle, fired, crashed, cuts, broken, seen, sizes)
         return Figures(
             dict(zip(self.actions, fired, strict=True)),
             dict(zip(self.actions, crashed, strict=True)),
@@ -169,11 +169,11 @@ class Space:
         seen = (ctypes.c_uint8 * (len(self.names.witnesses) + 1))(
             *(name in found.seen for name in self.names.witnesses)
         )
-        self._c.space_restore(self._space, fired, crashed, cuts, broken, seen)
+        self.library.space_restore(self.handle, fired, crashed, cuts, broken, seen)
 
     def seek_no_longer(self, rule: str) -> None:
         """A rule that is known to be broken is not looked at any more."""
-        self._c.space_seek(self._space, self.rules.index(rule), 0)
+        self.library.space_seek(self.handle, self.rules.index(rule), 0)
 
     def states(self, first: int, count: int) -> Iterator[bytes]:
         """Stretches of states as they lie one after the other."""
@@ -181,29 +181,33 @@ class Space:
         while count > 0:
             many = min(count, PIECE)
             cells = ctypes.create_string_buffer(many * size)
-            self._c.space_states(self._space, first, many, cells)
+            self.library.space_states(self.handle, first, many, cells)
             yield cells.raw
             first, count = first + many, count - many
 
     def stuck(self, threads: int) -> int | None:
         """The least level with a state that cannot be taken down."""
-        found = int(self._c.space_stuck(self._space, threads))
+        found = int(self.library.space_stuck(self.handle, threads))
         if found == -2:
             raise MemoryError
+        return None if found < 0 else self.level_of(found)
+
+    def level_of(self, number: int) -> int:
+        """The level of the state of a number."""
         ends = itertools.accumulate(self.sizes)
-        return None if found < 0 else next(n for n, end in enumerate(ends) if found < end)
+        return next(level for level, end in enumerate(ends) if number < end)
 
     @contextmanager
     def leading_to(self, rule: str, level: int, threads: int) -> Iterator[None]:
         """Inside, `cost` is that of a breach of this rule by states of, or steps from, a level."""
         number = len(self.rules) if rule == TEARDOWN else self.rules.index(rule)
-        if not self._c.space_lead_back(self._space, number, level, threads):
+        if not self.library.space_lead_back(self.handle, number, level, threads):
             raise MemoryError
         yield
 
     def cost(self, state: bytes, level: int) -> int | None:
         """The fewest faults on a shortest way from a state of a level to the breach."""
-        found = int(self._c.space_cost(self._space, state or b"\0", level))
+        found = int(self.library.space_cost(self.handle, state or b"\0", level))
         return None if found == FAR else found
 
     @staticmethod

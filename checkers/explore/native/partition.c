@@ -14,6 +14,11 @@ typedef struct {
     uint64_t count, room, sum;
 } outbox;
 
+/* What another part asks: whether own states lead down, and under which numbers it wants to know. */
+typedef struct {
+    uint64_t *own, *theirs, count;
+} questions;
+
 typedef struct division {
     int own, parts;
     pthread_mutex_t lock;
@@ -21,6 +26,9 @@ typedef struct division {
     uint8_t *is_recent;
     state *recent;
     outbox *to;
+    questions *asked;               /* by each part */
+    struct space *others;           /* states of other parts that are asked about */
+    int is_asking;
 } division;
 
 /* Whose a state is. All bits of the hash count, for the index goes by the highest ones. */
@@ -81,6 +89,13 @@ EXPORT void part_close(space *s)
         return;
     for (int i = 0; d->to && i < d->parts; i++)
         free(d->to[i].letters);
+    for (int i = 0; d->asked && i < d->parts; i++) {
+        free(d->asked[i].own);
+        free(d->asked[i].theirs);
+    }
+    if (d->others)
+        space_close(d->others);
+    free(d->asked);
     free(d->to);
     free(d->recent);
     free(d->is_recent);
@@ -100,7 +115,8 @@ EXPORT int part_open(space *s, int own, int parts)
     d->is_recent = calloc(RECENT, 1);
     d->recent = malloc(RECENT * sizeof *d->recent);
     d->to = calloc((size_t)parts, sizeof *d->to);
-    if (d->is_recent && d->recent && d->to)
+    d->asked = calloc((size_t)parts, sizeof *d->asked);
+    if (d->is_recent && d->recent && d->to && d->asked)
         return 1;
     part_close(s);
     return 0;
@@ -182,4 +198,179 @@ EXPORT int64_t part_receive(space *s, const uint8_t *letters, uint64_t count, ui
         give_back(s, x->spare);
     x->spare = UINT64_MAX;
     return sum ? -CHANGED : (int64_t)(s->count - before);
+}
+
+/* What can be taken down, where steps of a teardown lead to states of other parts. Each part asks
+ * the owners about all of these once, under numbers of its own, and is then told, round by round,
+ * which of them lead down. A state from which no such step has been found when nobody has anything
+ * to tell any more cannot be taken down. */
+
+/* Add a state of another part to those asked about; false if there is no memory. */
+static int ask(division *d, const state *found, uint64_t hash)
+{
+    int done = 1;
+    pthread_mutex_lock(&d->lock);
+    if (is_crowded(d->others))
+        done = grow(d->others);
+    done = done && keep(d->others->first, found, hash) >= 0;
+    pthread_mutex_unlock(&d->lock);
+    return done;
+}
+
+/* Whether the state that a step has led to is known to lead down. */
+static int leads_down_anywhere(run *x)
+{
+    space *s = x->space;
+    division *d = s->division;
+    state found = x->now;
+    canonical(&found, ~UINT64_C(0));
+    uint64_t hash = hash_of(&found), at;
+    if (part_of(d, hash) == d->own) {
+        int64_t number = look_up(s, &found, hash, &at);
+        return number >= 0 && s->leads_down[number];
+    }
+    if (d->is_asking) {
+        if (!ask(d, &found, hash))
+            x->failed = OUT_OF_MEMORY;
+        return 0;
+    }
+    int64_t number = look_up(d->others, &found, hash, &at);
+    return number >= 0 && d->others->leads_down[number];
+}
+
+/* Look once at all own states that are not known to lead down: 1 if some do, below 0 what failed. */
+static int look_down(space *s, int threads)
+{
+    _Atomic int changed = 0;
+    share work = {.space = s, .mode = TEAR_DOWN, .to = s->count, .changed = &changed};
+    s->cursor = 0;
+    int failed = together(&work, threads > MOST_THREADS ? MOST_THREADS : threads);
+    return failed ? -failed : changed;
+}
+
+/* Begin: the outboxes then have what is asked of others, each state with the number to answer. */
+EXPORT int part_ask(space *s, int threads)
+{
+    division *d = s->division;
+    uint64_t left = s->limit > s->used ? s->limit - s->used : 1;
+    s->leads_down = malloc(s->count + 1);
+    d->others = space_open(s->limit ? left : 0, -1);
+    if (!s->leads_down || !d->others)
+        return -OUT_OF_MEMORY;
+    run *x = s->first;
+    reset(x, s, TEAR_DOWN);
+    for (uint64_t number = 0; number < s->count; number++) {
+        load(s, number, &x->base);
+        s->leads_down[number] = (uint8_t)holds(x, empty, &x->base, &x->base, 1);
+    }
+    d->is_asking = 1;
+    int found = look_down(s, threads);
+    d->is_asking = 0;
+    if (found < 0)
+        return found;
+    space *others = d->others;
+    if (others->first->spare != UINT64_MAX)
+        give_back(others, others->first->spare);
+    others->leads_down = calloc(others->count + 1, 1);
+    if (!others->leads_down)
+        return -OUT_OF_MEMORY;
+    memset(d->is_recent, 0, RECENT);
+    for (uint64_t number = 0; number < others->count; number++) {
+        candidate c = {.written = number};
+        load(others, number, &c.at);
+        c.hash = hash_of(&c.at);
+        if (!post(d, part_of(d, c.hash), &c))
+            return -OUT_OF_MEMORY;
+    }
+    return 1;
+}
+
+/* Take in what another part asks: 1, below 0 what failed. */
+EXPORT int part_asked(space *s, int from, const uint8_t *letters, uint64_t count)
+{
+    questions *q = &s->division->asked[from];
+    q->own = malloc((count + 1) * sizeof *q->own);
+    q->theirs = malloc((count + 1) * sizeof *q->theirs);
+    if (!q->own || !q->theirs)
+        return -OUT_OF_MEMORY;
+    for (uint64_t i = 0; i < count; i++) {
+        state wanted;
+        uint64_t at;
+        wanted.w[STATE_WORDS - 1] = 0;
+        memcpy(&wanted, letters + i * LETTER_BYTES, STATE_BYTES);
+        memcpy(&q->theirs[i], letters + i * LETTER_BYTES + STATE_BYTES, 8);
+        int64_t number = look_up(s, &wanted, hash_of(&wanted), &at);
+        if (number < 0)
+            return -NOT_OWN;
+        q->own[i] = (uint64_t)number;
+    }
+    q->count = count;
+    return 1;
+}
+
+/* Other parts say that these states lead down. */
+EXPORT void part_told(space *s, const uint64_t *numbers, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (numbers[i] < s->division->others->count)
+            s->division->others->leads_down[numbers[i]] = 1;
+}
+
+/* Find all that leads down, as far as is known here: 1, below 0 what failed. */
+EXPORT int part_look_down(space *s, int threads)
+{
+    int changed = 1;
+    while (changed > 0)
+        changed = look_down(s, threads);
+    return changed < 0 ? changed : 1;
+}
+
+/* What another part has asked, leads down, and was not told yet; how many these are. */
+EXPORT uint64_t part_tell(space *s, int to, uint64_t *numbers)
+{
+    questions *q = &s->division->asked[to];
+    uint64_t told = 0, left = 0;
+    for (uint64_t i = 0; i < q->count; i++) {
+        if (s->leads_down[q->own[i]]) {
+            numbers[told++] = q->theirs[i];
+        } else {
+            q->own[left] = q->own[i];
+            q->theirs[left++] = q->theirs[i];
+        }
+    }
+    q->count = left;
+    return told;
+}
+
+EXPORT uint64_t part_questions(space *s, int from)
+{
+    return s->division->asked[from].count;
+}
+
+/* The number of the first own state that does not lead down, or -1. */
+EXPORT int64_t part_stuck(space *s)
+{
+    for (uint64_t number = 0; number < s->count; number++)
+        if (!s->leads_down[number])
+            return (int64_t)number;
+    return -1;
+}
+
+/* As `space_lead_back`, to one state of a level. */
+EXPORT int space_lead_to(space *s, const uint8_t *cells, int level, int threads)
+{
+    int64_t number = space_find(s, cells);
+    if (!s->cost && !(s->cost = malloc(s->count + 1)))
+        return 0;
+    memset(s->cost, FAR, s->count);
+    if (number >= 0)
+        s->cost[number] = 0;
+    for (int at = level - 1; at >= 0; at--) {
+        share work = {.space = s, .mode = LEAD_BACK, .to = s->starts[at + 1],
+                      .next_from = s->starts[at + 1], .next_to = s->starts[at + 2]};
+        s->cursor = s->starts[at];
+        if (together(&work, threads > MOST_THREADS ? MOST_THREADS : threads))
+            return 0;
+    }
+    return 1;
 }

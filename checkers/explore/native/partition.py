@@ -21,6 +21,13 @@ _SIGNATURES: Final[dict[str, tuple[type | None, tuple[type, ...]]]] = {
     "part_letters": (_POINTER, (_POINTER, ctypes.c_int, _POINTER, _POINTER)),
     "part_sent": (None, (_POINTER,)),
     "part_receive": (ctypes.c_int64, (_POINTER, ctypes.c_char_p, _NUMBER, _NUMBER)),
+    "part_ask": (ctypes.c_int, (_POINTER, ctypes.c_int)),
+    "part_asked": (ctypes.c_int, (_POINTER, ctypes.c_int, ctypes.c_char_p, _NUMBER)),
+    "part_told": (None, (_POINTER, ctypes.c_char_p, _NUMBER)),
+    "part_look_down": (ctypes.c_int, (_POINTER, ctypes.c_int)),
+    "part_questions": (_NUMBER, (_POINTER, ctypes.c_int)),
+    "part_tell": (_NUMBER, (_POINTER, ctypes.c_int, ctypes.c_char_p)),
+    "part_stuck": (ctypes.c_int64, (_POINTER,)),
 }
 
 
@@ -45,23 +52,23 @@ class PartSpace(Space):
             function = getattr(library, name)
             function.restype, function.argtypes = result, list(arguments)
         self._letter_bytes = int(library.part_letter_bytes())
-        if not library.part_open(self._space, own, parts):
+        if not library.part_open(self.handle, own, parts):
             raise MemoryError
 
     def close(self) -> None:
         """Give the memory back."""
-        self._c.part_close(self._space)
+        self.library.part_close(self.handle)
         super().close()
 
     def owned(self, states: Sequence[bytes]) -> Iterator[bytes]:
         """Those of some states that belong here."""
         for state in states:
-            if self._c.part_owner(self._space, state or b"\0") == self.own:
+            if self.library.part_owner(self.handle, state or b"\0") == self.own:
                 yield state
 
     def expand_some(self, threads: int, seconds: float, most: int) -> bool:
         """Expand until the level is done, the time over or so many bytes are to be sent."""
-        done = int(self._c.part_expand(self._space, threads, seconds, most))
+        done = int(self.library.part_expand(self.handle, threads, seconds, most))
         _refuse(done)
         return bool(done)
 
@@ -70,10 +77,11 @@ class PartSpace(Space):
         found = []
         count, total = _NUMBER(), _NUMBER()
         for to in range(self.parts):
-            at = self._c.part_letters(self._space, to, ctypes.byref(count), ctypes.byref(total))
+            told = ctypes.byref(count), ctypes.byref(total)
+            at = self.library.part_letters(self.handle, to, *told)
             data = ctypes.string_at(at, count.value * self._letter_bytes) if count.value else b""
             found.append(Letters(data, count.value, total.value))
-        self._c.part_sent(self._space)
+        self.library.part_sent(self.handle)
         return found
 
     def receive(self, letters: Letters) -> int:
@@ -81,10 +89,48 @@ class PartSpace(Space):
         if len(letters.data) != letters.count * self._letter_bytes:
             raise SearchEndedError("states that were sent have not come")
         added = int(
-            self._c.part_receive(self._space, letters.data, letters.count, letters.total)
+            self.library.part_receive(self.handle, letters.data, letters.count, letters.total)
         )
         _refuse(added)
         return added
+
+    def ask(self, threads: int) -> list[Letters]:
+        """Begin to see what can be taken down: what is to be asked of each part."""
+        _refuse(int(self.library.part_ask(self.handle, threads)))
+        return self.letters()
+
+    def asked(self, sender: int, letters: Letters) -> None:
+        """Take in what another part asks."""
+        _refuse(int(self.library.part_asked(self.handle, sender, letters.data, letters.count)))
+
+    def look_down(self, threads: int, answers: Sequence[bytes]) -> list[bytes]:
+        """With answers of other parts, find what can be taken down; new answers for each part."""
+        for answer in answers:
+            self.library.part_told(self.handle, answer, len(answer) // 8)
+        _refuse(int(self.library.part_look_down(self.handle, threads)))
+        found = []
+        for to in range(self.parts):
+            room = int(self.library.part_questions(self.handle, to))
+            numbers = ctypes.create_string_buffer(8 * room + 1)
+            told = int(self.library.part_tell(self.handle, to, numbers))
+            found.append(numbers.raw[: 8 * told])
+        return found
+
+    def first_stuck(self) -> tuple[int, bytes] | None:
+        """The least level with a state of this part that cannot be taken down, and that state."""
+        number = int(self.library.part_stuck(self.handle))
+        if number < 0:
+            return None
+        return self.level_of(number), next(self.states(number, 1))[: self.names.state_bytes]
+
+
+def lead_to(space: Space, state: bytes, level: int, threads: int) -> None:
+    """After this, `cost` is that of a way to one state of a level."""
+    library = space.library
+    library.space_lead_to.restype = ctypes.c_int
+    library.space_lead_to.argtypes = [_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+    if not library.space_lead_to(space.handle, state, level, threads):
+        raise MemoryError
 
 
 def _refuse(result: int) -> None:
@@ -94,4 +140,4 @@ def _refuse(result: int) -> None:
     if result == -2:
         raise OverflowError(FAILURES[2])
     if result < 0:
-        raise SearchEndedError("states came that belong to another part, or are not what was sent")
+        raise SearchEndedError("a state came to a part that it does not belong to, or changed")

@@ -54,6 +54,7 @@ static void judge(run *x, state *s, uint64_t written)
 }
 
 static int hand_out(run *x);
+static int leads_down_anywhere(run *x);
 
 /* Look up all states that wait. */
 static void flush(run *x)
@@ -120,6 +121,10 @@ static void reach(run *x)
     }
     if (x->mode == FIND_BREACH)
         return;
+    if (x->mode == TEAR_DOWN && s->division) {
+        x->astray |= !leads_down_anywhere(x);
+        return;
+    }
     int64_t number = number_of(s, &x->now);
     if (number < 0) {
         x->astray = 1;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -36,32 +35,34 @@ LEAST: Final = 16 << 20
 def explore(program: Program, names: frozenset[str], limits: Limits) -> Explored:
     """Explore all reachable states, checking the named rules (empty: all)."""
 
-    def states(library: ctypes.CDLL, text: CProgram, stack: ExitStack) -> StateSet:
-        space = Space(library, text, *_room(limits, stack))
+    def states(text: CProgram, option: str, stack: ExitStack) -> StateSet:
+        space = Space(load(text.text, option), text, *_room(limits, stack))
         stack.callback(space.close)
         return space
 
     return searched(program, names, limits, states)
 
 
-Opening = Callable[[ctypes.CDLL, CProgram, ExitStack], StateSet]
-"""Makes the empty set of states of a search, which goes when the stack is closed."""
+Opening = Callable[[CProgram, str, ExitStack], StateSet]
+"""Makes the empty set of states of a search, which goes when the stack is closed.
+
+It is given the machine as C, and the option of the compiler that is worth its time.
+"""
 
 
 def searched(
     program: Program, names: frozenset[str], limits: Limits, opening: Opening
 ) -> Explored:
-    """Explore into a set of states that is opened when the machine has been compiled."""
+    """Explore into a set of states that is opened when the machine has been written as C."""
     gauge = Gauge(limits)
     chosen = symmetry(program, limits.renaming)
     rules = wanted(program, names)
     tables = {item.table.name: item.classes for item in chosen.sets}
     text = c_program(program, Renamed(chosen.sorts, tables), rules)
-    library = load(text.text, optimisation(program, chosen))
     with ExitStack() as stack:
         kept = limits.checkpoint and Checkpoint(limits.checkpoint, program, text.text)
         saved = stack.enter_context(kept.opened(limits.resume)) if kept else None
-        space = opening(library, text, stack)
+        space = opening(text, optimisation(program, chosen), stack)
         gauge.limits.prepared()
         return _Search(program, gauge, chosen, text, rules, space, kept or None).run(saved)
 
