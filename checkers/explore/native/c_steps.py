@@ -60,11 +60,19 @@ class CSteps:
                 for place, item in enumerate(rule.parameters):
                     loops.enter_context(self.out.block(self._loop(f"x->p[{place}]", item.type)))
                     self._level(guards, place + 1)
-                self.out.line("begin(x);")
-                with self.out.block("do", f"}} while (more(x, {may_fail_}) && !x->failed);"):
-                    self.out.line(ends)
-                    self.out.line("after:;")
+                self._runs(ends, may_fail_)
         self.out.line()
+
+    def _runs(self, ends: str, may_fail_: int) -> None:
+        """The runs with given parameters: one, or one for each choice and each failing call."""
+        if not may_fail_ and not self.functions.state.renamed.tables:
+            self.out.line(ends)
+            self.out.line("after: settle(x);")
+            return
+        self.out.line("begin(x);")
+        with self.out.block("do", f"}} while (more(x, {may_fail_}) && !x->failed);"):
+            self.out.line(ends)
+            self.out.line("after:;")
 
     def _level(self, guards: _Guards, level: int) -> None:
         for own, text in guards.lines:

@@ -197,14 +197,35 @@ static void no_choice_yet(choices *c, const state *origin)
     c->known = c->made = c->length = 0;
 }
 
-static void ended(run *x, int result);
 static void stopped(run *x);
-static void settle(run *x);
+static void has_effect(run *x, int result);
+static void settle_rest(run *x);
+
+/* A run came to its end, with this result. Most write nothing, and are refused as others were. */
+static inline void ended(run *x, int result)
+{
+    if (x->calls >= x->fault) {
+        x->kinds |= IS_DONE;
+        x->astray |= !x->written;
+    }
+    if (x->written || (FAILURES && result && !x->refused))
+        has_effect(x, result);
+}
+
+/* All choices of a step were made: it is one transition, if any of them is. */
+static inline void settle(run *x)
+{
+    x->fired[x->action] += x->kinds != 0;
+    x->crashed[x->action] += x->kinds == HAS_CRASHED;
+    if (UNLIKELY(x->met || x->mode == TEAR_DOWN))
+        settle_rest(x);
+    x->kinds = x->astray = 0;
+}
 
 /* Begin to run an action with given parameters. */
 static inline void begin(run *x)
 {
-    x->calls = x->fault = 0;
+    x->calls = 0;
     if (RELAXED)
         no_choice_yet(&x->action_choices, &x->base);
 }
@@ -217,13 +238,12 @@ static inline int more(run *x, int may_fail)
     x->calls = 0;
     if (RELAXED && next_choice(&x->action_choices))
         return 1;
-    if (x->kinds || x->met)
-        settle(x);
+    settle(x);
     if (may_fail && x->mode != TEAR_DOWN && x->fault < x->faults) {
         x->fault++;
         return 1;
     }
-    x->faults = 0;
+    x->fault = x->faults = 0;
     return 0;
 }
 

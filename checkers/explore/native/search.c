@@ -155,11 +155,10 @@ static void judge_refusal(run *x)
     }
 }
 
-/* A run came to its end, with this result. */
-static void ended(run *x, int result)
+/* A run that wrote something, or was refused, came to its end. */
+static void has_effect(run *x, int result)
 {
     if (x->calls >= x->fault) {
-        x->kinds |= IS_DONE;
         if (FAILURES && result && (x->mode == EXPLORE || x->mode == FIND_BREACH))
             judge_refusal(x);
         if (x->written && !equal(&x->now, &x->base))
@@ -190,16 +189,13 @@ static void stopped(run *x)
     x->written = 0;
 }
 
-/* All choices of a step were made: it is one transition, if any of them is. */
-static void settle(run *x)
+/* What is rare: a bound cut runs off, or a step is asked whether it leads down. */
+static void settle_rest(run *x)
 {
-    x->fired[x->action] += x->kinds != 0;
-    x->crashed[x->action] += x->kinds == HAS_CRASHED;
     if (x->mode == TEAR_DOWN && x->kinds == IS_DONE && !x->met && !x->astray)
         x->best = 1;
     for (; x->met; x->met &= x->met - 1)
         x->cuts[__builtin_ctzll(x->met)]++;
-    x->kinds = x->astray = 0;
 }
 
 /* Take every step from a state; of a teardown those of its actions alone. */
