@@ -68,7 +68,7 @@ def c_program(program: Program, renamed: Renamed, wanted: list[str]) -> CProgram
     out.line(f"static void (*const expanders[])(run *) = {{{expanders}}};")
     down = ", ".join(str(int(a.name in program.teardown_actions)) for a in program.actions)
     out.line(f"static const uint8_t tears_down[] = {{{down}}};")
-    for name in ("space.c", "search.c", "partition.c"):
+    for name in ("space.c", "search.c", "interface.c", "partition.c"):
         out.line(_file(name))
     bounds = tuple(functions.bounds.texts)
     actions = tuple(action.name for action in program.actions)
