@@ -121,7 +121,7 @@ class Output:
         if self.judged:
             self._tell_variants(console)
         if self.in_lines and rows:
-            click.echo(total(rows, seconds), err=self._aside)
+            click.echo(total(rows, self.judged, seconds), err=self._aside)
         told = [m for m in by_engine(rows) if not self.in_lines or needs_more(m)]
         if not told:
             return

@@ -46,13 +46,18 @@ def needs_more(rows: Iterable[Row]) -> bool:
 def variants_line(rows: Sequence[Row]) -> str:
     """``variants 131/131 fail as they declare``."""
     subjects = {row.subject for row in rows}
-    off = {row.subject for row in rows if row.finding.verdict not in GOOD}
-    return f"variants {len(subjects) - len(off)}/{len(subjects)} fail as they declare"
+    return f"variants {len(subjects) - len(_deviating(rows))}/{len(subjects)} fail as they declare"
 
 
-def total(rows: Sequence[Row], seconds: float) -> str:
-    """``total: 31 checks, 1 of them not all right, 93.1 s``."""
+def total(rows: Sequence[Row], judged: Sequence[Row], seconds: float) -> str:
+    """``total: 31 checks and 131 variants, 1 with anything wrong or open, 93.1 s``."""
     checks = by_engine(rows)
-    off = sum(needs_more(members) for members in checks)
+    off = sum(needs_more(members) for members in checks) + len(_deviating(judged))
     count = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
+    count += f" and {len({row.subject for row in judged})} variants" if judged else ""
     return f"total: {count}, {off or 'none'} with anything wrong or open, {seconds:.1f} s"
+
+
+def _deviating(judged: Iterable[Row]) -> set[str]:
+    """The variants that do not fail as they declare."""
+    return {row.subject for row in judged if row.finding.verdict not in GOOD}
