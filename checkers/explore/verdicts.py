@@ -10,8 +10,8 @@ from checkers.explore import reference
 from checkers.explore.explored import Explored, wanted
 from checkers.explore.native import search
 from checkers.explore.native.compiler import NoCompilerError
-from checkers.explore.symmetry import symmetry
 from checkers.result import Explorer, Finding, Limits, Verdict
+from checkers.userfiles import InputError
 from spec.language.program import Program
 from spec.language.rules import ACTIONS, WITNESSES
 
@@ -49,13 +49,15 @@ def explored(program: Program, names: frozenset[str], limits: Limits) -> tuple[E
 
     With it comes a note: that there is no compiler, or why ids are not renamed.
     """
-    note = symmetry(program, limits.renaming).declined if limits.renaming is None else ""
-    if limits.explorer is not None:
-        return EXPLORERS[limits.explorer](program, names, limits), note
+    note = ""
     try:
-        return search.explore(program, names, limits), note
+        found = EXPLORERS[limits.explorer or Explorer.NATIVE](program, names, limits)
     except NoCompilerError as error:
-        return reference.explore(program, names, limits), _joined([note, str(error)])
+        if limits.explorer is not None:
+            raise InputError(str(error)) from error
+        found, note = reference.explore(program, names, limits), str(error)
+    declined = found.declined if limits.renaming is None else ""
+    return found, _joined([declined, note])
 
 
 def _coverage(found: Explored, names: frozenset[str]) -> list[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from spec.language.errors import LanguageError
@@ -19,7 +21,7 @@ def place(function: Callable[..., Any]) -> tuple[str, int]:
 
 def _first_line(function: Any) -> int:
     try:
-        return int(inspect.getsourcelines(function.__code__)[1])
+        return _lines(function.__code__)[1]
     except OSError:
         return int(function.__code__.co_firstlineno)
 
@@ -27,10 +29,22 @@ def _first_line(function: Any) -> int:
 def definition(function: Any, file: str, line: int) -> ast.FunctionDef:
     """The definition of a function that begins there."""
     try:
-        source = textwrap.dedent("".join(inspect.getsourcelines(function.__code__)[0]))
+        node = _tree(function.__code__)
     except OSError as error:
         raise LanguageError(file, line, "the source of this function cannot be read") from error
-    node = ast.parse(source).body[0]
     if not isinstance(node, ast.FunctionDef):
         raise LanguageError(file, line, "a specification function is written with `def`")
     return node
+
+
+@functools.cache
+def _lines(code: CodeType) -> tuple[list[str], int]:
+    """The lines of a function and the number of the first: the same for all of its linked copies."""
+    lines, first = inspect.getsourcelines(code)
+    return lines, int(first)
+
+
+@functools.cache
+def _tree(code: CodeType) -> ast.stmt:
+    """Python's own tree of a function; it is read only."""
+    return ast.parse(textwrap.dedent("".join(_lines(code)[0]))).body[0]

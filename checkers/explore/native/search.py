@@ -195,7 +195,7 @@ class _Search:
             self.levels, dict(figures.fired), dict(figures.crashed), dict(figures.cuts),
             set(figures.seen), stopped=self.stopped, prepared=self.prepared,
             bytes_per_state=figures.set_bytes / max(1, figures.states),
-            spills=int(figures.on_disk > 0),
+            spills=int(figures.on_disk > 0), declined=self.chosen.declined,
         )
         lengths = dict(self.first)
         for rule in sorted(figures.broken - lengths.keys()):
