@@ -39,7 +39,7 @@ def definition(function: Any, file: str, line: int) -> ast.FunctionDef:
 
 @functools.cache
 def _lines(code: CodeType) -> tuple[list[str], int]:
-    """The lines of a function and the number of the first: the same for all of its linked copies."""
+    """The lines of a function and the first one's number, the same for all linked copies."""
     lines, first = inspect.getsourcelines(code)
     return lines, int(first)
 

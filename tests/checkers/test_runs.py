@@ -165,7 +165,7 @@ def test_results_do_not_depend_on_jobs(engines: dict[str, object], jobs: str) ->
     assert lines[3].startswith("mutex    small explicit 2/2 hold, 3 states, ")
     assert lines[-2] == "variants 2/2 fail as they declare"
     # The stub calls itself by one name, whichever engine it stands for; one bounds are large.
-    assert lines[-1].startswith("total: 4 checks, none with anything wrong or open, ")
+    assert lines[-1].startswith("total: 4 checks and 2 variants, none with anything wrong ")
 
 
 def test_what_is_wrong_in_a_suite_is_a_table(engines: dict[str, object]) -> None:

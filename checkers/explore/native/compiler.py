@@ -41,8 +41,8 @@ def compiler() -> tuple[str, ...]:
     if importlib.util.find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc")
     raise NoCompilerError(
-        "no C compiler: install one (cc), or the extra [compiler]; the reference explorer needs none, "
-        "and is slow"
+        "no C compiler: install one (cc), or the extra [compiler]; the reference explorer needs "
+        "none, and is slow"
     )
 
 
