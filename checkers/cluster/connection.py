@@ -82,7 +82,8 @@ def connected(address: str) -> Iterator[Cluster]:
         raise InputError(
             "--cluster needs distributed: pip install 'viommu-spec[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         socket.create_connection(get_address_host_port(address), timeout=ANSWER).close()
         client = distributed.Client(address, timeout=ANSWER, set_as_default=False)

@@ -41,10 +41,10 @@ def check(
     program: Program, names: frozenset[str], limits: Limits, cluster: Cluster
 ) -> list[Finding]:
     """Explore on a cluster, and say of each requested rule whether it holds."""
-    rules = frozenset(looked_at(program, names))
+    rules, count = frozenset(looked_at(program, names)), len(cluster.workers())
     found = explore(program, rules, limits, cluster)
     declined = symmetry(program, limits.renaming).declined if limits.renaming is None else ""
-    notes = [declined, "by a cluster", HERE if found.violations else ""]
+    notes = [declined, f"divided among {count} workers", HERE if found.violations else ""]
     return said(found, names, "; ".join(note for note in notes if note))
 
 
@@ -232,6 +232,10 @@ class Divided:
             return self._cluster.result(future, self._workers)
         except LostError as error:
             raise SearchEndedError(str(error)) from error
+        except MemoryError:
+            if self._mib:
+                raise
+            raise SearchEndedError("a worker has no memory for more states") from None
 
 
 def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -24,8 +24,8 @@ LEAST: Final = 16 << 20
 MOST: Final = 32 << 20
 """Bytes that may wait to be sent before a part does nothing else."""
 
-SHARE: Final = 0.75
-"""Of the memory that a worker may use: beyond, the cluster would pause it."""
+SHARE: Final = 0.6
+"""Of the memory that a worker may use: the cluster pauses it when there is little left."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from checkers import machines
-from checkers.cluster.connection import digest
+from checkers.cluster.connection import BEAT, digest
 from checkers.engines import ALL, RANDOM, asked, enough
 from checkers.machines import Subject, larger
 from checkers.parent import die_with_parent
@@ -46,15 +46,32 @@ def done(words: Words) -> list[Finding]:
     """What an engine says of a machine; `InputError` if it cannot be asked that."""
     if words.text != digest():
         raise InputError("a worker has another text of viommu-spec; install the same everywhere")
-    given = pickle.dumps(words)
-    process = subprocess.run(PROCESS, input=given, stdout=subprocess.PIPE, check=False)
-    if process.returncode or not process.stdout:
+    with subprocess.Popen(PROCESS, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        output = _output(process, pickle.dumps(words))
+    if process.returncode or not output:
         why = f"its process ended without a result, with status {process.returncode}"
         return [Finding(words.engine, ALL, Verdict.BOUNDED, why)]
-    found: list[Finding] | str = pickle.loads(process.stdout)
+    found: list[Finding] | str = pickle.loads(output)
     if isinstance(found, str):
         raise InputError(found)
     return found
+
+
+def _output(process: subprocess.Popen[bytes], given: bytes) -> bytes:
+    """What a process says to what it is given; it is ended if nobody waits for that any more."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+    unsaid: bytes | None = given
+    while True:
+        try:
+            return process.communicate(unsaid, timeout=BEAT)[0]
+        except subprocess.TimeoutExpired:
+            unsaid = None  # what was given is sent on all the same
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                process.kill()
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ class Explored:
     States are counted up to `renaming` of what is `symmetric`: names of data sorts and of records.
     `levels` has how many states there are at each depth. `fired` are transitions; `crashed` those
     of them that never ran to their end, whatever rows `fresh` took. `untold` has the rules that are
-    broken though no run of the specification shows it, with the reason: the explorer is wrong.
+    broken though no run of the specification shows it, with the reason: the explorer is wrong; and
+    those that it had to leave open.
     `stopped` says why it did not exhaust. `bytes_per_state` is the memory of the states and of what
     finds them; `spills` how often that was put on disk. `declined` says why less was renamed than
     was wished.

@@ -33,12 +33,14 @@ def address() -> Iterator[str]:
 
     tries = {"distributed.scheduler.allowed-failures": 1}
     with (
+        pytest.MonkeyPatch.context() as patch,
         dask.config.set(tries),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
             silence_logs="CRITICAL",
         ) as local,
     ):
+        patch.setattr("checkers.cluster.connection.ANSWER", 120.0)
         yield local.scheduler_address
 
 

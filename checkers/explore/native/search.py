@@ -202,7 +202,7 @@ class _Search:
             if rule in self.rules:  # found in a level that was not finished
                 lengths[rule] = len(self.levels)
         if found.exhausted and TEARDOWN in self.rules:
-            level = self.space.stuck(self.gauge.limits.jobs)
+            level = self._stuck(found)
             if level is not None:
                 lengths[TEARDOWN] = level
         for rule in self.rules:
@@ -210,6 +210,16 @@ class _Search:
                 self._tell(found, rule, lengths[rule])
         found.seconds = self.gauge.seconds
         return found
+
+    def _stuck(self, found: Explored) -> int | None:
+        """The least level with a state that cannot be taken down; it may be left open."""
+        try:
+            return self.space.stuck(self.gauge.limits.jobs)
+        except MemoryError:
+            found.untold[TEARDOWN] = "there is no memory to see what can be taken down"
+        except SearchEndedError as error:
+            found.untold[TEARDOWN] = str(error)
+        return None
 
     def _tell(self, found: Explored, rule: str, length: int) -> None:
         """Make a run of the specification that breaks a rule in so many steps."""
