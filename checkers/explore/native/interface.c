@@ -16,12 +16,15 @@ EXPORT space *space_open(uint64_t limit, int scratch)
     pthread_rwlock_init(&s->lock, NULL);
     s->first = malloc(sizeof(run));
     memset(s->sought, 1, sizeof s->sought);
+    if (s->first)
+        reset(s->first, s, EXPLORE);
+    s->working[0] = s->first;
+    s->threads = s->first != NULL;
     if (!s->first || !index_of(s, 1 << 14)) {
         free(s->first);
         free(s);
         return NULL;
     }
-    reset(s->first, s, EXPLORE);
     return s;
 }
 
@@ -61,6 +64,7 @@ EXPORT int64_t space_add(space *s, const uint8_t *cells, uint64_t count, int jud
     }
     if (x->spare != UINT64_MAX)
         give_back(s, x->spare);
+    x->spare = UINT64_MAX;
     return added;
 }
 

@@ -271,6 +271,7 @@ EXPORT int part_ask(space *s, int threads)
     space *others = d->others;
     if (others->first->spare != UINT64_MAX)
         give_back(others, others->first->spare);
+    others->first->spare = UINT64_MAX;
     others->leads_down = calloc(others->count + 1, 1);
     if (!others->leads_down)
         return -OUT_OF_MEMORY;

@@ -291,8 +291,6 @@ static void *share_of(void *given)
     return NULL;
 }
 
-enum { MOST_THREADS = 64 };
-
 /* Let so many threads share the states from the cursor to `to`; what kept them from it, or 0. */
 static int together(share *model, int threads)
 {
@@ -305,8 +303,15 @@ static int together(share *model, int threads)
     for (int i = 0; i < threads; i++) {
         work[i] = *model;
         work[i].own = i ? malloc(sizeof(run)) : s->first;
+        if (!work[i].own) {
+            threads = i;
+            break;
+        }
+        work[i].own->spare = UINT64_MAX;
+        s->working[i] = work[i].own;
     }
-    while (started + 1 < threads && work[started + 1].own &&
+    s->threads = threads;
+    while (started + 1 < threads &&
             !pthread_create(&thread[started + 1], NULL, share_of, &work[started + 1]))
         started++;
     share_of(&work[0]);
@@ -328,11 +333,12 @@ static int together(share *model, int threads)
         for (int i = 0; i <= started; i++)
             if (work[i].own->spare != UINT64_MAX && (!largest || work[i].own->spare > largest->spare))
                 largest = work[i].own;
-        if (largest && !failed) {
+        if (largest) {
             give_back(s, largest->spare);
             largest->spare = UINT64_MAX;
         }
     }
+    s->threads = 1;
     for (int i = 1; i < threads; i++)
         free(work[i].own);
     return failed;

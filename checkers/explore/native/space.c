@@ -7,7 +7,7 @@
  * number for the next one.
  */
 
-enum { CHUNKS = 1 << 16, MOST_LEVELS = 4096 };
+enum { CHUNKS = 1 << 16, MOST_LEVELS = 4096, MOST_THREADS = 64 };
 enum failure { OUT_OF_MEMORY = 1, TOO_MANY_CALLS };
 
 typedef struct space {
@@ -32,6 +32,8 @@ typedef struct space {
     _Atomic uint8_t seen[WITNESSES + 1];
     uint8_t *cost, *leads_down;
     run *first;                     /* for what one thread does */
+    run *working[MOST_THREADS];     /* the runs of all threads, the first among them */
+    int threads;
     struct division *division;      /* NULL where it has all states: see partition.c */
 } space;
 
@@ -161,38 +163,64 @@ static int64_t look_up(const space *s, const state *wanted, uint64_t hash, uint6
     }
 }
 
-/* An index of so many entries, filled with all states. */
-static int index_of(space *s, uint64_t entries)
+/* Whether a number was taken by a thread that has not used it yet: there is no state under it. */
+static int is_spare(const space *s, uint64_t number)
 {
-    uint64_t old_bytes = s->entries * sizeof *s->entry, bytes = entries * sizeof *s->entry;
-    if (s->entry) {
-        munmap((void *)s->entry, old_bytes);
-        s->used -= old_bytes;
-        s->entry = NULL;
-    }
-    s->entry = taken(s, bytes, 0);
-    if (!s->entry)
-        return 0;
-    s->entries = entries;
-    s->number_bits = bits_for(entries) > 32 ? 32 : bits_for(entries);
+    for (int i = 0; i < s->threads; i++)
+        if (s->working[i]->spare == number)
+            return 1;
+    return 0;
+}
+
+/* Enter all states into an empty index. */
+static void enter_all(space *s)
+{
     enum { AHEAD = 16 };
     state waiting[AHEAD];
-    uint64_t hashes[AHEAD], count = s->count;
-    for (uint64_t first = 0; first < count; first += AHEAD) {
-        int many = count - first < AHEAD ? (int)(count - first) : AHEAD;
-        for (int i = 0; i < many; i++) {
-            load(s, first + (uint64_t)i, &waiting[i]);
-            hashes[i] = hash_of(&waiting[i]);
-            __builtin_prefetch((void *)&s->entry[home(s, hashes[i])], 1);
+    uint64_t hashes[AHEAD], numbers[AHEAD], count = s->count;
+    for (uint64_t next = 0; next < count;) {
+        int many = 0;
+        for (; many < AHEAD && next < count; next++) {
+            if (is_spare(s, next))
+                continue;
+            load(s, next, &waiting[many]);
+            hashes[many] = hash_of(&waiting[many]);
+            numbers[many] = next;
+            __builtin_prefetch((void *)&s->entry[home(s, hashes[many])], 1);
+            many++;
         }
         for (int i = 0; i < many; i++) {
             uint64_t at = home(s, hashes[i]);
             while (s->entry[at])
-                at = at + 1 == entries ? 0 : at + 1;
-            s->entry[at] = tag(s, hashes[i]) | (uint32_t)(first + (uint64_t)i + 1);
+                at = at + 1 == s->entries ? 0 : at + 1;
+            s->entry[at] = tag(s, hashes[i]) | (uint32_t)(numbers[i] + 1);
         }
     }
-    return 1;
+}
+
+static int new_index(space *s, uint64_t entries)
+{
+    s->entry = taken(s, entries * sizeof *s->entry, 0);
+    s->entries = entries;
+    s->number_bits = bits_for(entries) > 32 ? 32 : bits_for(entries);
+    return s->entry != NULL;
+}
+
+/* An index of so many entries; without memory for that, of as many as it had, and false. */
+static int index_of(space *s, uint64_t entries)
+{
+    uint64_t old = s->entries;
+    if (s->entry) {
+        munmap((void *)s->entry, old * sizeof *s->entry);
+        s->used -= old * sizeof *s->entry;
+    }
+    int done = new_index(s, entries);
+    if (!done && !old)
+        return 0;
+    if (!done && !new_index(s, old))
+        abort();
+    enter_all(s);
+    return done;
 }
 
 static int is_crowded(const space *s)
