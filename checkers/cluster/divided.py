@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from checkers.cluster.connection import Cluster, LostError
 from checkers.cluster.part import LEAST, Answer, Part, Setup, in_turn, length
+from checkers.engines import ALL
 from checkers.explore.counterexample import UntoldError
 from checkers.explore.explored import Explored
 from checkers.explore.native.c_program import CProgram
@@ -24,9 +25,9 @@ from checkers.explore.native.library import Figures, SearchEndedError, Space
 from checkers.explore.native.partition import lead_to
 from checkers.explore.native.search import SLICE, searched
 from checkers.explore.symmetry import symmetry
-from checkers.explore.verdicts import looked_at, said
+from checkers.explore.verdicts import ENGINE, looked_at, said
 from checkers.gauge import memory_mib
-from checkers.result import Finding, Limits
+from checkers.result import Finding, Limits, Verdict
 from checkers.userfiles import InputError
 from spec.language.program import Program
 from spec.language.rules import TEARDOWN
@@ -41,8 +42,12 @@ def check(
     program: Program, names: frozenset[str], limits: Limits, cluster: Cluster
 ) -> list[Finding]:
     """Explore on a cluster, and say of each requested rule whether it holds."""
-    rules, count = frozenset(looked_at(program, names)), len(cluster.workers())
-    found = explore(program, rules, limits, cluster)
+    rules = frozenset(looked_at(program, names))
+    try:
+        count = len(cluster.workers())
+        found = explore(program, rules, limits, cluster)
+    except (LostError, SearchEndedError) as error:  # before there was anything to be found
+        return [Finding(ENGINE, ALL, Verdict.BOUNDED, str(error))]
     declined = symmetry(program, limits.renaming).declined if limits.renaming is None else ""
     notes = [declined, f"divided among {count} workers", HERE if found.violations else ""]
     return said(found, names, "; ".join(note for note in notes if note))
@@ -73,6 +78,8 @@ class Divided:
         self._cluster, self._text, self._option = cluster, text, option
         self._initial, self._mib = initial, mib
         self._workers = sorted(cluster.workers())
+        if not self._workers:
+            raise SearchEndedError("the cluster has no worker any more")
         self._turns = [0] * len(self._workers)
         self._known = frozenset[str]()
         self.sizes: list[int] = []

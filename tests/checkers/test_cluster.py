@@ -105,6 +105,13 @@ def test_a_lost_worker_ends_the_exploration_which_goes_on_from_its_checkpoint(
     assert figures(found) == figures(search.explore(of, frozenset(), Limits()))
 
 
+def test_without_a_worker_nothing_holds(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cluster, "workers", lambda self: {})
+    rows = check(program("object-lifetime", "small"), frozenset(), Limits(), cluster)
+    assert [row.verdict for row in rows] == [Verdict.BOUNDED]
+    assert "no worker" in rows[0].detail
+
+
 def test_rows_of_many_checks_are_those_of_one_machine(address: str) -> None:
     words = ["check", "object-lifetime", "pci-hotplug", "--bounds", "small", "--json", "-"]
     here, there = (_rows(words), _rows([*words, "--cluster", address]))
