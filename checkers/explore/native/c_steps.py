@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Final
 
 from checkers.explore.native.c_functions import CFunctions, Scope
 from checkers.explore.native.c_lines import Code
@@ -19,15 +20,22 @@ from checkers.frontend.parse import Parser
 from spec.language.layout import IdT, ValueT
 from spec.language.program import Linked, Program
 
+MOST_LOCALS: Final = 32
+"""Those of guards that a run has room for: `MOST_LOCALS` of runtime.h."""
+
 
 @dataclass
 class _Guards:
-    """Lines by how many parameters must have a value; what is known behind them."""
+    """Lines, and what is known behind them, by how many parameters must have a value."""
 
     levels: dict[str, int]
-    known: Known
+    known: list[tuple[int, t.Expr]]
     lines: list[tuple[int, str]] = field(default_factory=list)
     locals: int = 0
+
+    def known_at(self, level: int) -> Known:
+        """What is known behind the guards of this level: those of inner loops come later."""
+        return tuple(item for at, item in self.known if at <= level)
 
 
 class CSteps:
@@ -96,10 +104,10 @@ class CSteps:
         plain = [item.name for item in rule.parameters]
         names = {name: f"x->p[{place}]" for place, name in enumerate(plain)}
         kinds = dict(tree.parameters)
-        known = tuple(
-            t.Local(item.name, kinds[item.name])
-            for item in rule.parameters if isinstance(item.type, IdT)
-        )
+        known: list[tuple[int, t.Expr]] = [
+            (place, t.Local(item.name, kinds[item.name]))
+            for place, item in enumerate(rule.parameters, 1) if isinstance(item.type, IdT)
+        ]
         guards = _Guards({name: place + 1 for place, name in enumerate(plain)}, known)
         scope = Scope(("s",), names)
         for node in tree.body:
@@ -110,17 +118,19 @@ class CSteps:
     def _leading(self, node: t.Stmt, scope: Scope, guards: _Guards) -> bool:
         """Take a statement among the first guards; false if it is none of them."""
         match node:
-            case t.Guard("require", test) if self._is_steady(test, guards):
+            case t.Guard("require", test):
                 level = self._depth(test, guards)
+                if level is None:
+                    return False
                 text = self.functions.expression(test, scope)
                 after = "continue" if level else "return"
                 guards.lines.append((level, f"if (!{text}) {after};"))
-                guards.known += some(test, True)
+                guards.known += [(level, item) for item in some(test, True)]
                 return True
-            case t.Assign((name,), value) if self._is_steady(value, guards):
-                if name in scope.names or guards.locals >= 32:
-                    return False
+            case t.Assign((name,), value):
                 level = self._depth(value, guards)
+                if level is None or name in scope.names or guards.locals >= MOST_LOCALS:
+                    return False
                 place = f"x->h[{guards.locals}]"
                 guards.locals += 1
                 text = self.functions.expression(value, scope)
@@ -135,7 +145,8 @@ class CSteps:
     def _inlined(self, call: t.Call, scope: Scope, guards: _Guards) -> bool:
         """Take the guards of a function that has nothing else, if its arguments are names."""
         names = dict[str, str]()
-        inside = _Guards(dict(guards.levels), guards.known)
+        known = [(at, item) for at, item in guards.known if not _has_locals(item)]
+        inside = _Guards(dict(guards.levels), known)
         for (name, kind), given in zip(call.function.parameters, call.arguments, strict=True):
             if isinstance(kind, t.StateT | t.FaultT):
                 continue
@@ -143,19 +154,13 @@ class CSteps:
                 return False
             names[name] = scope.names[given.name]
             inside.levels[name] = guards.levels[given.name]
-            if given in guards.known:
-                inside.known += (t.Local(name, kind),)
+            own = t.Local(name, kind)
+            inside.known += [(at, own) for at, item in guards.known if item == given]
         for node in call.function.body:
             if not self._leading(node, Scope(scope.states, names), inside):
                 return False
         guards.lines += inside.lines
         return True
-
-    def _is_steady(self, expr: t.Expr, guards: _Guards) -> bool:
-        effects = self.functions.effects
-        if self._draws(expr) or effects.changes(expr):
-            return False
-        return not may_fail(expr, guards.known, effects.fails)
 
     def _draws(self, thing: object) -> bool:
         """Whether a row is drawn of which there may be others: that is done in a run."""
@@ -165,10 +170,17 @@ class CSteps:
             for node in t.nodes(thing)
         )
 
-    def _depth(self, expr: t.Expr, guards: _Guards) -> int:
-        """How many parameters must have a value for it."""
+    def _depth(self, expr: t.Expr, guards: _Guards) -> int | None:
+        """How many parameters must have a value for it; None if it may fail, write or draw."""
+        effects = self.functions.effects
+        if self._draws(expr) or effects.changes(expr):
+            return None
         names = {node.name for node in t.nodes(expr) if isinstance(node, t.Local)}
-        return max((guards.levels.get(name, 0) for name in names), default=0)
+        least = max((guards.levels.get(name, 0) for name in names), default=0)
+        for level in range(least, max(guards.levels.values(), default=0) + 1):
+            if not may_fail(expr, guards.known_at(level), effects.fails):
+                return level
+        return None
 
     # rules
 
@@ -205,3 +217,7 @@ def _only_guards(function: t.Function) -> bool:
     return function.host is None and all(
         isinstance(node, t.Guard) and node.op == "require" for node in function.body
     )
+
+
+def _has_locals(expr: t.Expr) -> bool:
+    return any(isinstance(node, t.Local) for node in t.nodes(expr))
