@@ -1,9 +1,9 @@
 """What a search knows at the end of a level, on disk, so that a killed one can go on from there.
 
 A file for each level, then a manifest that names them all, with a checksum of each and of itself,
-and a digest of the program that made them: all text that it rests on. Each file is written under
-another name and renamed when it is complete, so at any moment the manifest is that of the last
-complete level. Whoever uses a folder has it alone.
+and a digest of the program that made them and of its initial states: all text that it rests on.
+Each file is written under another name and renamed when it is complete, so at any moment the
+manifest is that of the last complete level. Whoever uses a folder has it alone.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class Checkpoint:
     def __init__(self, folder: Path, program: Program, text: str) -> None:
         self.folder = folder
         self.subject = _subject(program)
-        self.program = hashlib.sha256(text.encode()).hexdigest()
+        initial = b"".join(sorted(program.initial()))
+        self.program = hashlib.sha256(text.encode() + b"\0" + initial).hexdigest()
         self.state_bytes = max(1, program.layout.size)
         self.checksums: list[str] = []
 

@@ -298,8 +298,10 @@ static int together(share *model, int threads)
     pthread_t thread[MOST_THREADS];
     share work[MOST_THREADS];
     int started = 0, failed = 0;
-    if (model->to - s->cursor < 64)
+    if (model->to - s->cursor < 64 || threads < 1)
         threads = 1;
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
     for (int i = 0; i < threads; i++) {
         work[i] = *model;
         work[i].own = i ? malloc(sizeof(run)) : s->first;

@@ -103,3 +103,9 @@ def test_a_level_that_threads_share_has_the_same_figures_and_traces() -> None:
     assert max(one.levels) > 10_000
     assert figures(one) == (77_017, 538_446, 16)
     assert facts(one) == facts(two)
+
+
+def test_more_threads_than_there_can_be() -> None:
+    program = build(LIFETIME, "S")
+    found = explore(program, frozenset({"parents-are-there"}), Limits(renaming=Renaming.IDS, jobs=1000))
+    assert found.exhausted
