@@ -107,5 +107,5 @@ def test_a_level_that_threads_share_has_the_same_figures_and_traces() -> None:
 
 def test_more_threads_than_there_can_be() -> None:
     program = build(LIFETIME, "S")
-    found = explore(program, frozenset({"parents-are-there"}), Limits(renaming=Renaming.IDS, jobs=1000))
-    assert found.exhausted
+    limits = Limits(renaming=Renaming.IDS, jobs=1000)
+    assert explore(program, frozenset({"parents-are-there"}), limits).exhausted
