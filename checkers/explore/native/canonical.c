@@ -4,8 +4,9 @@
  * values, its edges the fields that name them. Colours are refined by the colours of neighbours until
  * nothing more is told apart (Weisfeiler and Leman). Where vertices of one colour are left that are
  * not plainly alike, each of them is told apart in turn and the least of the states that come out is
- * taken (McKay's search tree); one that leads to the same state as another before it is its image
- * under an automorphism and need not be searched. So the result is exact whatever the graph is, and
+ * taken (McKay's search tree); one that leads to the same state as another before it, with all that
+ * was told apart at the same places, is its image under an automorphism that leaves the others where
+ * they are, and need not be searched. So the result is exact whatever the graph is, and
  * for forests, which objects mostly are, no branch is ever searched to its end twice.
  *
  * Colours are hashes. Two vertices that get one colour by accident are told apart like any others.
@@ -17,6 +18,7 @@ typedef struct {
     uint8_t in_degree[VERTICES];
     uint8_t least[FLAT_BYTES];
     int found;
+    int told, path[VERTICES];        /* the vertices that were told apart, in this order */
 } picture;
 
 static inline uint64_t mixed(uint64_t a, uint64_t b)
@@ -172,9 +174,8 @@ static void places(const picture *p, int *place)
 }
 
 /* The state with its vertices at their new places. */
-static void renamed(const picture *p, uint8_t *cells)
+static void renamed(const picture *p, uint8_t *cells, int *place)
 {
-    int place[VERTICES];
     places(p, place);
     for (int n = 0; n < COLUMNS; n++) {
         const column *c = &columns[n];
@@ -204,14 +205,18 @@ static void tell_apart(picture *p, int v)
     refine(p);
 }
 
-/* Some state that the search comes to from here: the first of each tie is taken. */
-static void greedy(const picture *from, uint8_t *cells)
+/* Some state that the search comes to from here: the first of each tie is taken. `where` are the new
+ * places of what had been told apart before. */
+static void greedy(const picture *from, uint8_t *cells, uint16_t *where)
 {
+    int place[VERTICES];
     picture p = *from;
     int members[VERTICES];
     while (first_tie(&p, members))
         tell_apart(&p, members[0]);
-    renamed(&p, cells);
+    renamed(&p, cells, place);
+    for (int i = 0; i < from->told; i++)
+        where[i] = (uint16_t)place[from->path[i]];
 }
 
 /* The least state of all that the search comes to from here, into `least`. */
@@ -221,21 +226,25 @@ static void search_least(picture *p)
     int count = first_tie(p, members);
     if (!count) {
         uint8_t cells[FLAT_BYTES];
-        renamed(p, cells);
+        int place[VERTICES];
+        renamed(p, cells, place);
         if (!p->found || memcmp(cells, p->least, FLAT_BYTES) < 0)
             memcpy(p->least, cells, FLAT_BYTES);
         p->found = 1;
         return;
     }
     uint8_t seen[VERTICES][FLAT_BYTES];
+    uint16_t where[VERTICES][VERTICES];
     int kept = 0;
     for (int i = 0; i < count; i++) {
         picture below = *p;
         tell_apart(&below, members[i]);
-        greedy(&below, seen[kept]);
+        below.path[below.told++] = members[i];
+        greedy(&below, seen[kept], where[kept]);
         int image = 0;
         for (int j = 0; j < kept && !image; j++)
-            image = !memcmp(seen[j], seen[kept], FLAT_BYTES);
+            image = !memcmp(seen[j], seen[kept], FLAT_BYTES) &&
+                    !memcmp(where[j], where[kept], (size_t)below.told * sizeof **where);
         if (image)
             continue;
         kept++;
@@ -249,7 +258,7 @@ static void search_least(picture *p)
 static void represent(state *s)
 {
     picture p;
-    p.found = 0;
+    p.found = p.told = 0;
     unpack(s, p.cells);
     colour_first(&p);
     refine(&p);
@@ -257,7 +266,8 @@ static void represent(state *s)
     if (first_tie(&p, members)) {
         search_least(&p);
     } else {
-        renamed(&p, p.least);
+        int place[VERTICES];
+        renamed(&p, p.least, place);
     }
     pack(p.least, s);
 }
