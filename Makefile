@@ -43,12 +43,16 @@ clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build docs/_build *.egg-info
 	find spec invariants checkers tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Where there is no C compiler, one comes from the package index.
 $(STAMP): pyproject.toml
-	@for python in python3.11 python3.12 python3.13 python3; do \
+	@extras=test,docs,cluster; \
+	command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || \
+	    extras=$$extras,compiler; \
+	for python in python3.11 python3.12 python3.13 python3; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "setting up .venv with $$python"; \
 	        $$python -m venv .venv && exec $(BIN)/pip install --quiet \
-	            --disable-pip-version-check -e '.[test,docs,cluster]'; \
+	            --disable-pip-version-check -e ".[$$extras]"; \
 	        exit 1; \
 	    fi; \
 	done; \

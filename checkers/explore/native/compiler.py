@@ -23,7 +23,8 @@ OPTIONS: Final = (
     "-std=gnu11", "-fno-strict-aliasing", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable",
     "-Wno-unused-const-variable", "-Wno-unused-value", "-Wno-unused-parameter",
-    "-Wno-unused-but-set-variable", "-Wno-tautological-compare",
+    "-Wno-unused-but-set-variable", "-Wno-unknown-warning-option", "-Wno-parentheses-equality",
+    "-Wno-int-in-bool-context", "-fno-sanitize=undefined", "-Wno-tautological-compare",
 )  # fmt: skip
 
 

@@ -150,6 +150,12 @@ EXPORT int64_t space_find(space *s, const uint8_t *cells)
     return number_of(s, &own);
 }
 
+/* Where a level ends; one that was not finished is all that was found beyond the last. */
+static uint64_t end_of(const space *s, int level)
+{
+    return level < s->levels ? s->starts[level + 1] : s->count;
+}
+
 /* Of each state on a shortest way to a breach of a rule: the fewest faults on the way. `level` is
  * that of the states that break it, or in which a step that breaks it begins. The rule behind the
  * last is that a state can be taken down. */
@@ -160,8 +166,7 @@ EXPORT int space_lead_back(space *s, int rule, int level, int threads)
     memset(s->cost, FAR, s->count);
     for (int at = level; at >= 0; at--) {
         share work = {.space = s, .mode = at == level ? FIND_BREACH : LEAD_BACK, .rule = rule,
-                      .to = s->starts[at + 1], .next_from = s->starts[at + 1],
-                      .next_to = at + 2 <= s->levels ? s->starts[at + 2] : s->count};
+                      .to = end_of(s, at), .next_from = end_of(s, at), .next_to = end_of(s, at + 1)};
         s->cursor = s->starts[at];
         if (together(&work, threads))
             return 0;
@@ -172,7 +177,7 @@ EXPORT int space_lead_back(space *s, int rule, int level, int threads)
 EXPORT int space_cost(space *s, const uint8_t *cells, int level)
 {
     int64_t number = space_find(s, cells);
-    if (number < 0 || (uint64_t)number < s->starts[level] || (uint64_t)number >= s->starts[level + 1])
+    if (number < 0 || (uint64_t)number < s->starts[level] || (uint64_t)number >= end_of(s, level))
         return FAR;
     return s->cost[number];
 }

@@ -7,7 +7,7 @@
  * number for the next one.
  */
 
-enum { CHUNKS = 1 << 16, MOST_LEVELS = 4096, MOST_THREADS = 64 };
+enum { CHUNKS = 1 << 16, MOST_LEVELS = 1 << 16, MOST_THREADS = 64 };
 enum failure { OUT_OF_MEMORY = 1, TOO_MANY_CALLS };
 
 typedef struct space {
