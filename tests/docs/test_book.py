@@ -85,7 +85,7 @@ def walk_shows_what_each_engine_makes_of_the_action(docs: Path) -> None:
     for shown in (
         "def vtd_device_attach_hwpt(",
         "! iommufd_cdev_attach_ioas_hwpt dev1 id=7 (-ENOMEM)",
-        "static int vtd_device_attach_hwpt__",
+        "(run *x, state *s, int vtd_as, ",
         "devices[1].attached: BitVec(4)",
         "no-leaked-object: violated, 4 steps",
         "&quot;ends&quot;: &quot;done&quot;",
