@@ -51,7 +51,13 @@ NAME = 34
     type=click.Path(path_type=Path, dir_okay=False),
     help="The medians, as a page of the book.",
 )
-def main(names: tuple[str, ...], long: bool, output: Path, book: Path | None) -> None:
+@click.option(
+    "--runs", "repeated", type=click.IntRange(1), default=REPEATED, show_default=True,
+    help="How often what is short is measured.",
+)
+def main(
+    names: tuple[str, ...], long: bool, output: Path, book: Path | None, repeated: int
+) -> None:
     """Measure; with WORDs, only the cases whose names contain all of them."""
     chosen = [case for case in CASES if set(names) <= set(case.name.split())]
     chosen = [case for case in chosen if long or not case.long]
@@ -63,7 +69,7 @@ def main(names: tuple[str, ...], long: bool, output: Path, book: Path | None) ->
     click.echo(_header())
     results = document["results"]
     for case in chosen:
-        runs = _runs(case)
+        runs = _runs(case, repeated)
         results.append(result(case, runs))
         click.echo(_line(case, medians(runs), len(runs)))
         document["ratios"] = {rate: ratios(results, rate) for rate in RATES}
@@ -87,10 +93,10 @@ def _told(rate: str, found: Ratios) -> list[str]:
     ]
 
 
-def _runs(case: Case) -> list[Figures]:
+def _runs(case: Case, repeated: int = REPEATED) -> list[Figures]:
     """A long measurement once, a short one several times; a failed one is not tried again."""
     runs = [_measured(case)]
-    while len(runs) < REPEATED and float(runs[0].get("seconds", SHORT)) < SHORT:
+    while len(runs) < repeated and float(runs[0].get("seconds", SHORT)) < SHORT:
         runs.append(_measured(case))
     return runs
 
