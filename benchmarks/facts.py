@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -26,7 +25,6 @@ def facts() -> Facts:
         "cores": os.cpu_count() or 1,
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
-        "numpy": importlib.metadata.version("numpy"),
     }
     return found | {name: _version(words) for name, words in PROGRAMS.items()}
 

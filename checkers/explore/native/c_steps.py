@@ -59,6 +59,8 @@ class CSteps:
         ends = f"{run}; ended(x, 0);" if isinstance(tree.returns, t.NoneT) else f"ended(x, {run});"
         may_fail_ = int(rule.fault and self.functions.effects.host_calls(tree) > 0)
         with self.out.block(f"static void expand_{number}(run *x)"):
+            count = len(rule.parameters)
+            self.out.line(f'_Static_assert({count} <= MOST_PARAMETERS, "too many parameters");')
             self.out.line("state *s = &x->now;")
             self.out.line("jmp_buf frame;")
             self.out.line("x->escape = &frame;")

@@ -11,6 +11,8 @@
 
 enum { MOST_PARAMETERS = 16, MOST_LOCALS = 32, MOST_CHOICES = 32, MOST_CALLS = 255, BATCH = 64 };
 
+_Static_assert(BOUNDS <= 64, "a word has a bit for each bound of the model");
+
 /* How a run of an action ends before its end. */
 enum ending { DISABLED = 1, CUT, CRASH };
 

@@ -10,9 +10,7 @@ from checkers.explore import reference
 from checkers.explore.counterexample import UntoldError, told
 from checkers.explore.explored import Explored
 from checkers.explore.reference import explore
-from checkers.minimise import replay
 from checkers.result import Limits, Renaming, Violation
-from checkers.trace.replay import no_way_down
 from invariants import complete
 from spec.iommufd.calls import iommufd_cdev_attach_ioas_hwpt
 from spec.iommufd.objects import Errno, Object, PgTable
@@ -30,13 +28,12 @@ from spec.language import (
     overrides,
     overriding,
     require,
-    take,
 )
-from spec.language.program import Kind
 from spec.language.rules import CRASH, TEARDOWN
 from spec.machines import MACHINES
 from spec.vtd.ioas_container import vtd_create_s1_hwpt, vtd_device_attach_hwpt
 from spec.vtd.state import IntelIOMMUState, Pgtt, VTDAddressSpace, VTDS2Hwpt
+from tests.checkers.explore.native.facts import assert_shown, figures
 from tests.checkers.explore.orbits import orbits, reachable
 from tests.toys.keys import ALONE, COPIES_ITSELF, KEYS, Board, Key
 from tests.toys.late import LATE
@@ -60,28 +57,6 @@ RENAMINGS = pytest.mark.parametrize("renaming", list(Renaming), ids=lambda item:
 
 def found(program: Program, renaming: Renaming = Renaming.NONE, *names: str) -> Explored:
     return explore(program, frozenset(names), Limits(renaming=renaming))
-
-
-def figures(explored: Explored) -> tuple[int, int, int]:
-    return explored.states, explored.transitions, explored.depth
-
-
-def assert_shown(program: Program, violation: Violation) -> None:
-    """The steps are a run whose end, and nothing before it, breaks the rule."""
-    assert violation.initial in program.initial()
-    if violation.rule == TEARDOWN:
-        state = violation.initial
-        for step in violation.steps:
-            outcome = take(program, state, step)
-            assert outcome.kind is Kind.DONE
-            state = outcome.state
-        assert no_way_down(program, state, one_step=False)
-        return
-    again = replay(program, violation)
-    assert again is not None
-    assert (again.steps, again.binding, again.why) == (
-        violation.steps, violation.binding, violation.why
-    )
 
 
 @pytest.mark.parametrize("machine", [MUTEX, QUEUE, REFCOUNT, LATE, LIFETIME], ids=lambda m: m.name)
