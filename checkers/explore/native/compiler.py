@@ -6,6 +6,7 @@ is the user's own and is what was written there.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -52,17 +53,18 @@ def load(text: str, *options: str) -> ctypes.CDLL:
     command = [*compiler(), *OPTIONS, *options]
     digest = hashlib.sha256("\0".join([_version(), *command, text]).encode()).hexdigest()
     folder = cache_folder()
-    data = _kept(folder, digest)
+    data = _kept(folder, digest) if folder else None
     if data is None:
         data = _compiled(command, text)
-        _keep(folder, digest, data)
+        if folder:
+            _keep(folder, digest, data)
     return _loaded(data)
 
 
-def cache_folder() -> Path:
-    """Where compiled machines are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "viommu-spec" / "compiled"
+def cache_folder() -> Path | None:
+    """Where compiled machines are kept; nowhere if the user has no place for that."""
+    base = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(base, "viommu-spec", "compiled") if os.path.isabs(base) else None
 
 
 @functools.cache
@@ -86,10 +88,9 @@ def _compiled(command: list[str], text: str) -> bytes:
 
 
 def _kept(folder: Path, digest: str) -> bytes | None:
-    """What is kept under a digest, if it is the user's own and undamaged."""
+    """What is kept under a digest, if it is the user's own and what was written there."""
     try:
-        file = folder / digest
-        with file.open("rb") as opened:
+        with open(folder / digest, "rb", opener=_at_once) as opened:
             status = os.fstat(opened.fileno())
             data = opened.read()
     except OSError:
@@ -97,19 +98,31 @@ def _kept(folder: Path, digest: str) -> bytes | None:
     own = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if not own or not stat.S_ISREG(status.st_mode) or len(data) < 32:
         return None
-    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+    return data[32:] if _seal(digest, data[32:]) == data[:32] else None
+
+
+def _at_once(place: str, flags: int) -> int:
+    """Open a file; of a fifo nobody is waited for."""
+    return os.open(place, flags | os.O_NONBLOCK)
+
+
+def _seal(digest: str, data: bytes) -> bytes:
+    """What says that a library is whole, and that of this digest."""
+    return hashlib.sha256(digest.encode() + data).digest()
 
 
 def _keep(folder: Path, digest: str, data: bytes) -> None:
     """Keep a library under a digest; where nothing can be kept it is compiled each time."""
-    try:
+    with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=folder)
-        with os.fdopen(number, "wb") as file:
-            file.write(hashlib.sha256(data).digest() + data)
-        os.replace(name, folder / digest)
-    except OSError:
-        return
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(_seal(digest, data) + data)
+            os.replace(name, folder / digest)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
 
 
 def _loaded(data: bytes) -> ctypes.CDLL:
