@@ -7,9 +7,9 @@ these decide is never built. Every node's arguments come before it: `order` is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT, ValueT
+from spec.language.layout import BoolT, IntT, SortT, ValueT
 
 BOOL = BoolT()
 ANY = -1
@@ -126,64 +126,39 @@ class Graph:
 
     def and_(self, a: Node, b: Node) -> Node:
         """Both."""
-        true, false = self.true, self.false
-        if a is true or a is b or b is false:
-            return b
-        if b is true or a is false:
-            return a
-        if b.index < a.index:
-            a, b = b, a
-        for one, other in ((a, b), (b, a)):
-            if one.op == "not" and self._implies(other, one.args[0]):
-                return false
-            if other.op == "and":
-                if one in other.args:
-                    return other
-                if any(part.op == "not" and part.args[0] is one for part in other.args):
-                    return false
-            elif other.op == "or":
-                if one in other.args:
-                    return one
-                for side in (0, 1):
-                    part = other.args[side]
-                    if (part.op == "not" and part.args[0] is one) or (
-                        one.op == "not" and one.args[0] is part
-                    ):
-                        return self.and_(one, other.args[1 - side])
-        return self._node("and", (a, b), BOOL)
-
-    def _implies(self, a: Node, b: Node) -> bool:
-        return a is b or (a.op == "and" and b in a.args)
+        return self._joined("and", "or", self.true, self.false, a, b)
 
     def or_(self, a: Node, b: Node) -> Node:
         """Either."""
-        true, false = self.true, self.false
-        if a is false or a is b or b is true:
+        return self._joined("or", "and", self.false, self.true, a, b)
+
+    def _joined(self, op: str, dual: str, unit: Node, zero: Node, a: Node, b: Node) -> Node:
+        """`and` or `or`, mirrors of each other; what is an argument or a constant is not built."""
+        if a is unit or a is b or b is zero:
             return b
-        if b is false or a is true:
+        if b is unit or a is zero:
             return a
         if b.index < a.index:
             a, b = b, a
         for one, other in ((a, b), (b, a)):
-            if one.op == "not" and (one.args[0] is other or (
-                other.op == "or" and one.args[0] in other.args
-            )):
-                return true
-            if other.op == "or":
+            if one.op == "not" and (
+                one.args[0] is other or (other.op == op and one.args[0] in other.args)
+            ):
+                return zero
+            if other.op == op:
                 if one in other.args:
                     return other
                 if any(part.op == "not" and part.args[0] is one for part in other.args):
-                    return true
-            elif other.op == "and":
+                    return zero
+            elif other.op == dual:
                 if one in other.args:
                     return one
-                for side in (0, 1):
-                    part = other.args[side]
+                for part, rest in (other.args, other.args[::-1]):
                     if (part.op == "not" and part.args[0] is one) or (
                         one.op == "not" and one.args[0] is part
                     ):
-                        return self.or_(one, other.args[1 - side])
-        return self._node("or", (a, b), BOOL)
+                        return self._joined(op, dual, unit, zero, one, rest)
+        return self._node(op, (a, b), BOOL)
 
     def all_of(self, items: Iterable[Node]) -> Node:
         """Every one of them."""
@@ -392,58 +367,18 @@ def _span(a: Node) -> IntT:
     return a.type
 
 
-def order(roots: Iterable[Node]) -> list[Node]:
-    """Every node the roots are made of, arguments first."""
+def order(roots: Iterable[Node], known: Container[Node] = ()) -> list[Node]:
+    """Every node the roots are made of and that is not known, arguments first."""
     seen: set[Node] = set()
-    stack = list(roots)
+    stack = [node for node in roots if node not in known]
     while stack:
         node = stack.pop()
         if node not in seen:
             seen.add(node)
-            stack.extend(node.args)
+            stack.extend(x for x in node.args if x not in known)
     return sorted(seen, key=lambda node: node.index)
 
 
 def variables(roots: Iterable[Node]) -> list[Node]:
     """The variables the roots depend on."""
     return [node for node in order(roots) if node.op == "var"]
-
-
-def evaluate(nodes: Iterable[Node], values: Mapping[Node, int]) -> dict[Node, int]:
-    """The values of nodes given in evaluation order (`order`), as ints; `values` by variable."""
-    found: dict[Node, int] = {}
-    for node in nodes:
-        given = [found[x] for x in node.args]
-        match node.op:
-            case "const":
-                value = int(node.value)
-            case "var":
-                value = values[node]
-            case "not":
-                value = 1 - given[0]
-            case "and":
-                value = given[0] & given[1]
-            case "or":
-                value = given[0] | given[1]
-            case "eq":
-                value = int(given[0] == given[1])
-            case "lt":
-                value = int(given[0] < given[1])
-            case "add":
-                value = given[0] + given[1]
-            case "sub":
-                value = given[0] - given[1]
-            case "ite":
-                value = given[1] if given[0] else given[2]
-            case "count":
-                value = sum(given)
-            case _:
-                value = given[0]
-        found[node] = value
-    return found
-
-
-__all__ = [
-    "ANY", "BOOL", "BoolT", "EnumT", "Graph", "IdT", "IntT", "Node", "SortT", "evaluate", "order",
-    "variables",
-]

@@ -102,7 +102,7 @@ class Terms:
     def terms(self, nodes: Sequence[Node]) -> list[Z3]:
         """The terms of nodes; what they share is translated once."""
         known = self.known
-        for node in order_unknown(nodes, known):
+        for node in order(nodes, known):
             known[node] = self._translate(node)
         return [known[node] for node in nodes]
 
@@ -221,18 +221,6 @@ class Terms:
         return [term for term in map(self.typed, nodes) if term is not None]
 
 
-def order_unknown(nodes: Iterable[Node], known: Mapping[Node, object]) -> list[Node]:
-    """Every node not yet known that the nodes are made of, arguments first."""
-    seen: set[Node] = set()
-    stack = [node for node in nodes if node not in known]
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack.extend(x for x in node.args if x not in known)
-    return sorted(seen, key=lambda node: node.index)
-
-
 def _width(largest: int) -> int:
     return max(1, int(largest).bit_length())
 
@@ -252,6 +240,3 @@ def _array(terms: Sequence[Z3]) -> Z3:
 def _value(ast: Z3, ctx: Z3) -> Z3:
     kind = z3.Z3_get_sort_kind(ctx.ref(), z3.Z3_get_sort(ctx.ref(), ast))
     return z3.BitVecRef(ast, ctx) if kind == z3.Z3_BV_SORT else z3.ExprRef(ast, ctx)
-
-
-__all__ = ["Terms", "Z3", "order", "order_unknown"]

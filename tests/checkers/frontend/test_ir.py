@@ -8,8 +8,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.frontend.ir import BOOL, Graph, Node, evaluate, order
+from checkers.frontend.ir import BOOL, Graph, Node, order
 from spec.language.layout import IntT
+from tests.checkers.frontend.evaluating import evaluate
 
 
 def test_two_expressions_built_alike_are_one_node() -> None:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import z3
 
-from checkers.frontend.ir import Node, evaluate, order
+from checkers.frontend.ir import Node, order
 from checkers.frontend.merge import Merger
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import SortT
 from spec.language.program import Kind, Linked, Outcome
 from spec.language.types import Sort
+from tests.checkers.frontend.evaluating import evaluate
 
 CHUNK = 256
 """Samples evaluated at a time: every node of a large action is a column of as many numbers."""
