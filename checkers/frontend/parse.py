@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from checkers.frontend import tree as t
-from checkers.frontend.binding import misread
+from checkers.frontend.bindings import ANY_INT, either
 from checkers.frontend.effects import Effects, leaves
-from checkers.frontend.reading import ANY_INT, Reader
+from checkers.frontend.reading import Reader
 from checkers.frontend.source import definition, place
 from spec.language import control, types
 from spec.language.errors import LanguageError
@@ -88,10 +88,8 @@ class _FunctionParser(Reader):
             if isinstance(kind, t.RowT) and not states:
                 self.refuse(node, "a function that takes a row takes the state before it")
             states += isinstance(kind, t.StateT)
-            self.locals[argument.arg] = kind
+            self.bind(argument.arg, kind)
             parameters.append((argument.arg, kind))
-        for name, why in misread(node):
-            self.refuse(name, why)
         self.returns = self.parser.type_of(self.plain, "return", hints.get("return", type(None)), 0)
         body = self.block(node.body)
         if not isinstance(self.returns, t.NoneT) and not leaves(body):
@@ -123,10 +121,11 @@ class _FunctionParser(Reader):
                 total = ast.copy_location(ast.BinOp(load, op, value), node)
                 return self.assignment(target, total)
             case ast.If(test, body, other):
-                return t.If(self.boolean(test), self.block(body), self.block(other))
+                return self.branch(self.boolean(test), body, other)
             case ast.For(ast.Name(name), iterable, body, []):
                 return self.loop(node, name, iterable, body)
             case ast.Break() | ast.Continue():
+                self.sure = None
                 return t.Jump("break" if isinstance(node, ast.Break) else "continue")
             case ast.Return(value):
                 return self.result(node, value)
@@ -147,13 +146,24 @@ class _FunctionParser(Reader):
         )["x"]
         return self.parser.type_of(self.plain, text, hint, 0)
 
+    def branch(
+        self, test: t.Expr, then: Sequence[ast.stmt], other: Sequence[ast.stmt]
+    ) -> t.If:
+        before = self.sure
+        first, after = self.block(then), self.sure
+        self.sure = before
+        second = self.block(other)
+        self.sure = either(after, self.sure)
+        return t.If(test, first, second)
+
     def result(self, node: ast.Return, value: ast.expr | None) -> t.Return:
-        if value is None:
-            if not isinstance(self.returns, t.NoneT):
-                self.refuse(node, "this `return` has no answer; say which")
-            return t.Return(None)
-        found = self.expression(value)
-        return t.Return(self.coerced(node, found, self.returns))
+        if value is None and not isinstance(self.returns, t.NoneT):
+            self.refuse(node, "this `return` has no answer; say which")
+        found = None
+        if value is not None:
+            found = self.coerced(node, self.expression(value), self.returns)
+        self.sure = None
+        return t.Return(found)
 
     def effect(self, node: ast.Call) -> t.Stmt:
         if isinstance(node.func, ast.Attribute):
@@ -223,15 +233,21 @@ class _FunctionParser(Reader):
             kind = before
         if kind == IdT(types.Record):
             self.refuse(node, f"say of what table `{name}` is: `{name}: Id[...] = NONE`")
-        self.locals[name] = kind
+        self.bind(name, kind)
         return value
 
     def loop(
         self, node: ast.For, name: str, iterable: ast.expr, body: Sequence[ast.stmt]
     ) -> t.For:
         state, table, span = self.iterable(iterable)
-        self.locals[name] = t.RowT(table.name, state) if table else ANY_INT
-        return t.For(name, state, table, span, self.block(body), self.line_of(node))
+        if self.sure is not None and name in self.sure:
+            why = f"`{name}` has a value before this loop; use another name for a turn"
+            self.refuse(node, why)
+        before = self.sure
+        self.bind(name, t.RowT(table.name, state) if table else ANY_INT)
+        found = t.For(name, state, table, span, self.block(body), self.line_of(node))
+        self.sure = before
+        return found
 
 
 def _loaded(target: ast.expr) -> ast.expr:

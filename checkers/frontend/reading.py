@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from types import FunctionType
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 from checkers.frontend import tree as t
+from checkers.frontend.bindings import ANY_INT, BOOL, Names
 from checkers.frontend.effects import Effects
 from checkers.frontend.failing import may_fail
-from checkers.frontend.source import place
 from spec.language import types
-from spec.language.errors import LanguageError
 from spec.language.layout import (
     BoolT,
     Column,
@@ -28,10 +26,6 @@ from spec.language.layout import (
     TableLayout,
 )
 
-ANY_INT: Final = IntT(-512, 511)
-"""The range of intermediate and local ints."""
-
-BOOL: Final = BoolT()
 QUANTIFIERS: Final[dict[Any, str]] = {
     builtins.any: "any", builtins.all: "all", types.count: "count", types.first: "first",
     types.fresh: "fresh",
@@ -52,24 +46,13 @@ class Functions(Protocol):
         """The typed tree of a linked function."""
 
 
-class Reader:
-    """Reads the expressions of one function; `locals` are the names that it has bound."""
+class Reader(Names):
+    """Reads the expressions of one function."""
 
     def __init__(self, functions: Functions, function: Callable[..., Any]) -> None:
+        super().__init__(function)
         self.functions = functions
         self.layout = functions.layout
-        self.function = function
-        self.plain: Any = inspect.unwrap(function)
-        self.file, self.line = place(function)
-        self.locals: dict[str, t.Type] = {}
-
-    def refuse(self, node: ast.AST, message: str) -> NoReturn:
-        """Say what is wrong, with the line."""
-        raise LanguageError(self.file, self.line_of(node), message)
-
-    def line_of(self, node: ast.AST) -> int:
-        """The line of the file in which a part of the function is written."""
-        return self.line + int(getattr(node, "lineno", 1)) - 1
 
     def boolean(self, node: ast.expr) -> t.Expr:
         """A condition."""
@@ -84,9 +67,9 @@ class Reader:
             case ast.Constant(bool() as value):
                 return t.Constant(int(value), BOOL)
             case ast.Constant(int() as value):
-                return self._number(node, value)
+                return self.number(node, value)
             case ast.Name(name):
-                return self._name(node, name)
+                return self.named(node, name)
             case ast.Attribute():
                 return self._attribute(node)
             case ast.Subscript(base, index):
@@ -94,7 +77,7 @@ class Reader:
             case ast.UnaryOp(ast.Not(), operand):
                 return t.Not(self.boolean(operand), BOOL)
             case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
-                return self._number(node, -value)
+                return self.number(node, -value)
             case ast.BoolOp(op, values):
                 return self._logic("and" if isinstance(op, ast.And) else "or", values)
             case ast.Compare(left, [op], [right]):
@@ -120,11 +103,6 @@ class Reader:
             "`x if c else y`, any/all/count/first over a table, and calls",
         )
 
-    def _number(self, node: ast.AST, value: int) -> t.Expr:
-        if not ANY_INT.lo <= value <= ANY_INT.hi:
-            self.refuse(node, f"numbers are {ANY_INT.lo} to {ANY_INT.hi}; this is beyond them")
-        return t.Constant(value, IntT(value, value))
-
     def in_order(self, node: ast.AST, *operands: t.Expr) -> None:
         """Refuse a call that does something beside an operand that could tell when it is done."""
         effects = self.functions.effects
@@ -141,34 +119,9 @@ class Reader:
                     "depend on when it does; give its answer a name first: `x = ...`"
                 )
 
-    def _name(self, node: ast.AST, name: str) -> t.Expr:
-        if name in self.locals:
-            return t.Local(name, self.locals[name])
-        return self._constant(node, name, self._global(node, name))
-
-    def _global(self, node: ast.AST, name: str) -> Any:
-        if name in self.plain.__globals__:
-            return self.plain.__globals__[name]
-        if hasattr(builtins, name):
-            return getattr(builtins, name)
-        self.refuse(node, f"`{name}` is not known here")
-
-    def _constant(self, node: ast.AST, name: str, value: Any) -> t.Expr:
-        if isinstance(value, types.Id):
-            return t.Constant(int(value), IdT(types.Record), self.line_of(node))
-        if isinstance(value, IntEnum):
-            return t.Constant(int(value), EnumT(type(value)))
-        if value is types.NULL and isinstance(value, int) and name == "NULL":
-            return t.Constant(0, SortT(types.Sort))
-        if isinstance(value, bool):
-            return t.Constant(int(value), BOOL)
-        if isinstance(value, int):
-            return self._number(node, value)
-        self.refuse(node, f"`{name}` is not a value of the language")
-
     def _attribute(self, node: ast.Attribute) -> t.Expr:
-        if isinstance(node.value, ast.Name) and node.value.id not in self.locals:
-            owner = self._global(node, node.value.id)
+        if isinstance(node.value, ast.Name) and not self.is_local(node.value.id):
+            owner = self.global_(node, node.value.id)
             if isinstance(owner, type) and issubclass(owner, IntEnum):
                 if node.attr not in owner.__members__:
                     self.refuse(node, f"{owner.__name__} has no member {node.attr}")
@@ -215,7 +168,8 @@ class Reader:
 
     def _table(self, node: ast.expr) -> tuple[int, TableLayout] | None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            kind = self.locals.get(node.value.id)
+            name = node.value.id
+            kind = self.named(node, name).type if self.is_local(name) else None
             if isinstance(kind, t.StateT) and node.attr in self.layout.tables:
                 return kind.index, self.layout.tables[node.attr]
         return None
@@ -331,8 +285,8 @@ class Reader:
             self.refuse(node, "a generator binds one name")
         state, table, span = self.iterable(clause.iter)
         name = clause.target.id
-        hidden = self.locals.get(name)
-        self.locals[name] = t.RowT(table.name, state) if table else ANY_INT
+        hidden, sure = self.locals.get(name), self.sure
+        self.bind(name, t.RowT(table.name, state) if table else ANY_INT)
         test = self._logic("and", clause.ifs) if clause.ifs else None
         if level + 1 < len(source.generators):
             if op not in ("any", "all"):
@@ -344,6 +298,7 @@ class Reader:
             self.refuse(node, f"a call in `{op}` changes the state or calls the host; use a loop")
         if op == "first" and not isinstance(value.type, IdT):
             self.refuse(node, "`first` takes ids: first(x.id for x in s.table if ...)")
+        self.sure = sure
         if hidden is None:
             del self.locals[name]
         else:
@@ -352,12 +307,6 @@ class Reader:
         kind = kinds.get(op, BOOL)
         line = self.line_of(node)
         return t.Quantified(op, name, state, table, span, test, value, kind, relaxed, line)
-
-    def resolve(self, node: ast.expr) -> Any:
-        """The global that a call names."""
-        if isinstance(node, ast.Name) and node.id not in self.locals:
-            return self._global(node, node.id)
-        self.refuse(node, f"`{ast.unparse(node)}` cannot be called; import the function by name")
 
     def _joined(self, node: ast.AST, a: t.Type, b: t.Type) -> t.Type:
         if isinstance(a, IntT) and isinstance(b, IntT):
