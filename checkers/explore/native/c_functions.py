@@ -90,8 +90,8 @@ class CFunctions:
             case t.Field(state, column, row):
                 where = "" if row is None else self.expression(row, scope)
                 return self.state.read(column, where, scope.states[state])
-            case t.Member():
-                return self._member(node, scope)
+            case t.Member(item):
+                return f"set_has({self._set(node, scope)}, {self.expression(item, scope)})"
             case t.Not(operand):
                 return f"!{self.expression(operand, scope)}"
             case t.Logic(op, left, right):
@@ -110,14 +110,9 @@ class CFunctions:
                 texts = (self.expression(item, scope) for item in items)
                 return f"(several{len(items)}){{{{{', '.join(texts)}}}}}"
 
-    def _member(self, node: t.Member, scope: Scope) -> str:
-        item = self.expression(node.item, scope)
+    def _set(self, node: t.Member, scope: Scope) -> str:
         row = "" if node.row is None else self.expression(node.row, scope)
-        state = scope.states[node.state]
-        if item.isidentifier() or item.isdigit():
-            return self.state.has(node.column, row, item, state)
-        name = self.unique("item")
-        return f"({{ int {name} = {item}; {self.state.has(node.column, row, name, state)}; }})"
+        return self.state.read(node.column, row, scope.states[node.state])
 
     def _call(
         self, function: t.Function, arguments: Sequence[t.Expr], scope: Scope
@@ -139,6 +134,10 @@ class CFunctions:
         test = "" if node.test is None else f"if ({self.expression(node.test, inside)}) "
         value = self.expression(node.value, inside)
         loop = f"for (int {name} = {low}; {name} < {high}; {name}++) "
+        if (members := self._members(node)) is not None:
+            given = f"{self._set(members, inside)}, {self.state.width(members.column)}"
+            following = f"next_in({given}, {{}})".format
+            loop = f"for (int {name} = {following(0)}; {name}; {name} = {following(name)}) "
         if node.op == "first" and node.relaxed and self._is_renamed(node):
             return self._any_of(node, loop + test, value, high - low)
         begin, turn = {
@@ -148,6 +147,17 @@ class CFunctions:
             "first": ("0", f"{{ {found} = {value}; break; }}"),
         }[node.op]
         return f"({{ int {found} = {begin}; {loop}{{ {test}{turn} }} {found}; }})"
+
+    def _members(self, node: t.Quantified) -> t.Member | None:
+        """The set of which alone the rows count over which a loop goes."""
+        test = node.value if node.test is None and node.op in ("any", "count") else node.test
+        while isinstance(test, t.Logic) and test.op == "and":
+            test = test.left
+        if not isinstance(test, t.Member) or node.relaxed or node.table is None:
+            return None
+        if not isinstance(test.item, t.Local) or test.item.name != node.name:
+            return None
+        return None if any(item == test.item for item in t.nodes(test.row)) else test
 
     def _is_renamed(self, node: t.Quantified) -> bool:
         return isinstance(node.type, IdT) and (
@@ -297,7 +307,8 @@ class _Body:
         with self.code.block(""):
             self.code.line(f"int value = {text};")
             where = self._row(row)
-            self.code.line(self.state.write(column, where, self.scope.states[0], "value"))
+            place = self.state.place(column, where, self.scope.states[0])
+            self.code.line(f"{place} = (uint8_t)value;")
 
     def _set_change(self, node: t.SetChange) -> None:
         with self.code.block(""):

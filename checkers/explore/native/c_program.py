@@ -94,14 +94,14 @@ def _head(
     out.line()
     state.structure(out)
     state.graph(out)
+    out.line(_file("packed.c"))
     out.line(_file("runtime.h"))
     for size in sorted(sizes_of_tuples(_functions(program, parser))):
         out.line(f"typedef struct {{ int v[{size}]; }} several{size};")
     state.constants(out)
-    state.conversions(out)
-    state.comparisons(out)
     if state.renamed.tables:
         out.line(_file("canonical.c"))
+        out.line(_file("choose.c"))
     state.canonical(out)
 
 

@@ -1,4 +1,8 @@
-"""The state as a C structure of bit fields, and everything that depends on where a field is."""
+"""The state as a C structure of bytes, and everything that depends on where a field is.
+
+It is the flat state that everybody else has, under names; kept states have only the bits that a
+field can use.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from typing import Final
 
 from checkers.explore.native.c_lines import Code
 from checkers.explore.native.c_names import local
-from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT, TableLayout
+from spec.language.layout import BoolT, Column, EnumT, IdT, IntT, Layout, SetT, SortT
 
 WORD: Final = 64
-"""A set of more rows than a word has bits is an array of bytes."""
+"""Bits of a word."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class CState:
     # fields
 
     def bits(self, column: Column) -> int:
-        """How many bits a cell takes."""
+        """How many bits of a cell may be set."""
         match column.type:
             case BoolT():
                 return 1
@@ -67,84 +71,79 @@ class CState:
             case SortT(cls):
                 return max(1, self.layout.carrier(cls).bit_length())
 
-    def is_wide(self, column: Column) -> bool:
-        """A set that is an array of bytes."""
-        return isinstance(column.type, SetT) and self.bits(column) > WORD
-
     def mask(self, column: Column) -> int:
         """The bit that says that a column was written; beyond 64 columns some share one."""
         return 1 << self._numbers[column.table, column.name] % WORD
 
     def place(self, column: Column, row: str, state: str) -> str:
-        """A cell of a state, as an lvalue; `row` is an id that is not 0."""
+        """A cell of a state; `row` is an id that is not 0."""
         if not column.table:
             return f"{state}->at.{field(column)}"
         index = str(int(row) - 1) if row.isdigit() else f"{row} - 1"
-        return f"{state}->at.{local(column.table)}[{index}].{field(column)}"
+        return f"{state}->at.{local(column.table)}.{field(column)}[{index}]"
 
     def read(self, column: Column, row: str, state: str) -> str:
-        """The value of a field, an int."""
+        """The value of a field, an int; or the bytes of a set."""
         if column.constants is not None:
             index = (str(int(row) - 1) if row.isdigit() else f"{row} - 1") if column.table else "0"
             return f"{constant(column)}[{index}]"
-        return f"(int){self.place(column, row, state)}"
+        return self.place(column, row, state)
 
-    def has(self, column: Column, row: str, item: str, state: str) -> str:
-        """Whether an id, a plain name or number, is in a set."""
-        if column.constants is not None:
-            index = f"{row} - 1" if column.table else "0"
-            return f"set_has({constant(column)}[{index}], {item})"
-        cell = self.place(column, row, state)
-        if self.is_wide(column):
-            return f"set_has({cell}, {item})"
-        return f"({item} && ({cell} >> ({item} - 1) & 1))"
-
-    def write(self, column: Column, row: str, state: str, value: str) -> str:
-        """A statement that stores a value that the field can hold."""
-        place = self.place(column, row, state)
-        return f"{place} = (unsigned)({value}) & {(1 << self.bits(column)) - 1};"
+    def width(self, column: Column) -> int:
+        """The bytes of a set."""
+        return (self.bits(column) + 7) // 8
 
     def change(self, op: str, column: Column, row: str, item: str, state: str) -> str:
         """A statement that puts an id into a set, takes it out, or clears the set."""
         cell = self.place(column, row, state)
         if op == "clear":
-            return f"memset({cell}, 0, sizeof {cell});" if self.is_wide(column) else f"{cell} = 0;"
-        if self.is_wide(column):
-            return f"set_put({cell}, {item}, {int(op == 'add')});"
-        bit = f"UINT64_C(1) << ({item} - 1)"
-        return f"{cell} |= {bit};" if op == "add" else f"{cell} &= ~({bit});"
+            return f"memset({cell}, 0, {self.width(column)});"
+        return f"set_put({cell}, {item}, {int(op == 'add')});"
 
     # declarations
 
     def structure(self, out: Code) -> None:
-        """The type of a state: rows of bit fields, padded to words."""
-        for table in self.layout.tables.values():
-            fields = [c for c in table.columns.values() if c.constants is None]
-            if fields:
-                with out.block("typedef struct __attribute__((packed))", f"}} {_row(table)};"):
-                    self._fields(out, fields)
-        out.line()
-        with out.block("typedef struct __attribute__((packed))", "} cells;"):
-            self._fields(out, [c for c in self.layout.scalars.values() if c.constants is None])
-            for table in self.layout.tables.values():
-                if any(c.constants is None for c in table.columns.values()):
-                    out.line(f"{_row(table)} {local(table.name)}[{table.rows}];")
+        """The type of a state, column by column as it is flat, and which of its bits are used."""
+        scalars = {c.base: c for c in self.layout.scalars.values() if c.constants is None}
+        tables = {
+            min(c.base for c in columns): columns
+            for table in self.layout.tables.values()
+            if (columns := [c for c in table.columns.values() if c.constants is None])
+        }
+        with out.block("typedef struct", "} cells;"):
+            for base in sorted(scalars | tables):
+                if base in scalars:
+                    out.line(self._member(scalars[base], ""))
+                    continue
+                with out.block("struct", f"}} {local(tables[base][0].table)};"):
+                    for column in tables[base]:
+                        out.line(self._member(column, f"[{column.rows}]"))
             if not self.columns:
                 out.line("uint8_t nothing;")
         out.line()
-        out.line("enum { STATE_BYTES = sizeof(cells), STATE_WORDS = (STATE_BYTES + 7) / 8 };")
+        size, used = max(1, self.layout.size), self._used()
+        words = -(-size // 8)
+        out.line(f"enum {{ FLAT_BYTES = {size}, FLAT_WORDS = {words} }};")
+        out.line('_Static_assert(sizeof(cells) == FLAT_BYTES, "a state is flat");')
+        out.line(f"enum {{ STATE_BITS = {max(1, sum(byte.bit_count() for byte in used))} }};")
+        masks = (int.from_bytes(used[8 * n : 8 * n + 8], "little") for n in range(words))
+        texts = ", ".join(f"UINT64_C({hex(mask)})" for mask in masks)
+        out.line(f"static const uint64_t used[] = {{{texts}}};")
         with out.block("typedef union", "} state;"):
             out.line("cells at;")
-            out.line("uint64_t w[STATE_WORDS];")
+            out.line("uint64_t w[FLAT_WORDS];")
         out.line()
 
-    def _fields(self, out: Code, columns: Sequence[Column]) -> None:
-        narrow = [c for c in columns if not self.is_wide(c)]
-        for column in sorted(narrow, key=lambda c: -self.bits(c)):
-            out.line(f"uint64_t {field(column)}:{self.bits(column)};")
-        for column in columns:
-            if self.is_wide(column):
-                out.line(f"uint8_t {field(column)}[{(self.bits(column) + 7) // 8}];")
+    def _member(self, column: Column, rows: str) -> str:
+        width = f"[{column.width}]" if isinstance(column.type, SetT) else ""
+        return f"uint8_t {field(column)}{rows}{width};"
+
+    def _used(self) -> bytes:
+        """The bits of each byte of a state that may be set."""
+        columns = sorted(self.columns, key=lambda c: c.base)
+        return b"".join(
+            ((1 << self.bits(c)) - 1).to_bytes(c.width, "little") * c.rows for c in columns
+        )
 
     def constants(self, out: Code) -> None:
         """What the bounds fix, as arrays by row."""
@@ -152,7 +151,7 @@ class CState:
             if column.constants is None:
                 continue
             if isinstance(column.type, SetT):
-                size = (self.bits(column) + 7) // 8
+                size = self.width(column)
                 masks = [sum(1 << int(item) - 1 for item in value) for value in column.constants]
                 rows = (f"{{{_listed(mask.to_bytes(size, 'little'))}}}" for mask in masks)
                 head = f"static const uint8_t {constant(column)}[{column.rows}][{size}]"
@@ -162,47 +161,13 @@ class CState:
                 out.line(f"static const int {constant(column)}[{column.rows}] = {{{values}}};")
         out.line()
 
-    def conversions(self, out: Code) -> None:
-        """A state from its flat bytes, as everybody else has it, and back."""
-        with out.block("static void unpack(const state *s, uint8_t *cells)"):
-            for column in self.columns:
-                self._convert(out, column, packing=False)
-            out.line("(void)s; (void)cells;")
-        with out.block("static void pack(const uint8_t *cells, state *s)"):
-            for column in self.columns:
-                self._convert(out, column, packing=True)
-            out.line("(void)s; (void)cells;")
-        out.line()
-
-    def _convert(self, out: Code, column: Column, *, packing: bool) -> None:
-        cell = self.place(column, "(i + 1)", "s")
-        width = column.width
-        flat = f"cells[{column.base} + i * {width}]"
-        with out.block(f"for (int i = 0; i < {column.rows}; i++)"):
-            if self.is_wide(column):
-                ends = (cell, f"&{flat}") if packing else (f"&{flat}", cell)
-                out.line(f"memcpy({ends[0]}, {ends[1]}, {width});")
-            elif width > 1:
-                if packing:
-                    out.line("uint64_t word = 0;")
-                    out.line(f"memcpy(&word, &{flat}, {width});")
-                    out.line(f"{cell} = word & UINT64_C({hex((1 << self.bits(column)) - 1)});")
-                else:
-                    out.line(f"uint64_t word = {cell};")
-                    out.line(f"memcpy(&{flat}, &word, {width});")
-            elif packing:
-                out.line(f"{cell} = {flat} & {hex((1 << self.bits(column)) - 1)};")
-            else:
-                out.line(f"{flat} = (uint8_t){cell};")
-
     # renaming
 
     def graph(self, out: Code) -> None:
         """Which columns name what, for canonical forms; which rows are of one class."""
         count = len(self.classes)
         out.line(f"enum {{ VERTICES = {count}, RELAXED = {int(bool(self.renamed.tables))} }};")
-        sizes = f"FLAT_BYTES = {max(1, self.layout.size)}, COLUMNS = {len(self.columns)}"
-        out.line(f"enum {{ {sizes} }};")
+        out.line(f"enum {{ COLUMNS = {len(self.columns)} }};")
         out.line("enum { PLAIN, NAME, SET };")
         out.line("typedef struct { int base, rows, width, kind, own, first; } column;")
         references = [n for n, c in enumerate(self.columns) if self._first(c) >= 0]
@@ -236,38 +201,6 @@ class CState:
         kind = 0 if first < 0 else 2 if isinstance(column.type, SetT) else 1
         own = self.vertices.get(column.table, -1)
         return column.base, column.rows, column.width, kind, own, first
-
-    def comparisons(self, out: Code) -> None:
-        """Which rows something names, and whether two rows hold the same."""
-        with out.block("static void note_references(const state *s, uint8_t *touched)"):
-            for column in self.columns:
-                first = self._first(column)
-                if first >= 0 and isinstance(column.type, IdT | SetT):
-                    self._note(out, column, first)
-            out.line("(void)s; (void)touched;")
-        with out.block("static int rows_equal(const state *s, int table, int a, int b)"):
-            out.line("(void)s; (void)table; (void)a; (void)b;")
-            for number, (name, table) in enumerate(self.layout.tables.items()):
-                if name in self.vertices and any(
-                    c.constants is None for c in table.columns.values()
-                ):
-                    rows = f"s->at.{local(name)}"
-                    with out.block(f"if (table == {number})"):
-                        size = f"sizeof {rows}[0]"
-                        out.line(f"return !memcmp(&{rows}[a - 1], &{rows}[b - 1], {size});")
-            out.line("return 1;")
-        out.line()
-
-    def _note(self, out: Code, column: Column, first: int) -> None:
-        with out.block(f"for (int i = 0; i < {column.rows}; i++)"):
-            cell = self.place(column, "(i + 1)", "s")
-            if isinstance(column.type, SetT):
-                item = "item"
-                with out.block(f"for (int item = 1; item <= {self.bits(column)}; item++)"):
-                    test = self.has(column, "(i + 1)", item, "s")
-                    out.line(f"if ({test}) touched[{first} + item - 1] = 1;")
-            else:
-                out.line(f"if ({cell}) touched[{first} + {cell} - 1] = 1;")
 
     def canonical(self, out: Code) -> None:
         """The representative of a state: up to ids, or up to the names of data values."""
@@ -318,10 +251,6 @@ def field(column: Column) -> str:
 def constant(column: Column) -> str:
     """The name of the array of what the bounds fix."""
     return f"{local(column.table)}__{local(column.name)}"
-
-
-def _row(table: TableLayout) -> str:
-    return f"{local(table.name)}__row"
 
 
 def _listed(values: object) -> str:

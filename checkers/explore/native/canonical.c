@@ -124,20 +124,24 @@ static void refine(picture *p)
     }
 }
 
-/* Whether nothing names either of two rows (or values) and they hold the same. */
-static int plainly_alike(const picture *p, int a, int b)
+/* Whether two rows of a table hold the same. */
+static int rows_equal(const uint8_t *cells, int a, int b)
 {
-    if (p->in_degree[a] || p->in_degree[b])
-        return 0;
     for (int n = 0; n < COLUMNS; n++) {
         const column *c = &columns[n];
         if (c->own < 0 || a < c->own || a >= c->own + c->rows)
             continue;
-        const uint8_t *cells = p->cells + c->base;
-        if (memcmp(cells + (a - c->own) * c->width, cells + (b - c->own) * c->width, (size_t)c->width))
+        const uint8_t *own = cells + c->base;
+        if (memcmp(own + (a - c->own) * c->width, own + (b - c->own) * c->width, (size_t)c->width))
             return 0;
     }
     return 1;
+}
+
+/* Whether nothing names either of two rows (or values) and they hold the same. */
+static int plainly_alike(const picture *p, int a, int b)
+{
+    return !p->in_degree[a] && !p->in_degree[b] && rows_equal(p->cells, a, b);
 }
 
 /* The vertices of the least colour that several have which are not plainly alike; their number. */
@@ -259,7 +263,7 @@ static void represent(state *s)
 {
     picture p;
     p.found = p.told = 0;
-    unpack(s, p.cells);
+    memcpy(p.cells, s, FLAT_BYTES);
     colour_first(&p);
     refine(&p);
     int members[VERTICES];
@@ -269,6 +273,6 @@ static void represent(state *s)
         int place[VERTICES];
         renamed(&p, p.least, place);
     }
-    pack(p.least, s);
+    memcpy(s, p.least, FLAT_BYTES);
 }
 

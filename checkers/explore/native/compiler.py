@@ -26,6 +26,7 @@ OPTIONS: Final = (
     "-Wno-unused-const-variable", "-Wno-unused-value", "-Wno-unused-parameter",
     "-Wno-unused-but-set-variable", "-Wno-unknown-warning-option", "-Wno-parentheses-equality",
     "-Wno-int-in-bool-context", "-fno-sanitize=undefined", "-Wno-tautological-compare",
+    "-Wno-type-limits", "-Wno-unknown-pragmas",
 )  # fmt: skip
 
 

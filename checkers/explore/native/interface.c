@@ -49,10 +49,8 @@ EXPORT int64_t space_add(space *s, const uint8_t *cells, uint64_t count, int jud
     int64_t added = 0;
     reset(x, s, EXPLORE);
     for (uint64_t i = 0; i < count; i++) {
-        state given;
-        memset(&given, 0, sizeof given);
-        pack(cells + i * FLAT_BYTES, &given);
-        canonical(&given, ~UINT64_C(0));
+        packed given;
+        representative_of(cells + i * FLAT_BYTES, &given);
         if (is_crowded(s) && !grow(s))
             return -1;
         int kept = keep(x, &given, hash_of(&given));
@@ -127,27 +125,29 @@ EXPORT void space_seek(space *s, int rule, int sought)
 EXPORT void space_states(space *s, uint64_t first, uint64_t count, uint8_t *cells)
 {
     for (uint64_t i = 0; i < count; i++) {
+        packed kept;
         state own;
-        load(s, first + i, &own);
-        unpack(&own, cells + i * FLAT_BYTES);
+        load(s, first + i, &kept);
+        unpack(&kept, &own);
+        memcpy(cells + i * FLAT_BYTES, &own, FLAT_BYTES);
     }
 }
 
 EXPORT void space_canonical(const uint8_t *cells, uint8_t *out)
 {
+    packed kept;
     state own;
-    memset(&own, 0, sizeof own);
-    pack(cells, &own);
-    canonical(&own, ~UINT64_C(0));
-    unpack(&own, out);
+    representative_of(cells, &kept);
+    unpack(&kept, &own);
+    memcpy(out, &own, FLAT_BYTES);
 }
 
 EXPORT int64_t space_find(space *s, const uint8_t *cells)
 {
-    state own;
-    memset(&own, 0, sizeof own);
-    pack(cells, &own);
-    return number_of(s, &own);
+    packed wanted;
+    uint64_t at;
+    representative_of(cells, &wanted);
+    return look_up(s, &wanted, hash_of(&wanted), &at);
 }
 
 /* Where a level ends; one that was not finished is all that was found beyond the last. */
@@ -192,8 +192,9 @@ EXPORT int64_t space_stuck(space *s, int threads)
     run *x = s->first;
     reset(x, s, TEAR_DOWN);
     for (uint64_t number = 0; number < count; number++) {
-        load(s, number, &x->base);
-        s->leads_down[number] = (uint8_t)holds(x, empty, &x->base, &x->base, 1);
+        load(s, number, &x->kept);
+        unpack(&x->kept, &x->base);
+        s->leads_down[number] = (uint8_t)holds(x, (rule_text){empty, 0}, &x->base, &x->base);
     }
     _Atomic int changed = 1;
     while (changed) {

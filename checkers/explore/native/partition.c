@@ -24,7 +24,7 @@ typedef struct division {
     pthread_mutex_t lock;
     uint64_t waiting;               /* bytes in all outboxes */
     uint8_t *is_recent;
-    state *recent;
+    packed *recent;
     outbox *to;
     questions *asked;               /* by each part */
     struct space *others;           /* states of other parts that are asked about */
@@ -125,10 +125,8 @@ EXPORT int part_open(space *s, int own, int parts)
 /* Whose a state is that is given by its flat bytes. */
 EXPORT int part_owner(space *s, const uint8_t *cells)
 {
-    state own;
-    memset(&own, 0, sizeof own);
-    pack(cells, &own);
-    canonical(&own, ~UINT64_C(0));
+    packed own;
+    representative_of(cells, &own);
     return part_of(s->division, hash_of(&own));
 }
 
@@ -206,7 +204,7 @@ EXPORT int64_t part_receive(space *s, const uint8_t *letters, uint64_t count, ui
  * to tell any more cannot be taken down. */
 
 /* Add a state of another part to those asked about; false if there is no memory. */
-static int ask(division *d, const state *found, uint64_t hash)
+static int ask(division *d, const packed *found, uint64_t hash)
 {
     int done = 1;
     pthread_mutex_lock(&d->lock);
@@ -222,8 +220,8 @@ static int leads_down_anywhere(run *x)
 {
     space *s = x->space;
     division *d = s->division;
-    state found = x->now;
-    canonical(&found, ~UINT64_C(0));
+    packed found;
+    representative(&x->now, &found);
     uint64_t hash = hash_of(&found), at;
     if (part_of(d, hash) == d->own) {
         int64_t number = look_up(s, &found, hash, &at);
@@ -260,8 +258,9 @@ EXPORT int part_ask(space *s, int threads)
     run *x = s->first;
     reset(x, s, TEAR_DOWN);
     for (uint64_t number = 0; number < s->count; number++) {
-        load(s, number, &x->base);
-        s->leads_down[number] = (uint8_t)holds(x, empty, &x->base, &x->base, 1);
+        load(s, number, &x->kept);
+        unpack(&x->kept, &x->base);
+        s->leads_down[number] = (uint8_t)holds(x, (rule_text){empty, 0}, &x->base, &x->base);
     }
     d->is_asking = 1;
     int found = look_down(s, threads);
@@ -295,7 +294,7 @@ EXPORT int part_asked(space *s, int from, const uint8_t *letters, uint64_t count
     if (!q->own || !q->theirs)
         return -OUT_OF_MEMORY;
     for (uint64_t i = 0; i < count; i++) {
-        state wanted;
+        packed wanted;
         uint64_t at;
         wanted.w[STATE_WORDS - 1] = 0;
         memcpy(&wanted, letters + i * LETTER_BYTES, STATE_BYTES);

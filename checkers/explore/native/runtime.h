@@ -27,7 +27,7 @@ enum { CRASH_RULE = RULES + FAILURES, ALL_RULES = CRASH_RULE + 1, FAR = 255 };
 /* The choices of one run where an allocator may give any of several rows. Runs are repeated with
  * other picks until all were made. `touched` are the rows that something names: not like others. */
 typedef struct {
-    const state *origin;
+    const state *origin, *now;      /* before the run, and as it has come to be */
     int known, made, length;
     uint8_t pick[MOST_CHOICES], options[MOST_CHOICES];
     uint8_t touched[VERTICES + 1];
@@ -35,7 +35,7 @@ typedef struct {
 
 /* A state that a step has led to, to be looked up with others. */
 typedef struct {
-    state at;
+    packed at;
     uint64_t hash, written;
 } candidate;
 
@@ -44,6 +44,8 @@ struct space;
 typedef struct run {
     state now;          /* what the action works on; equal to `base` between two runs */
     state base;         /* the state that is expanded */
+    packed kept;        /* the same, as it is kept */
+    uint64_t hash;      /* of that */
     uint64_t written;   /* which columns the action has written */
     int calls, fault;   /* host calls made so far, and which of them fails (0: none) */
     int faults;         /* how many calls the run without a fault made */
@@ -62,7 +64,7 @@ typedef struct run {
     int best;           /* LEAD_BACK, FIND_BREACH: the fewest faults; TEAR_DOWN: it leads down */
     uint64_t from, to;  /* LEAD_BACK: the states of the next level */
     int refused;        /* a refusal without effect was judged in this state */
-    int judging;        /* the rule or witness that is evaluated */
+    int judged;         /* the rule that is evaluated, or RULES and the witness */
     int failed;         /* the search cannot go on: see `enum failure` */
     uint64_t spare;     /* a number that was taken for a state that another thread had found */
     uint64_t fired[ACTIONS], crashed[ACTIONS], cuts[BOUNDS + 1];
@@ -120,7 +122,7 @@ static inline int strikes(run *x)
     return ++x->calls == x->fault;
 }
 
-/* Sets of more rows than a word has bits. */
+/* Sets of ids are as many bytes as they need. */
 static inline int set_has(const uint8_t *set, int id)
 {
     return id && (set[(id - 1) >> 3] >> ((id - 1) & 7) & 1);
@@ -135,52 +137,21 @@ static inline void set_put(uint8_t *set, int id, int in)
         set[(id - 1) >> 3] &= (uint8_t)~bit;
 }
 
-static void note_references(const state *s, uint8_t *touched);
-static int rows_equal(const state *s, int table, int a, int b);
-
-/* Whether a candidate is as good as an earlier one: nothing names either, and they are the same. */
-static int like_another(run *x, int table, const int *candidates, int place)
+/* The next id in a set of so many bytes behind this one (0: the first); 0 if there is none. */
+static inline int next_in(const uint8_t *set, int bytes, int id)
 {
-    const uint8_t *touched = x->choices->touched + first_vertex[table] - 1;
-    int own = candidates[place];
-    if (touched[own])
-        return 0;
-    for (int i = 0; i < place; i++) {
-        int other = candidates[i];
-        if (!touched[other] && class_of[first_vertex[table] + other - 1] ==
-                class_of[first_vertex[table] + own - 1] && rows_equal(&x->now, table, own, other))
-            return 1;
+    for (int from = id & ~63; from < 8 * bytes; from += 64) {
+        uint64_t word = 0;
+        memcpy(&word, set + from / 8, (size_t)(bytes - from / 8 < 8 ? bytes - from / 8 : 8));
+        if (id > from)
+            word = word >> (id - from) << (id - from);
+        if (word)
+            return from + __builtin_ctzll(word) + 1;
     }
     return 0;
 }
 
-/* Any of these rows: the one that this run picks of those that differ. */
-static int choose(run *x, int table, int *candidates, int count)
-{
-    choices *c = x->choices;
-    if (count < 2)
-        return count ? candidates[0] : 0;
-    if (!c->known) {
-        memset(c->touched, 0, sizeof c->touched);
-        note_references(c->origin, c->touched);
-        c->known = 1;
-    }
-    int kept = 0;
-    for (int i = 0; i < count; i++)
-        if (!like_another(x, table, candidates, i))
-            candidates[kept++] = candidates[i];
-    int pick = 0;
-    if (kept > 1) {
-        check(x, c->made < MOST_CHOICES, TOO_MANY_CHOICES);
-        if (c->made < c->length)
-            pick = c->pick[c->made];
-        else
-            c->pick[c->length++] = 0;
-        c->options[c->made++] = (uint8_t)kept;
-    }
-    c->touched[first_vertex[table] + candidates[pick] - 1] = 1;
-    return candidates[pick];
-}
+static int choose(run *x, int table, int *candidates, int count);
 
 /* Prepare the next picks after a run; false if all were made. */
 static int next_choice(choices *c)
@@ -193,9 +164,10 @@ static int next_choice(choices *c)
     return c->length > 0;
 }
 
-static void no_choice_yet(choices *c, const state *origin)
+static void no_choice_yet(choices *c, const state *origin, const state *now)
 {
     c->origin = origin;
+    c->now = now;
     c->known = c->made = c->length = 0;
 }
 
@@ -229,7 +201,7 @@ static inline void begin(run *x)
 {
     x->calls = 0;
     if (RELAXED)
-        no_choice_yet(&x->action_choices, &x->base);
+        no_choice_yet(&x->action_choices, &x->base, &x->now);
 }
 
 /* After a run: whether there is another one with these parameters, and prepare for it. */

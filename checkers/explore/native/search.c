@@ -7,23 +7,28 @@
  * led there: it held in the state before, or else it is broken and no longer sought.
  */
 
-/* Whether a rule (or a witness) holds: with all picks of rows that an allocator may give; a failed
- * check makes it false. */
-static int holds(run *x, int (*rule)(run *, state *, state *), state *before, state *after, int every)
+/* What a rule (or a witness) answers: all picks of rows that an allocator may give are made, as long
+ * as the answer is `every`. */
+static int answer_of(run *x, rule_text rule, state *before, state *after, int every)
+{
+    int answer;
+    no_choice_yet(&x->rule_choices, after, after);
+    do
+        answer = rule.holds(x, before, after);
+    while (RELAXED && answer == every && next_choice(&x->rule_choices));
+    return answer;
+}
+
+/* Whether a rule holds; a failed check makes it false. */
+static int holds(run *x, rule_text rule, state *before, state *after)
 {
     jmp_buf frame, *outer = x->escape;
     choices *picks = x->choices;
-    volatile int answer = every;
+    volatile int answer = 0;
     x->escape = &frame;
     x->choices = &x->rule_choices;
-    no_choice_yet(&x->rule_choices, after);
-    if (_setjmp(frame)) {
-        answer = 0;
-    } else {
-        do
-            answer = rule(x, before, after);
-        while (answer == every && RELAXED && next_choice(&x->rule_choices));
-    }
+    if (!_setjmp(frame))
+        answer = answer_of(x, rule, before, after, 1);
     x->escape = outer;
     x->choices = picks;
     return answer;
@@ -40,17 +45,37 @@ static void breach(run *x, int rule)
     }
 }
 
-/* Look at what is said of a new state, of which these columns were written. */
-static void judge(run *x, state *s, uint64_t written)
+/* Look at what is said of a new state, of which these columns were written. A failed check makes a
+ * rule false, and a witness. */
+static void judge(run *x, const packed *kept, uint64_t written)
 {
     space *all = x->space;
-    for (int rule = 0; rule < RULES; rule++)
-        if (all->sought[rule] && (rules[rule].reads & written) && !holds(x, rules[rule].holds, s, s, 1))
-            breach(x, rule);
-    for (int w = 0; w < WITNESSES; w++)
-        if (!atomic_load_explicit(&all->seen[w], memory_order_relaxed) &&
-                (witnesses[w].reads & written) && holds(x, witnesses[w].holds, s, s, 0))
-            atomic_store_explicit(&all->seen[w], 1, memory_order_relaxed);
+    state own;
+    jmp_buf frame, *outer = x->escape;
+    choices *picks = x->choices;
+    unpack(kept, &own);
+    x->escape = &frame;
+    x->choices = &x->rule_choices;
+    x->judged = 0;
+    if (_setjmp(frame)) {
+        if (x->judged < RULES)
+            breach(x, x->judged);
+        x->judged++;
+    }
+    for (; x->judged < RULES; x->judged++) {
+        rule_text rule = rules[x->judged];
+        if (all->sought[x->judged] && (rule.reads & written) && !answer_of(x, rule, &own, &own, 1))
+            breach(x, x->judged);
+    }
+    for (; x->judged < RULES + WITNESSES; x->judged++) {
+        rule_text witness = witnesses[x->judged - RULES];
+        _Atomic uint8_t *seen = &all->seen[x->judged - RULES];
+        if (!atomic_load_explicit(seen, memory_order_relaxed) && (witness.reads & written) &&
+                answer_of(x, witness, &own, &own, 0))
+            atomic_store_explicit(seen, 1, memory_order_relaxed);
+    }
+    x->escape = outer;
+    x->choices = picks;
 }
 
 static int hand_out(run *x);
@@ -98,27 +123,32 @@ static void flush(run *x)
 /* The number of the representative of a state. */
 static int64_t number_of(const space *s, const state *found)
 {
-    state own = *found;
+    packed own;
     uint64_t at;
-    canonical(&own, ~UINT64_C(0));
+    representative(found, &own);
     return look_up(s, &own, hash_of(&own), &at);
 }
 
-/* A step has led to another state. */
+/* A step has written: look up later where it has led to, unless that is where it began. */
+static void await(run *x)
+{
+    const space *s = x->space;
+    candidate *c = &x->batch[x->batched];
+    canonical(&x->now, x->written);
+    pack(&x->now, &c->at);
+    c->written = x->written;
+    c->hash = hash_of(&c->at);
+    if (c->hash == x->hash && equal(&c->at, &x->kept))
+        return;
+    __builtin_prefetch((void *)&s->entry[home(s, c->hash)], 1);
+    if (++x->batched == BATCH)
+        flush(x);
+}
+
+/* A step has led to another state, in a walk back. */
 static void reach(run *x)
 {
     space *s = x->space;
-    if (x->mode == EXPLORE) {
-        candidate *c = &x->batch[x->batched++];
-        c->at = x->now;
-        c->written = x->written;
-        canonical(&c->at, x->written);
-        c->hash = hash_of(&c->at);
-        __builtin_prefetch((void *)&s->entry[home(s, c->hash)], 1);
-        if (x->batched == BATCH)
-            flush(x);
-        return;
-    }
     if (x->mode == FIND_BREACH)
         return;
     if (x->mode == TEAR_DOWN && s->division) {
@@ -150,7 +180,7 @@ static void judge_refusal(run *x)
     for (int n = 0; n < FAILURES; n++) {
         int rule = RULES + n;
         int wanted = x->mode == EXPLORE ? x->space->sought[rule] : x->rule == rule;
-        if (wanted && !holds(x, refusals[n].holds, &x->base, &x->now, 1))
+        if (wanted && !holds(x, refusals[n], &x->base, &x->now))
             breach(x, rule);
     }
 }
@@ -161,7 +191,9 @@ static void has_effect(run *x, int result)
     if (x->calls >= x->fault) {
         if (FAILURES && result && (x->mode == EXPLORE || x->mode == FIND_BREACH))
             judge_refusal(x);
-        if (x->written && !equal(&x->now, &x->base))
+        if (x->written && x->mode == EXPLORE)
+            await(x);
+        else if (x->written && memcmp(&x->now, &x->base, sizeof x->now))
             reach(x);
         else
             x->astray = 1;
@@ -201,7 +233,9 @@ static void settle_rest(run *x)
 /* Take every step from a state; of a teardown those of its actions alone. */
 static void expand(run *x, uint64_t number)
 {
-    load(x->space, number, &x->base);
+    load(x->space, number, &x->kept);
+    x->hash = hash_of(&x->kept);
+    unpack(&x->kept, &x->base);
     x->now = x->base;
     x->refused = 0;
     x->faults = 0;
@@ -254,8 +288,9 @@ static void visit(run *x, share *work, uint64_t number)
     if (x->mode == FIND_BREACH && x->rule == ALL_RULES) {
         x->best = s->leads_down[place] ? FAR : 0;
     } else if (x->mode == FIND_BREACH && x->rule < RULES) {
-        load(s, place, &x->base);
-        if (!holds(x, rules[x->rule].holds, &x->base, &x->base, 1))
+        load(s, place, &x->kept);
+        unpack(&x->kept, &x->base);
+        if (!holds(x, rules[x->rule], &x->base, &x->base))
             x->best = 0;
     } else {
         expand(x, place);

@@ -64,43 +64,41 @@ static inline uint8_t *stored(const space *s, uint64_t number)
     return chunk + (number & mask) * STATE_BYTES;
 }
 
-static inline void load(const space *s, uint64_t number, state *into)
+static inline void load_bytes(const uint8_t *stored, packed *into)
 {
     into->w[STATE_WORDS - 1] = 0;
-    memcpy(into, stored(s, number), STATE_BYTES);
+    memcpy(into, stored, STATE_BYTES);
 }
 
-/* Whether two states are the same. */
-static inline int equal(const state *a, const state *b)
+static inline void load(const space *s, uint64_t number, packed *into)
 {
-    uint64_t differ = 0;
-    for (int i = 0; i < STATE_WORDS; i++)
-        differ |= a->w[i] ^ b->w[i];
-    return !differ;
+    load_bytes(stored(s, number), into);
 }
 
 /* Whether a stored state is this one. */
-static inline int is_stored(const uint8_t *stored, const state *wanted)
+static inline int is_stored(const uint8_t *stored, const packed *wanted)
 {
-    state other;
-    other.w[STATE_WORDS - 1] = 0;
-    memcpy(&other, stored, STATE_BYTES);
+    packed other;
+    load_bytes(stored, &other);
     return equal(&other, wanted);
 }
 
-/* Multiply and fold, two words at a time. */
-static inline uint64_t hash_of(const state *s)
+/* The representative of all states that are like this one, as it is kept. */
+static void representative(const state *s, packed *into)
 {
-    uint64_t a = 0x9E3779B97F4A7C15u, b = 0xC2B2AE3D27D4EB4Fu;
-    for (int i = 0; i < STATE_WORDS; i += 2) {
-        uint64_t more = i + 1 < STATE_WORDS ? s->w[i + 1] : 0;
-        unsigned __int128 product = (unsigned __int128)(s->w[i] ^ a) * (more ^ b ^ 0xD6E8FEB86659FD93u);
-        a = (uint64_t)product ^ (b << 23 | b >> 41);
-        b = (uint64_t)(product >> 64) + 0x94D049BB133111EBu * (uint64_t)(i + 1);
-    }
-    unsigned __int128 last = (unsigned __int128)(a ^ (b >> 32)) * 0xBF58476D1CE4E5B9u;
-    uint64_t folded = (uint64_t)last ^ (uint64_t)(last >> 64) ^ b;
-    return folded * 0x9E3779B97F4A7C15u ^ (folded >> 31);
+    state own = *s;
+    canonical(&own, ~UINT64_C(0));
+    pack(&own, into);
+}
+
+/* The same of a state in flat bytes. */
+static void representative_of(const uint8_t *cells, packed *into)
+{
+    state own;
+    own.w[FLAT_WORDS - 1] = 0;
+    memcpy(&own, cells, FLAT_BYTES);
+    canonical(&own, ~UINT64_C(0));
+    pack(&own, into);
 }
 
 static inline uint64_t home(const space *s, uint64_t hash)
@@ -147,7 +145,7 @@ static int room_for(space *s, uint64_t number)
 }
 
 /* The number of a state, or -1. `entry` is where it is, or would be. */
-static int64_t look_up(const space *s, const state *wanted, uint64_t hash, uint64_t *entry)
+static int64_t look_up(const space *s, const packed *wanted, uint64_t hash, uint64_t *entry)
 {
     uint32_t own = tag(s, hash);
     for (uint64_t at = home(s, hash);; at = at + 1 == s->entries ? 0 : at + 1) {
@@ -176,7 +174,7 @@ static int is_spare(const space *s, uint64_t number)
 static void enter_all(space *s)
 {
     enum { AHEAD = 16 };
-    state waiting[AHEAD];
+    packed waiting[AHEAD];
     uint64_t hashes[AHEAD], numbers[AHEAD], count = s->count;
     for (uint64_t next = 0; next < count;) {
         int many = 0;
@@ -242,7 +240,7 @@ static int grow(space *s)
 }
 
 /* Keep a state if it is new: 1; 0 if it is known; -1 without memory. */
-static int keep(run *x, const state *found, uint64_t hash)
+static int keep(run *x, const packed *found, uint64_t hash)
 {
     space *s = x->space;
     uint32_t own = tag(s, hash);
@@ -272,7 +270,7 @@ static void give_back(space *s, uint64_t number)
 {
     uint64_t last = s->count - 1, at;
     if (number != last) {
-        state moved;
+        packed moved;
         load(s, last, &moved);
         uint64_t hash = hash_of(&moved);
         if (look_up(s, &moved, hash, &at) == (int64_t)last) {
