@@ -230,7 +230,7 @@ static void settle_rest(run *x)
         x->cuts[__builtin_ctzll(x->met)]++;
 }
 
-/* Take every step from a state; of a teardown those of its actions alone. */
+/* Take every step from a state; of a teardown those of its actions, until one leads down. */
 static void expand(run *x, uint64_t number)
 {
     load(x->space, number, &x->kept);
@@ -240,7 +240,7 @@ static void expand(run *x, uint64_t number)
     x->refused = 0;
     x->faults = 0;
     for (int action = 0; action < ACTIONS; action++)
-        if (x->mode != TEAR_DOWN || tears_down[action]) {
+        if (x->mode != TEAR_DOWN || (tears_down[action] && !x->best)) {
             x->action = action;
             expanders[action](x);
         }

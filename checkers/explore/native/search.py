@@ -25,8 +25,8 @@ from spec.language.rules import CRASH, TEARDOWN
 SLICE: Final = 0.1
 """Seconds of search between two looks at the limits."""
 
-LARGE: Final = 1_000_000
-"""Transitions from which on a better optimised machine is worth the time of the compiler."""
+OPTIMISED: Final = ((300_000, "-O0"), (3_000_000, "-O1"))
+"""Up to how many transitions the compiler is given how little time; more of them are worth -O2."""
 
 LEAST: Final = 16 << 20
 """Bytes that a search has even if the process has used up its memory: to say so in the end."""
@@ -72,7 +72,10 @@ def optimisation(program: Program, chosen: Symmetry) -> str:
     bounds, variant = program.bounds, program.variant
     declared = bounds.orbits[1] if chosen.sets and bounds.orbits else bounds.transitions
     ends_soon = variant is not None and bool(variant.expects)
-    return "-O0" if ends_soon or (declared is not None and declared < LARGE) else "-O2"
+    if ends_soon:
+        return "-O0"
+    fitting = (option for most, option in OPTIMISED if declared is not None and declared < most)
+    return next(fitting, "-O2")
 
 
 def _room(limits: Limits, stack: ExitStack) -> tuple[int, int]:
