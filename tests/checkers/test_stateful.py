@@ -7,7 +7,7 @@ import pytest
 from checkers import stateful
 from checkers.minimise import minimise, replay
 from checkers.result import Finding, Limits, Progress, Verdict, Violation
-from checkers.stateful import Broken, check, machine_test
+from checkers.stateful import check
 from spec.language import Machine, Program, Variant, build
 from spec.language.program import Kind
 from spec.language.rules import CRASH, TEARDOWN
@@ -21,7 +21,7 @@ VARIANTS = [(REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL), (QUEUE, 
 
 @pytest.fixture(autouse=True)
 def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stateful, "EXAMPLES", 60)
+    monkeypatch.setattr(stateful, "RUNS", 60)
 
 
 def by_rule(program: Program, limits: Limits, *names: str) -> dict[str, Finding]:
@@ -105,18 +105,19 @@ def test_a_refused_host_call_is_part_of_the_trace() -> None:
 
 
 def test_most_steps_do_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = {"drawn": 0, "taken": 0}
-    act = stateful.Walk.act
+    taken = list[bool]()
+    step = stateful.Walk.step
 
-    def counting(self: stateful.Walk, *args: object) -> None:
+    def counting(self: stateful.Walk) -> bool:
         before = len(self.trace)
-        act(self, *args)  # type: ignore[arg-type]
-        counts["drawn"] += 1
-        counts["taken"] += len(self.trace) > before
+        going = step(self)
+        taken.append(len(self.trace) > before)
+        return going
 
-    monkeypatch.setattr(stateful.Walk, "act", counting)
+    monkeypatch.setattr(stateful.Walk, "step", counting)
     check(build(REFCOUNT, "large"), frozenset(), Limits())
-    assert counts["taken"] == counts["drawn"]
+    assert len(taken) == 60 * stateful.STEPS
+    assert all(taken)
 
 
 def test_time_limit_is_bounded_and_never_success() -> None:
@@ -126,7 +127,7 @@ def test_time_limit_is_bounded_and_never_success() -> None:
 
 
 @pytest.mark.parametrize("spent", range(100, 1500, 200))
-def test_a_limit_met_while_shrinking_keeps_the_violation(
+def test_a_limit_that_is_met_keeps_the_violation(
     monkeypatch: pytest.MonkeyPatch, spent: int
 ) -> None:
     spend = stateful.Search.spend
@@ -134,7 +135,7 @@ def test_a_limit_met_while_shrinking_keeps_the_violation(
     def stopping(self: stateful.Search) -> None:
         spend(self)
         if self.steps > spent:
-            raise stateful.Stopped("time limit")
+            raise stateful.StoppedError("time limit")
 
     monkeypatch.setattr(stateful.Search, "spend", stopping)
     program = build(REFCOUNT, "large", FREES_WHILE_HELD)
@@ -146,10 +147,10 @@ def test_a_limit_met_while_shrinking_keeps_the_violation(
 
 
 def test_an_error_of_the_machine_itself_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(self: stateful.Walk, *_: object) -> None:
+    def failing(self: stateful.Walk) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(stateful.Walk, "act", failing)
+    monkeypatch.setattr(stateful.Walk, "step", failing)
     with pytest.raises(ZeroDivisionError):
         check(build(MUTEX, "small"), frozenset(), Limits())
 
@@ -168,12 +169,6 @@ def test_interrupt_keeps_what_is_known() -> None:
     rows = by_rule(build(REFCOUNT, "large"), limits)
     assert limits.interrupted
     assert {row.verdict for row in rows.values()} == {Verdict.BOUNDED}
-
-
-def test_the_hypothesis_machine_fails_as_a_test_does() -> None:
-    broken = machine_test(build(REFCOUNT, "small", FREES_WHILE_HELD))
-    with pytest.raises(Broken, match="no-dangling"):
-        broken.TestCase("runTest").debug()
 
 
 def test_minimise_leaves_out_what_is_not_needed() -> None:
