@@ -18,7 +18,7 @@ class Explored:
     `levels` has how many states there are at each depth. `fired` are transitions; `crashed` those
     of them that never ran to their end, whatever rows `fresh` took. `untold` has the rules that are
     broken though no run of the specification shows it, with the reason: the explorer is wrong; and
-    those that it had to leave open.
+    those that it had to leave open. `unshown` are broken for sure, and a run was not made.
     `stopped` says why it did not exhaust. `bytes_per_state` is the memory of the states and of what
     finds them; `spills` how often that was put on disk. `declined` says why less was renamed than
     was wished.
@@ -36,6 +36,7 @@ class Explored:
     witnessed: set[str] = field(default_factory=set)
     violations: dict[str, Violation] = field(default_factory=dict)
     untold: dict[str, str] = field(default_factory=dict)
+    unshown: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     seconds: float = 0.0
     prepared: float = 0.0

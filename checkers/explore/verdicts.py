@@ -80,6 +80,9 @@ def _unlike(found: Explored, names: Iterable[str], seen: Collection[str]) -> lis
 
 def _rule_row(found: Explored, name: str) -> Finding:
     shown = found.violations.get(name)
+    if name in found.unshown:
+        why = _detail(found, found.unshown[name])
+        return replace(_figures(found, name), verdict=Verdict.VIOLATED, detail=why)
     if shown is None and name in found.untold:
         return replace(_figures(found, name), detail=_detail(found, found.untold[name]))
     if shown is None:

@@ -113,7 +113,9 @@ def _differences(
             wrong.append(f"{rule} is not violated, expected{_in(expected)}")
         elif rule not in lengths:
             undecided.append(f"{rule} was not decided, expected{_in(expected)}")
-        elif length != expected and (rule in exact or (length is not None and length < expected)):
+        elif length is None:
+            undecided.append(f"{rule} is violated without a trace, expected{_in(expected)}")
+        elif length < expected or (length != expected and rule in exact):
             wrong.append(f"{rule} is violated{_in(length)}, expected{_in(expected)}")
     return wrong, undecided
 

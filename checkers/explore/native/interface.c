@@ -9,7 +9,7 @@ EXPORT space *space_open(uint64_t limit, int scratch)
         return NULL;
     s->limit = limit;
     s->scratch = scratch;
-    while (((uint64_t)STATE_BYTES << s->chunk_bits) < (1u << 20))
+    while (((uint64_t)STATE_BYTES << s->chunk_bits) < CHUNK_BYTES)
         s->chunk_bits++;
     s->chunk_bytes = ((uint64_t)STATE_BYTES << s->chunk_bits) + 4095;
     s->chunk_bytes &= ~UINT64_C(4095);
@@ -42,7 +42,13 @@ EXPORT void space_close(space *s)
     free(s);
 }
 
-/* Add states to the level that is being made: how many are new, or -1 without memory. */
+/* Let the threads that are at work end at once. */
+EXPORT void space_halt(space *s)
+{
+    s->halted = 1;
+}
+
+/* Add states to the level that is being made: how many are new, below 0 what failed. */
 EXPORT int64_t space_add(space *s, const uint8_t *cells, uint64_t count, int judged)
 {
     run *x = s->first;
@@ -51,11 +57,9 @@ EXPORT int64_t space_add(space *s, const uint8_t *cells, uint64_t count, int jud
     for (uint64_t i = 0; i < count; i++) {
         packed given;
         representative_of(cells + i * FLAT_BYTES, &given);
-        if (is_crowded(s) && !grow(s))
-            return -1;
-        int kept = keep(x, &given, hash_of(&given));
+        int kept = is_crowded(s) && !grow(s) ? -1 : keep(x, &given, hash_of(&given));
         if (kept < 0)
-            return -1;
+            return s->scratch_is_full ? -SCRATCH_IS_FULL : -OUT_OF_MEMORY;
         added += kept;
         if (kept && judged)
             judge(x, &given, ~UINT64_C(0));
@@ -66,7 +70,8 @@ EXPORT int64_t space_add(space *s, const uint8_t *cells, uint64_t count, int jud
     return added;
 }
 
-/* The level that was made is complete: its states are the next to be expanded. Their number. */
+/* The level that was made is complete: its states are the next to be expanded. Their number, or -1
+ * if there are too many levels. */
 EXPORT int64_t space_next_level(space *s)
 {
     if (s->levels == MOST_LEVELS)
@@ -183,7 +188,7 @@ EXPORT int space_cost(space *s, const uint8_t *cells, int level)
 }
 
 /* The first state that teardown actions cannot bring to an empty host; -1 if there is none, -2
- * without memory. */
+ * without memory, or halted. */
 EXPORT int64_t space_stuck(space *s, int threads)
 {
     uint64_t count = s->starts[s->levels];
@@ -191,7 +196,7 @@ EXPORT int64_t space_stuck(space *s, int threads)
         return -2;
     run *x = s->first;
     reset(x, s, TEAR_DOWN);
-    for (uint64_t number = 0; number < count; number++) {
+    for (uint64_t number = 0; number < count && !s->halted; number++) {
         load(s, number, &x->kept);
         unpack(&x->kept, &x->base);
         s->leads_down[number] = (uint8_t)holds(x, (rule_text){empty, 0}, &x->base, &x->base);

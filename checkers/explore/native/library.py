@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -18,7 +19,12 @@ FAR: Final = 255
 PIECE: Final = 1 << 16
 """States that are copied at a time."""
 
-FAILURES: Final = {1: "memory", 2: "more host calls, or choices of rows, than an action may have"}
+FAILURES: Final = {
+    2: "more host calls, or choices of rows, than an action may have",
+    3: "the scratch disk is full",
+    5: "a state came to a part that it does not belong to",
+    6: "a state that was sent has changed",
+}
 
 _POINTER = ctypes.c_void_p
 _NUMBER = ctypes.c_uint64
@@ -27,6 +33,7 @@ _SIGNATURES: Final[dict[str, tuple[type | None, tuple[type, ...]]]] = {
     "space_close": (None, (_POINTER,)),
     "space_add": (ctypes.c_int64, (_POINTER, ctypes.c_char_p, _NUMBER, ctypes.c_int)),
     "space_next_level": (ctypes.c_int64, (_POINTER,)),
+    "space_halt": (None, (_POINTER,)),
     "space_expand": (ctypes.c_int, (_POINTER, ctypes.c_int, ctypes.c_double)),
     "space_figures": (None, (_POINTER,) * 7),
     "space_restore": (None, (_POINTER,) * 6),
@@ -56,6 +63,15 @@ class Figures:
 
 class SearchEndedError(Exception):
     """The search cannot go on; `str()` says why. What was found until then is still known."""
+
+
+def refused_below_0(result: int) -> int:
+    """A result; the error that it stands for if it is below 0."""
+    if result == -1:
+        raise MemoryError
+    if result < 0:
+        raise SearchEndedError(FAILURES[-result])
+    return int(result)
 
 
 class StateSet(Protocol):
@@ -119,26 +135,19 @@ class Space:
         added = self.library.space_add(
             self.handle, b"".join(state or b"\0" for state in states), len(states), int(judged)
         )
-        if added < 0:
-            raise MemoryError
-        return int(added)
+        return refused_below_0(added)
 
     def next_level(self) -> int:
         """The level that was made is the next to be expanded; how many states it has."""
         size = int(self.library.space_next_level(self.handle))
         if size < 0:
-            raise MemoryError
+            raise SearchEndedError(f"there are more than {len(self.sizes)} levels")
         self.sizes.append(size)
         return size
 
     def expand(self, threads: int, seconds: float) -> bool:
-        """Expand the level for some time; whether it is done. `MemoryError`, `OverflowError`."""
-        done = int(self.library.space_expand(self.handle, threads, seconds))
-        if done == -1:
-            raise MemoryError
-        if done < 0:
-            raise OverflowError(FAILURES[2])
-        return bool(done)
+        """Expand the level for some time; whether it is done."""
+        return bool(refused_below_0(self.library.space_expand(self.handle, threads, seconds)))
 
     def figures(self) -> Figures:
         """What was counted, and how much memory it took."""
@@ -187,7 +196,7 @@ class Space:
 
     def stuck(self, threads: int) -> int | None:
         """The least level with a state that cannot be taken down."""
-        found = int(self.library.space_stuck(self.handle, threads))
+        found = self._beside("space_stuck", threads)
         if found == -2:
             raise MemoryError
         return None if found < 0 else self.level_of(found)
@@ -201,7 +210,7 @@ class Space:
     def leading_to(self, rule: str, level: int, threads: int) -> Iterator[None]:
         """Inside, `cost` is that of a breach of this rule by states of, or steps from, a level."""
         number = len(self.rules) if rule == TEARDOWN else self.rules.index(rule)
-        if not self.library.space_lead_back(self.handle, number, level, threads):
+        if not self._beside("space_lead_back", number, level, threads):
             raise MemoryError
         yield
 
@@ -209,6 +218,16 @@ class Space:
         """The fewest faults on a shortest way from a state of a level to the breach."""
         found = int(self.library.space_cost(self.handle, state or b"\0", level))
         return None if found == FAR else found
+
+    def _beside(self, name: str, *arguments: int) -> int:
+        """What a function answers that may take long; Ctrl-C ends it, and this space."""
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                answer = thread.submit(getattr(self.library, name), self.handle, *arguments)
+                return int(answer.result())
+            except KeyboardInterrupt:
+                self.library.space_halt(self.handle)
+                raise
 
     @staticmethod
     def _numbers(count: int) -> ctypes.Array[ctypes.c_uint64]:

@@ -7,7 +7,7 @@
  * Whoever carries letters must lose none: their number and the sum of their hashes go with them.
  */
 
-enum { RECENT = 1 << 15, LETTER_BYTES = STATE_BYTES + 8, PORTION = 2048, NOT_OWN = 3, CHANGED = 4 };
+enum { RECENT = 1 << 15, LETTER_BYTES = STATE_BYTES + 8, PORTION = 2048 };
 
 typedef struct {
     uint8_t *letters;

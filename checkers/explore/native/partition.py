@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from checkers.explore.native.c_program import CProgram
-from checkers.explore.native.library import FAILURES, SearchEndedError, Space
+from checkers.explore.native.library import SearchEndedError, Space, refused_below_0
 
 _POINTER = ctypes.c_void_p
 _NUMBER = ctypes.c_uint64
@@ -68,9 +68,8 @@ class PartSpace(Space):
 
     def expand_some(self, threads: int, seconds: float, most: int) -> bool:
         """Expand until the level is done, the time over or so many bytes are to be sent."""
-        done = int(self.library.part_expand(self.handle, threads, seconds, most))
-        _refuse(done)
-        return bool(done)
+        done = self.library.part_expand(self.handle, threads, seconds, most)
+        return bool(refused_below_0(done))
 
     def letters(self) -> list[Letters]:
         """What is to be sent to each part, taken out of the outboxes."""
@@ -88,26 +87,26 @@ class PartSpace(Space):
         """Take in what another part sent; how many states were new."""
         if len(letters.data) != letters.count * self._letter_bytes:
             raise SearchEndedError("states that were sent have not come")
-        added = int(
+        return refused_below_0(
             self.library.part_receive(self.handle, letters.data, letters.count, letters.total)
         )
-        _refuse(added)
-        return added
 
     def ask(self, threads: int) -> list[Letters]:
         """Begin to see what can be taken down: what is to be asked of each part."""
-        _refuse(int(self.library.part_ask(self.handle, threads)))
+        refused_below_0(self.library.part_ask(self.handle, threads))
         return self.letters()
 
     def asked(self, sender: int, letters: Letters) -> None:
         """Take in what another part asks."""
-        _refuse(int(self.library.part_asked(self.handle, sender, letters.data, letters.count)))
+        refused_below_0(
+            self.library.part_asked(self.handle, sender, letters.data, letters.count)
+        )
 
     def look_down(self, threads: int, answers: Sequence[bytes]) -> list[bytes]:
         """With answers of other parts, find what can be taken down; new answers for each part."""
         for answer in answers:
             self.library.part_told(self.handle, answer, len(answer) // 8)
-        _refuse(int(self.library.part_look_down(self.handle, threads)))
+        refused_below_0(self.library.part_look_down(self.handle, threads))
         found = []
         for to in range(self.parts):
             room = int(self.library.part_questions(self.handle, to))
@@ -131,13 +130,3 @@ def lead_to(space: Space, state: bytes, level: int, threads: int) -> None:
     library.space_lead_to.argtypes = [_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
     if not library.space_lead_to(space.handle, state, level, threads):
         raise MemoryError
-
-
-def _refuse(result: int) -> None:
-    """The error that a result below 0 stands for."""
-    if result == -1:
-        raise MemoryError
-    if result == -2:
-        raise OverflowError(FAILURES[2])
-    if result < 0:
-        raise SearchEndedError("a state came to a part that it does not belong to, or changed")

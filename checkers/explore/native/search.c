@@ -313,7 +313,7 @@ static void *share_of(void *given)
     x->rule = work->rule;
     x->from = work->next_from;
     x->to = work->next_to;
-    while (!x->failed && (work->until == 0 || now() < work->until)) {
+    while (!x->failed && !s->halted && (work->until == 0 || now() < work->until)) {
         uint64_t first = atomic_fetch_add(&s->cursor, BLOCK);
         uint64_t end = first + BLOCK < work->to ? first + BLOCK : work->to;
         if (first >= work->to)
@@ -378,5 +378,7 @@ static int together(share *model, int threads)
     s->threads = 1;
     for (int i = 1; i < threads; i++)
         free(work[i].own);
-    return failed;
+    if (failed == OUT_OF_MEMORY && s->scratch_is_full)
+        failed = SCRATCH_IS_FULL;
+    return s->halted ? HALTED : failed;
 }

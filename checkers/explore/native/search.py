@@ -120,7 +120,8 @@ class _Search:
                 self._resume(saved)
             self._explore()
         except MemoryError:
-            self.stopped = f"memory limit of {limits.memory_mib} MiB met at depth {self._depth}"
+            limit = f"memory limit of {limits.memory_mib} MiB met" if limits.memory_mib else ""
+            self.stopped = f"{limit or 'no memory for more states'} at depth {self._depth}"
         except SearchEndedError as error:
             self.stopped = f"{error}, at depth {self._depth}"
         except KeyboardInterrupt:
@@ -204,15 +205,27 @@ class _Search:
         for rule in sorted(figures.broken - lengths.keys()):
             if rule in self.rules:  # found in a level that was not finished
                 lengths[rule] = len(self.levels)
+        try:
+            self._tell_all(found, lengths)
+        except KeyboardInterrupt:
+            self.gauge.limits.interrupted = True
+            for rule in lengths.keys() - found.violations.keys() - found.untold.keys():
+                found.unshown[rule] = f"in {lengths[rule]} steps; interrupted before it was shown"
+            if found.exhausted and TEARDOWN in self.rules and TEARDOWN not in lengths:
+                found.untold[TEARDOWN] = "interrupted before it was decided"
+        found.seconds = self.gauge.seconds
+        return found
+
+    def _tell_all(self, found: Explored, lengths: dict[str, int]) -> None:
+        """Make the traces of what is broken; then see what can be taken down."""
+        for rule in self.rules:
+            if rule in lengths:
+                self._tell(found, rule, lengths[rule])
         if found.exhausted and TEARDOWN in self.rules:
             level = self._stuck(found)
             if level is not None:
                 lengths[TEARDOWN] = level
-        for rule in self.rules:
-            if rule in lengths:
-                self._tell(found, rule, lengths[rule])
-        found.seconds = self.gauge.seconds
-        return found
+                self._tell(found, TEARDOWN, level)
 
     def _stuck(self, found: Explored) -> int | None:
         """The least level with a state that cannot be taken down; it may be left open."""
@@ -237,5 +250,5 @@ class _Search:
         except UntoldError as error:
             found.untold[rule] = str(error)
         except MemoryError:
-            found.untold[rule] = "there is no memory to find its trace"
+            found.unshown[rule] = f"in {length} steps; no memory to find its trace"
 

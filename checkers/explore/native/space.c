@@ -7,8 +7,8 @@
  * number for the next one.
  */
 
-enum { CHUNKS = 1 << 16, MOST_LEVELS = 1 << 16, MOST_THREADS = 64 };
-enum failure { OUT_OF_MEMORY = 1, TOO_MANY_CALLS };
+enum { CHUNKS = 1 << 16, CHUNK_BYTES = 1 << 20, MOST_LEVELS = 1 << 16, MOST_THREADS = 64 };
+enum failure { OUT_OF_MEMORY = 1, TOO_MANY_CALLS, SCRATCH_IS_FULL, HALTED, NOT_OWN, CHANGED };
 
 typedef struct space {
     _Atomic(uint8_t *) chunk[CHUNKS];
@@ -23,6 +23,8 @@ typedef struct space {
     uint64_t limit;                 /* bytes; 0: none */
     _Atomic uint64_t used, on_disk;
     int scratch;                    /* a file descriptor, or -1 */
+    _Atomic int scratch_is_full;
+    _Atomic int halted;             /* the threads are to end at once */
     int levels;
     uint64_t starts[MOST_LEVELS + 1];
     _Atomic uint64_t cursor;        /* the next state of the level to be expanded */
@@ -46,8 +48,10 @@ static void *taken(space *s, uint64_t bytes, int may_spill)
         if (s->scratch < 0 || !may_spill)
             return NULL;
         offset = (off_t)atomic_fetch_add(&s->on_disk, bytes);
-        if (posix_fallocate(s->scratch, offset, (off_t)bytes))
+        if (posix_fallocate(s->scratch, offset, (off_t)bytes)) {
+            s->scratch_is_full = 1;
             return NULL;
+        }
         flags = MAP_SHARED;
         file = s->scratch;
     } else {
@@ -130,7 +134,7 @@ static int bits_for(uint64_t number)
 static int room_for(space *s, uint64_t number)
 {
     uint64_t which = number >> s->chunk_bits;
-    if (which >= CHUNKS)
+    if (which >= CHUNKS || number >= UINT32_MAX)
         return 0;
     if (s->chunk[which])
         return 1;
