@@ -1,4 +1,4 @@
-"""Long random walks through a machine too large to exhaust; what they break is made short.
+"""Long random walks through a machine too large to exhaust, driven and shrunk by hypothesis.
 
 Each step draws an action (or, if that is not enabled, takes the next), then whether a host call of
 it fails, then one of the parameter combinations with which it is enabled. A run avoids the states
@@ -9,24 +9,33 @@ exploration cannot go.
 
 from __future__ import annotations
 
-import random
+import resource
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
-from checkers.gauge import memory_mib
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+
 from checkers.minimise import minimise
 from checkers.result import Finding, Limits, Progress, Verdict, Violation
 from spec.language.program import Kind, Linked, Program
 from spec.language.rules import CRASH, Breach, broken_by_state, broken_by_step
-from spec.language.steps import Step, Taken, steps_of
+from spec.language.steps import Step, steps_of, take
 
 ENGINE: Final = "stateful"
 
-RUNS: Final = 150
-"""The search ends when so many runs have broken nothing new. A defect that needs one particular
-order of three actions among twenty shows in about one run of ten, so it is missed once in 10 ** 6
-searches."""
+EXAMPLES: Final = 150
+"""Runs of one search. A defect that needs one particular order of three actions among twenty shows
+in about one run of ten, so it is missed once in 10 ** 6 searches."""
 
 STEPS: Final = 40
 """Steps of one run: several times the longest shortest trace of a known defect (8), so that the
@@ -35,20 +44,46 @@ order of events that matters can occur anywhere in a run, after any other histor
 QUIET_STEPS: Final = 3
 """This many steps without a failing host call are drawn for each one with, where both can be."""
 
+SHRINKING: Final = 6_000
+"""Steps after the first broken rule of a search, about five seconds, in which hypothesis shrinks
+the run; it would go on for minutes to prefer one parameter to another. Counted in steps and not in
+seconds, so that the same seed gives the same trace."""
+
 REMEMBERED: Final = 200_000
 """States whose enabled steps and broken rules are kept, to bound memory; then all are forgotten."""
 
 
-class StoppedError(Exception):
-    """A limit was met."""
+class Broken(AssertionError):
+    """A rule does not hold at the end of a run; `str()` of it is the rule and the steps."""
+
+    def __init__(self, violation: Violation) -> None:
+        steps = "\n".join(f"  {s.action}{s.values} fault={s.fault}" for s in violation.steps)
+        super().__init__(f"{violation.rule} {violation.binding or violation.why or ''}\n{steps}")
+        self.violation = violation
+
+
+class ShrunkEnough(BaseException):
+    """`SHRINKING` steps are spent."""
+
+
+class Stopped(BaseException):
+    """A limit was met. Not an `Exception`, so that hypothesis does not take it for a failure."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """An enabled step and the state it leads to, None where it crashes."""
+
+    step: Step
+    after: bytes | None
 
 
 @dataclass(frozen=True)
 class Moves:
     """The enabled steps of an action in a state: all host calls succeed, or one fails."""
 
-    quiet: tuple[Taken, ...]
-    faulty: tuple[Taken, ...]
+    quiet: tuple[Move, ...]
+    faulty: tuple[Move, ...]
 
 
 @dataclass
@@ -56,22 +91,22 @@ class Search:
     """What the runs of one machine have in common: the rules, what is known, what was found.
 
     `names` are the rules to look at (empty: all that a run can break). `found` has the shortest
-    violation seen of each rule. `runs` counts those that were made since it had a new one.
+    violation seen of each rule; a run ends where a rule that is not `ignored` is broken, which is
+    then the `target`. `runs` counts those that took all their steps.
     """
 
     program: Program
     names: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     found: dict[str, Violation] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
     runs: int = 0
     steps: int = 0
+    target: str = ""
+    broke_at: int | None = None
+    started: float = field(default_factory=time.monotonic)
     _moves: dict[tuple[bytes, str], Moves] = field(default_factory=dict)
     _broken: dict[bytes, tuple[Breach, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.draw = random.Random(self.limits.seed)
-        self.initial = self.program.initial()
-        self.started = self.limits.clock()
 
     @cached_property
     def rules(self) -> tuple[str, ...]:
@@ -79,166 +114,267 @@ class Search:
         every = (*self.program.invariants, CRASH)
         return tuple(name for name in every if not self.names or name in self.names)
 
-    @cached_property
-    def weights(self) -> list[int]:
-        """How often each action is drawn: once for each doubling of its parameter combinations.
-
-        Else an action with one combination, a toggle that is always enabled, would be drawn as
-        often as the action with fifty that the machine is about, and most steps would only toggle.
-        """
-        layout = self.program.layout
-        counts = (sum(1 for _ in action.instances(layout)) for action in self.program.actions)
-        return [max(1, count.bit_length()) for count in counts]
-
     @property
     def states(self) -> int:
         """Distinct states seen (since the memory was last cleared)."""
         return len(self._broken)
 
-    @property
-    def seconds(self) -> float:
-        """Time since the search began."""
-        return self.limits.clock() - self.started
-
     def moves(self, state: bytes, action: Linked) -> Moves:
         """The enabled steps of an action in a state."""
         key = (state, action.name)
-        if key not in self._moves:
-            every = steps_of(self.program, state, action)
-            taken = [item for item in every if item[1].kind is not Kind.CUT]
-            self._moves[key] = Moves(
-                tuple(item for item in taken if not item[0].fault),
-                tuple(item for item in taken if item[0].fault),
-            )
-        return self._moves[key]
+        known = self._moves.get(key)
+        if known is None:
+            quiet, faulty = list[Move](), list[Move]()
+            for step, outcome in steps_of(self.program, state, action):
+                if outcome.kind is not Kind.CUT:
+                    after = outcome.state if outcome.kind is Kind.DONE else None
+                    (faulty if step.fault else quiet).append(Move(step, after))
+            known = Moves(tuple(quiet), tuple(faulty))
+            self._moves[key] = known
+        return known
 
     def broken(self, state: bytes) -> tuple[Breach, ...]:
         """The *always* rules that a state breaks."""
-        if state not in self._broken:
+        known = self._broken.get(state)
+        if known is None:
             if len(self._broken) >= REMEMBERED:
                 self._broken.clear()
                 self._moves.clear()
-            self._broken[state] = tuple(broken_by_state(self.program, state, self.rules))
-        return self._broken[state]
+            breaches = broken_by_state(self.program, state, self.rules)
+            known = self._broken[state] = tuple(breaches)
+        return known
+
+    def breaks(self, rule: str) -> None:
+        """Remember which rule a run broke last, and when the search first came to that."""
+        self.target = rule
+        self.broke_at = self.steps if self.broke_at is None else self.broke_at
 
     def spend(self) -> None:
-        """Count a step; raises `StoppedError` at a limit."""
+        """Count a step; raises `Stopped` at a limit, `ShrunkEnough` when shrinking takes long."""
         self.steps += 1
+        if self.broke_at is not None and self.steps - self.broke_at > SHRINKING:
+            raise ShrunkEnough
         self.limits.prepared()
         if self.limits.seconds and self.limits.clock() - self.limits.since > self.limits.seconds:
-            raise StoppedError("time limit")
-        if self.limits.memory_mib and memory_mib() > self.limits.memory_mib:
-            raise StoppedError("memory limit")
+            raise Stopped("time limit")
+        if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
+            raise Stopped("memory limit")
 
-    def run(self) -> None:
-        """Runs, until enough have broken nothing new or there is nothing new to break."""
-        while self.runs < RUNS and len(self.found) < len(self.rules):
-            known = len(self.found)
-            Walk(self).run()
-            self.runs = self.runs + 1 if len(self.found) == known else 0
-            rate = self.steps / max(self.seconds, 1e-9)
-            self.limits.progress(Progress(self.states, 0, rate, f"run {self.runs}"))
+    def seconds(self) -> float:
+        """Time since the search began."""
+        return time.monotonic() - self.started
+
+    def report(self, steps: int) -> None:
+        """Count a run if it took all its steps, and tell the progress."""
+        self.runs += steps >= STEPS
+        rate = self.steps / max(self.seconds(), 1e-9)
+        self.limits.progress(Progress(self.states, 0, rate, f"run {self.runs}"))
 
     def note(self, violation: Violation) -> None:
-        """Keep the shortest violation of each rule, without the steps that it does not need."""
+        """Keep the shortest violation of each rule; of equals, the last while it is shrunk."""
         known = self.found.get(violation.rule)
-        if known is None or len(violation.steps) < len(known.steps):
+        slack = 0 if violation.rule in self.ignored else 1
+        if known is None or len(violation.steps) < len(known.steps) + slack:
             self.found[violation.rule] = violation
-            self.found[violation.rule] = minimise(self.program, violation)
 
 
-class Walk:
-    """One run."""
+class Walk(RuleBasedStateMachine):
+    """One run; `search` is set by `machine_test`, which also adds one rule for each action."""
 
-    def __init__(self, search: Search) -> None:
-        self.search = search
-        self.initial = self.state = search.draw.choice(search.initial)
-        self.visited = {self.state}
+    search: Search
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = b""
+        self.initial = b""
+        self.visited: set[bytes] = set()
         self.trace: list[Step] = []
+        self.drawn = 0
 
-    def run(self) -> None:
-        """Take steps until there are enough, or none is enabled."""
-        self._judge(self.search.broken(self.state), [])
-        for _ in range(STEPS):
-            if not self.step():
-                return
+    def begin(self, state: bytes) -> None:
+        """Start in an initial state."""
+        self.initial = self.state = state
+        self.visited = {state}
+        self.judge(self.search.broken(state), [])
 
-    def step(self) -> bool:
+    def act(self, preferred: Linked, data: st.DataObject) -> None:
         """Take a step of an action, or of the next that is enabled, and look at all rules."""
-        search, before = self.search, self.state
-        search.spend()
-        actions = search.program.actions
-        (start,) = search.draw.choices(range(len(actions)), search.weights)
+        self.spend()
+        actions = self.search.program.actions
+        start = actions.index(preferred)
         moves = self.choice(actions[start:] + actions[:start])
         if moves is None:
-            return False
+            return
         kinds = [moves.quiet] * QUIET_STEPS + [moves.faulty]
-        step, outcome = search.draw.choice(search.draw.choice([kind for kind in kinds if kind]))
+        kinds = [kind for kind in kinds if kind]
+        move = data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
+        step, before = move.step, self.state
+        program, rules = self.search.program, self.search.rules
+        outcome = take(program, before, step)
         steps = [*self.trace, step]
-        breaches = tuple(broken_by_step(search.program, before, outcome, search.rules))
+        breaches = tuple(broken_by_step(program, before, outcome, rules))
         if outcome.kind is Kind.DONE:
             self.state, self.trace = outcome.state, steps
             self.visited.add(self.state)
-            breaches += search.broken(outcome.state)
-        self._judge(breaches, steps)
-        return True
+            breaches += self.search.broken(outcome.state)
+        self.judge(breaches, steps)
 
     def choice(self, actions: tuple[Linked, ...]) -> Moves | None:
         """The steps to draw from, of the first action that leads to a new state, or else of any."""
-        for every in map(self._moves, actions):
-            fresh = Moves(self._fresh(every.quiet), self._fresh(every.faulty))
+        for action in actions:
+            fresh, every = self._fresh(action), self._moves(action)
             if fresh.quiet:
-                refusals = (item for item in every.faulty if _after(item) == self.state)
+                refusals = (move for move in every.faulty if move.after == self.state)
                 return Moves(fresh.quiet, fresh.faulty + tuple(refusals))
             if fresh.faulty:
                 return fresh
-        enabled = map(self._moves, actions)
-        return next((moves for moves in enabled if moves.quiet or moves.faulty), None)
+        every_one = map(self._moves, actions)
+        return next((moves for moves in every_one if moves.quiet or moves.faulty), None)
 
     def _moves(self, action: Linked) -> Moves:
         return self.search.moves(self.state, action)
 
-    def _fresh(self, moves: tuple[Taken, ...]) -> tuple[Taken, ...]:
-        """The steps that lead to a state where the run has not been, or crash."""
-        return tuple(item for item in moves if _after(item) not in self.visited)
+    def _fresh(self, action: Linked) -> Moves:
+        moves = self._moves(action)
+        return Moves(
+            tuple(move for move in moves.quiet if move.after not in self.visited),
+            tuple(move for move in moves.faulty if move.after not in self.visited),
+        )
 
-    def _judge(self, breaches: tuple[Breach, ...], steps: list[Step]) -> None:
+    def spend(self) -> None:
+        """Count a step; raises `Stopped` at a limit."""
+        self.drawn += 1
+        self.search.spend()
+
+    def judge(self, breaches: tuple[Breach, ...], steps: list[Step]) -> None:
+        """Note what is broken; raises `Broken` for the first rule that is not ignored."""
+        worst = None
         for breach in breaches:
-            self.search.note(
-                Violation(breach.rule, self.initial, tuple(steps), breach.binding, breach.why)
+            violation = Violation(
+                breach.rule, self.initial, tuple(steps), breach.binding, breach.why
             )
+            self.search.note(violation)
+            if worst is None and breach.rule not in self.search.ignored:
+                worst = violation
+        if worst is not None:
+            self.search.breaks(worst.rule)
+            raise Broken(worst)
+
+    def teardown(self) -> None:
+        """Count the run."""
+        self.search.report(self.drawn)
 
 
-def _after(taken: Taken) -> bytes | None:
-    """The state that a step leads to; None where it crashes."""
-    _, outcome = taken
-    return outcome.state if outcome.kind is Kind.DONE else None
+def machine_test(program: Program, search: Search | None = None) -> type[RuleBasedStateMachine]:
+    """A hypothesis state machine of a program: a rule for each action, all invariants after a step.
+
+    Its `TestCase` is a test for unittest or pytest. A broken rule raises `Broken`.
+    """
+    initial = program.initial()
+
+    @initialize(index=st.sampled_from(range(len(initial))))
+    def start(self: Walk, index: int) -> None:
+        self.begin(initial[index])
+
+    members: dict[str, Any] = {
+        "search": search or Search(program),
+        "start": start,
+        "__doc__": f"Random runs of the machine {program.machine.name}.",
+    }
+    for action in program.actions:
+        for name in _rule_names(program, action):
+            members[name] = _rule_of(action, name)
+    return type(f"Walk_{program.machine.name.replace('-', '_')}", (Walk,), members)
 
 
 def check(program: Program, names: frozenset[str], limits: Limits) -> list[Finding]:
-    """Random runs until enough of them find no new broken rule; one row for each rule looked at.
+    """Random runs until none finds a new broken rule; one row for each rule looked at.
 
     The same seed gives the same runs and the same traces. A rule that none of the planned runs
     broke is NOT_REFUTED; with a limit met, or Ctrl-C, it is BOUNDED.
     """
     search = Search(program, names, limits)
+    if not search.rules:
+        return []
     stopped = ""
     try:
-        search.run()
-    except StoppedError as limit:
-        stopped = str(limit)
-    except KeyboardInterrupt:
-        limits.interrupted, stopped = True, "interrupted"
+        while _violates(search) and len(search.ignored) < len(search.rules):
+            pass
+    except (Exception, KeyboardInterrupt, Stopped) as error:
+        reason = _reason(error, KeyboardInterrupt, Stopped)
+        if reason is None:
+            raise
+        limits.interrupted = isinstance(reason, KeyboardInterrupt)
+        stopped = "interrupted" if limits.interrupted else str(reason)
     return [_finding(search, name, stopped) for name in search.rules]
 
 
+def _reason(error: BaseException | None, *kinds: type[BaseException]) -> BaseException | None:
+    """What is behind an error that hypothesis may have turned into that of a flaky test."""
+    while error is not None and not isinstance(error, kinds):
+        error = error.__context__
+    return error
+
+
+def _violates(search: Search) -> bool:
+    """One search; true if it broke a rule, which the next one then ignores."""
+    search.runs, search.broke_at = 0, None
+    machine = seed(search.limits.seed)(machine_test(search.program, search))
+    try:
+        run_state_machine_as_test(machine, settings=_settings())
+    except (Exception, ShrunkEnough) as error:
+        if not isinstance(error, Broken) and _reason(error, ShrunkEnough) is None:
+            raise
+        search.ignored.add(search.target)
+        return True
+    return False
+
+
+def _settings() -> settings:
+    return settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS + 1,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        derandomize=False,
+        print_blob=False,
+        database=None,
+        deadline=None,
+    )
+
+
+def _rule_names(program: Program, action: Linked) -> list[str]:
+    """One name for each doubling of an action's parameter combinations.
+
+    Else an action with one combination, a toggle that is always enabled, would be drawn as often as
+    the action with fifty that the machine is about, and most steps would only toggle.
+    """
+    doublings = sum(1 for _ in action.instances(program.layout)).bit_length()
+    return [f"{action.name}_or_next_{number}" for number in range(max(1, doublings))]
+
+
+def _rule_of(action: Linked, name: str) -> Callable[..., None]:
+    def step(self: Walk, data: st.DataObject) -> None:
+        self.act(action, data)
+
+    step.__name__ = name
+    return rule(data=st.data())(step)
+
+
 def _finding(search: Search, name: str, stopped: str) -> Finding:
-    row = Finding(ENGINE, name, Verdict.BOUNDED, states=search.states, seconds=search.seconds)
+    row = Finding(ENGINE, name, Verdict.BOUNDED, states=search.states, seconds=search.seconds())
     violation = search.found.get(name)
     if violation is not None:
-        detail = f"in {len(violation.steps)} steps, seed {search.limits.seed}"
-        return replace(row, verdict=Verdict.VIOLATED, detail=detail, violation=violation)
+        shortest = minimise(search.program, violation)
+        detail = f"in {len(shortest.steps)} steps, seed {search.limits.seed}"
+        return replace(row, verdict=Verdict.VIOLATED, detail=detail, violation=shortest)
     if stopped:
         return replace(row, detail=f"{stopped} after {search.runs} runs")
     detail = f"{search.runs} runs of {STEPS} steps, random and not exhaustive"
     return replace(row, verdict=Verdict.NOT_REFUTED, detail=detail)
+
+
+def _memory_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -7,7 +7,7 @@ import pytest
 from checkers import stateful
 from checkers.minimise import minimise, replay
 from checkers.result import Finding, Limits, Progress, Verdict, Violation
-from checkers.stateful import check
+from checkers.stateful import Broken, check, machine_test
 from spec.language import Machine, Program, Variant, build
 from spec.language.program import Kind
 from spec.language.rules import CRASH, TEARDOWN
@@ -21,7 +21,7 @@ VARIANTS = [(REFCOUNT, FREES_WHILE_HELD), (REFCOUNT, LEAKS_ON_REFUSAL), (QUEUE, 
 
 @pytest.fixture(autouse=True)
 def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stateful, "RUNS", 60)
+    monkeypatch.setattr(stateful, "EXAMPLES", 60)
 
 
 def by_rule(program: Program, limits: Limits, *names: str) -> dict[str, Finding]:
@@ -105,19 +105,18 @@ def test_a_refused_host_call_is_part_of_the_trace() -> None:
 
 
 def test_most_steps_do_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = list[bool]()
-    step = stateful.Walk.step
+    counts = {"drawn": 0, "taken": 0}
+    act = stateful.Walk.act
 
-    def counting(self: stateful.Walk) -> bool:
+    def counting(self: stateful.Walk, *args: object) -> None:
         before = len(self.trace)
-        going = step(self)
-        taken.append(len(self.trace) > before)
-        return going
+        act(self, *args)  # type: ignore[arg-type]
+        counts["drawn"] += 1
+        counts["taken"] += len(self.trace) > before
 
-    monkeypatch.setattr(stateful.Walk, "step", counting)
+    monkeypatch.setattr(stateful.Walk, "act", counting)
     check(build(REFCOUNT, "large"), frozenset(), Limits())
-    assert len(taken) == 60 * stateful.STEPS
-    assert all(taken)
+    assert counts["taken"] == counts["drawn"]
 
 
 def test_time_limit_is_bounded_and_never_success() -> None:
@@ -127,7 +126,7 @@ def test_time_limit_is_bounded_and_never_success() -> None:
 
 
 @pytest.mark.parametrize("spent", range(100, 1500, 200))
-def test_a_limit_that_is_met_keeps_the_violation(
+def test_a_limit_met_while_shrinking_keeps_the_violation(
     monkeypatch: pytest.MonkeyPatch, spent: int
 ) -> None:
     spend = stateful.Search.spend
@@ -135,7 +134,7 @@ def test_a_limit_that_is_met_keeps_the_violation(
     def stopping(self: stateful.Search) -> None:
         spend(self)
         if self.steps > spent:
-            raise stateful.StoppedError("time limit")
+            raise stateful.Stopped("time limit")
 
     monkeypatch.setattr(stateful.Search, "spend", stopping)
     program = build(REFCOUNT, "large", FREES_WHILE_HELD)
@@ -147,10 +146,10 @@ def test_a_limit_that_is_met_keeps_the_violation(
 
 
 def test_an_error_of_the_machine_itself_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(self: stateful.Walk) -> bool:
+    def failing(self: stateful.Walk, *_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(stateful.Walk, "step", failing)
+    monkeypatch.setattr(stateful.Walk, "act", failing)
     with pytest.raises(ZeroDivisionError):
         check(build(MUTEX, "small"), frozenset(), Limits())
 
@@ -169,6 +168,12 @@ def test_interrupt_keeps_what_is_known() -> None:
     rows = by_rule(build(REFCOUNT, "large"), limits)
     assert limits.interrupted
     assert {row.verdict for row in rows.values()} == {Verdict.BOUNDED}
+
+
+def test_the_hypothesis_machine_fails_as_a_test_does() -> None:
+    broken = machine_test(build(REFCOUNT, "small", FREES_WHILE_HELD))
+    with pytest.raises(Broken, match="no-dangling"):
+        broken.TestCase("runTest").debug()
 
 
 def test_minimise_leaves_out_what_is_not_needed() -> None:
