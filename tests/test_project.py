@@ -148,6 +148,21 @@ def test_no_two_modules_of_checkers_have_one_name() -> None:
             seen[file.name] = module
 
 
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("networkx", "checkers/graph.py"),
+        ("hypothesis", "checkers/stateful.py"),
+        ("z3", "checkers/symbolic/terms.py"),
+    ],
+)
+def test_engines_are_built_on_the_libraries_that_the_project_is_for(
+    package: str, module: str
+) -> None:
+    """Object graphs are networkx's, random runs hypothesis's, proofs z3's: no own code instead."""
+    assert re.search(rf"^\s*(import|from) {package}\b", (ROOT / module).read_text(), re.MULTILINE)
+
+
 def test_specification_imports_no_package() -> None:
     """What the system does can be read and run with Python alone."""
     for file in sorted((ROOT / "spec").rglob("*.py")):
