@@ -1,15 +1,22 @@
-"""The object graph of a state, from its declared types alone: every reference is an edge."""
+"""The object graph of a state, from its declared types alone: every reference is an edge.
+
+networkx comes when a graph is made: most commands make none, and it takes its time and memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from checkers.cells import Value, first_value, raw_value, spelled
+from checkers.cells import first_value, raw_value, spelled
 from spec.language.control import Crash
 from spec.language.layout import Column, IdT, Layout, SetT
 from spec.language.program import Program
 from spec.language.types import Id, Record
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 MACHINE = "machine"
 """The node of the state's scalars."""
@@ -27,35 +34,21 @@ class Edge:
         return f"{self.source}.{self.role} -> {self.target}"
 
 
-@dataclass(frozen=True)
-class Node:
-    """A row: how people name it, what it holds beside references, and whether it is live."""
-
-    label: str
-    fields: dict[str, Value]
-    live: bool
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The nodes by name, in the order of the declarations, and the references, source by source."""
-
-    nodes: dict[str, Node]
-    edges: list[Edge]
-
-
 def node(table: str, row: int) -> str:
     """The name of a row's node."""
     return f"{table}[{row}]"
 
 
-def graph(program: Program, state: bytes) -> Graph:
+def graph(program: Program, state: bytes) -> MultiDiGraph:
     """The live rows of a state and their references.
 
     A row is live if its record's own ``live(self) -> bool`` says so; without one, if a field of it
-    that is no constant is not at its first value, or a live row refers to it. A row that is not
-    live is a node only if a live one refers to it.
+    that is no constant is not at its first value, or a live row refers to it. Nodes have `kind`,
+    `label`, `fields`, `live`; a row that is not live is a node only if a live one refers to it.
+    Edges have their field's name as key and as `role`.
     """
+    from networkx import MultiDiGraph
+
     layout = program.layout
     views = _views(program, state)
     says = {
@@ -65,34 +58,53 @@ def graph(program: Program, state: bytes) -> Graph:
     }
     reached = [MACHINE, *(name for name, yes in says.items() if yes)]
     reached += [n for n in views if n not in says and _written(layout, n, state)]
-    every = list(_edges(layout, state))
+    drawn: MultiDiGraph = MultiDiGraph()
+    edges = list(_edges(layout, state))
     alive: dict[str, None] = {}
     while reached:
         name = reached.pop()
         if name not in alive:
             alive[name] = None
-            reached += [e.target for e in every if e.source == name and says.get(e.target, True)]
-    edges = [edge for edge in every if edge.source in alive]
-    named = {edge.target for edge in edges}
-    nodes = {
-        name: _described(layout, name, state, views, name in alive)
-        for name in (MACHINE, *views)
-        if name in alive or name in named
-    }
-    own = {source: [e for e in edges if e.source == source] for source in nodes}
-    pairs = dict.fromkeys((e.source, e.target) for found in own.values() for e in found)
-    return Graph(nodes, [e for pair in pairs for e in own[pair[0]] if e.target == pair[1]])
+            reached += [e.target for e in edges if e.source == name and says.get(e.target, True)]
+    for name in (MACHINE, *views):
+        if name in alive or any(e.target == name and e.source in alive for e in edges):
+            drawn.add_node(name, **_described(layout, name, state, views), live=name in alive)
+    for edge in edges:
+        if edge.source in alive:
+            drawn.add_edge(edge.source, edge.target, key=edge.role, role=edge.role)
+    return drawn
 
 
-def dangling(of: Graph) -> list[Edge]:
+def references(of: MultiDiGraph) -> list[Edge]:
+    """All edges of a graph, in the order of the declarations."""
+    return [Edge(source, role, target) for source, target, role in of.edges(keys=True)]
+
+
+def dangling(of: MultiDiGraph) -> list[Edge]:
     """The references to rows that are not live."""
-    return [edge for edge in of.edges if not of.nodes[edge.target].live]
+    return [edge for edge in references(of) if not of.nodes[edge.target]["live"]]
 
 
-def around(of: Graph, names: Iterable[str]) -> list[Edge]:
+def referrers(of: MultiDiGraph, target: str) -> list[Edge]:
+    """The references to one node."""
+    return [edge for edge in references(of) if edge.target == target]
+
+
+def unreachable(of: MultiDiGraph, roots: Iterable[str]) -> list[str]:
+    """The live rows that no chain of references from `roots` leads to."""
+    from networkx import descendants
+
+    seen = set(roots) | {MACHINE}
+    for root in list(seen):
+        if root in of:
+            seen |= descendants(of, root)
+    return [name for name in of.nodes if name not in seen and of.nodes[name]["live"]]
+
+
+def around(of: MultiDiGraph, names: Iterable[str]) -> list[Edge]:
     """The references from and to some nodes: their neighbourhood."""
     chosen = set(names)
-    return [edge for edge in of.edges if edge.source in chosen or edge.target in chosen]
+    return [edge for edge in references(of) if edge.source in chosen or edge.target in chosen]
 
 
 def label(program: Program, state: bytes, table: str, row: int) -> str:
@@ -101,18 +113,18 @@ def label(program: Program, state: bytes, table: str, row: int) -> str:
     return _label(name, _views(program, state)[name])
 
 
-def dot(of: Graph, title: str = "state") -> str:
+def dot(of: MultiDiGraph, title: str = "state") -> str:
     """The graph in the language of graphviz; what dangles is red and dashed, zeros are left out."""
     lines = [f"digraph {_quoted(title)} {{", "  rankdir=LR;", "  node [shape=box];"]
-    for name, found in of.nodes.items():
-        if name == MACHINE and not found.fields and not around(of, [MACHINE]):
+    for name, data in of.nodes(data=True):
+        if name == MACHINE and not data["fields"] and not of.degree(name):
             continue
-        told = {key: value for key, value in found.fields.items() if value not in (False, 0)}
-        rows = [found.label, *(f"{key} = {value}" for key, value in told.items())]
-        look = "" if found.live else ", style=dashed, color=red"
+        told = {key: value for key, value in data["fields"].items() if value not in (False, 0)}
+        rows = [data["label"], *(f"{key} = {value}" for key, value in told.items())]
+        look = "" if data["live"] else ", style=dashed, color=red"
         lines.append(f"  {_quoted(name)} [label={_quoted(chr(10).join(rows))}{look}];")
-    for edge in of.edges:
-        look = "" if of.nodes[edge.target].live else ", style=dashed, color=red"
+    for edge in references(of):
+        look = "" if of.nodes[edge.target]["live"] else ", style=dashed, color=red"
         arrow = f"{_quoted(edge.source)} -> {_quoted(edge.target)}"
         lines.append(f"  {arrow} [label={_quoted(edge.role)}{look}];")
     return "\n".join([*lines, "}", ""])
@@ -160,15 +172,17 @@ def _edges(layout: Layout, state: bytes) -> Iterator[Edge]:
             yield from (Edge(source, column.name, node(target, each)) for each in rows)
 
 
-def _described(
-    layout: Layout, name: str, state: bytes, views: dict[str, Record], live: bool
-) -> Node:
+def _described(layout: Layout, name: str, state: bytes, views: dict[str, Record]) -> dict[str, Any]:
     values = {
         column.name: spelled(column.type, raw_value(column, row, state))
         for column, row in _cells(layout, name)
         if not isinstance(column.type, IdT | SetT)
     }
-    return Node(MACHINE if name == MACHINE else _label(name, views[name]), values, live)
+    if name == MACHINE:
+        return {"kind": layout.state.__name__, "label": MACHINE, "fields": values}
+    view = views[name]
+    kind = type(view).__mro__[1].__name__
+    return {"kind": kind, "label": _label(name, view), "fields": values}
 
 
 def _label(name: str, view: Record) -> str:

@@ -70,7 +70,7 @@ def net() -> Program:
     return build(NET, "small")
 
 
-def drawn(program: Program, **fields: int | list[int]) -> graph.Graph:
+def drawn(program: Program, **fields: int | list[int]) -> graph.MultiDiGraph:
     """The graph of a state written as ``nodes_1_used=1``."""
     values = {}
     for key, value in fields.items():
@@ -86,18 +86,20 @@ def names(edges: list[graph.Edge]) -> list[str]:
 
 def test_nothing_lives_in_the_first_state() -> None:
     program = build(REFCOUNT, "small")
-    assert list(graph.graph(program, program.initial()[0]).nodes) == ["machine"]
+    assert list(graph.graph(program, program.initial()[0])) == ["machine"]
 
 
 def test_edges_are_ids_and_members(net: Program) -> None:
     of = drawn(net, root=1, nodes_1_used=True, nodes_2_used=True, owners_2_owns=[1, 2])
-    assert names(of.edges) == [
+    assert names(graph.references(of)) == [
         "machine.root -> nodes[1]",
         "owners[2].owns -> nodes[1]",
         "owners[2].owns -> nodes[2]",
     ]
     assert graph.dangling(of) == []
-    assert of.nodes["nodes[1]"].fields == {"used": True}
+    assert names(graph.referrers(of, "nodes[2]")) == ["owners[2].owns -> nodes[2]"]
+    assert of.nodes["nodes[1]"]["kind"] == "Node"
+    assert of.nodes["nodes[1]"]["fields"] == {"used": True}
 
 
 def test_reference_to_what_is_not_live_dangles(net: Program) -> None:
@@ -108,15 +110,22 @@ def test_reference_to_what_is_not_live_dangles(net: Program) -> None:
 
 
 def test_constant_reference_counts_once_its_row_lives(net: Program) -> None:
-    assert "owners[1]" not in drawn(net).nodes
+    assert "owners[1]" not in drawn(net)
     of = drawn(net, owners_1_owns=[2], nodes_2_used=True)
     assert names(graph.dangling(of)) == ["owners[1].home -> nodes[3]"]
 
 
 def test_row_that_is_referred_to_lives() -> None:
     of = graph.graph(build(QUEUE, "small"), build(QUEUE, "small").initial()[0])
-    assert list(of.nodes) == ["machine", "cells[1]", "cells[2]", "cells[3]"]
+    assert list(of) == ["machine", "cells[1]", "cells[2]", "cells[3]"]
     assert graph.dangling(of) == []
+
+
+def test_unreachable_rows_are_leaked(net: Program) -> None:
+    fields = {"nodes_1_used": True, "nodes_2_used": True, "nodes_1_next": 2}
+    assert graph.unreachable(drawn(net, root=1, **fields), []) == []
+    assert graph.unreachable(drawn(net, **fields), []) == ["nodes[1]", "nodes[2]"]
+    assert graph.unreachable(drawn(net, **fields), ["nodes[1]"]) == []
 
 
 def test_around(net: Program) -> None:
