@@ -92,7 +92,7 @@ class Search:
 
     `names` are the rules to look at (empty: all that a run can break). `found` has the shortest
     violation seen of each rule; a run ends where a rule that is not `ignored` is broken, which is
-    then the `target`. `runs` counts those that took all their steps.
+    then the `target`. `runs` counts those that took all their steps. `stopped` is the limit met.
     """
 
     program: Program
@@ -103,6 +103,7 @@ class Search:
     runs: int = 0
     steps: int = 0
     target: str = ""
+    stopped: str = ""
     broke_at: int | None = None
     started: float = field(default_factory=time.monotonic)
     _moves: dict[tuple[bytes, str], Moves] = field(default_factory=dict)
@@ -156,9 +157,11 @@ class Search:
             raise ShrunkEnough
         self.limits.prepared()
         if self.limits.seconds and self.limits.clock() - self.limits.since > self.limits.seconds:
-            raise Stopped("time limit")
-        if self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
-            raise Stopped("memory limit")
+            self.stopped = "time limit"
+        elif self.limits.memory_mib and _memory_mib() > self.limits.memory_mib:
+            self.stopped = "memory limit"
+        if self.stopped:
+            raise Stopped(self.stopped)
 
     def seconds(self) -> float:
         """Time since the search began."""
@@ -302,10 +305,10 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
             pass
     except (Exception, KeyboardInterrupt, Stopped) as error:
         reason = _reason(error, KeyboardInterrupt, Stopped)
-        if reason is None:
+        if reason is None and not search.stopped:
             raise
         limits.interrupted = isinstance(reason, KeyboardInterrupt)
-        stopped = "interrupted" if limits.interrupted else str(reason)
+        stopped = "interrupted" if limits.interrupted else search.stopped or str(reason)
     return [_finding(search, name, stopped) for name in search.rules]
 
 

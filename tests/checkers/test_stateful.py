@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -143,6 +144,21 @@ def test_a_limit_met_while_shrinking_keeps_the_violation(
     for row in rows:
         if row.violation:
             assert_replays(program, row.violation)
+
+
+def test_a_limit_is_told_though_hypothesis_then_complains_of_a_flaky_run(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flaky(machine: type[stateful.Walk], settings: object) -> None:
+        with suppress(stateful.Stopped):
+            machine.search.spend()
+        raise ValueError("data generation behaved differently between test cases")
+
+    monkeypatch.setattr(stateful, "run_state_machine_as_test", flaky)
+    rows = check(build(REFCOUNT, "large"), frozenset(), Limits(memory_mib=1))
+    assert {row.detail for row in rows} == {"memory limit after 0 runs"}
+    with pytest.raises(ValueError, match="data generation"):
+        check(build(REFCOUNT, "large"), frozenset(), Limits())
 
 
 def test_an_error_of_the_machine_itself_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
