@@ -5,7 +5,7 @@ Each answer errs on the side of yes, and counts what the function calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
 from checkers.frontend import tree as t
@@ -35,7 +35,7 @@ class Effects:
         return _known(self._stops, function, lambda: any(
             (isinstance(node, t.Guard) and node.op != "check")
             or (isinstance(node, t.Call) and self.stops(node.function))
-            for node in _inside(function)
+            for node in function.nodes
         ))  # fmt: skip
 
     def fails(self, function: t.Function) -> bool:
@@ -51,13 +51,13 @@ class Effects:
     def columns_written(self, function: t.Function) -> frozenset[Column]:
         """The columns of which a cell may be written."""
         return _known(self._written, function, lambda: frozenset(
-            node.column for node in _inside(function) if isinstance(node, t.Store | t.SetChange)
+            node.column for node in function.nodes if isinstance(node, t.Store | t.SetChange)
         ).union(*map(self.columns_written, _called(function))))  # fmt: skip
 
     def columns_read(self, function: t.Function) -> frozenset[Column]:
         """The columns of which a cell may be read; what the bounds fix is not of the state."""
         return _known(self._read, function, lambda: frozenset(
-            node.column for node in _inside(function)
+            node.column for node in function.nodes
             if isinstance(node, t.Field | t.Member) and node.column.constants is None
         ).union(*map(self.columns_read, _called(function))))  # fmt: skip
 
@@ -136,10 +136,8 @@ class _Failing:
 
     def _lasting(self, known: Known, thing: object) -> Known:
         """What is known still, once a part of the function has been done any number of times."""
-        inside = [*t.nodes(thing)]
-        names = {name for node in inside if isinstance(node, t.Assign) for name in node.names}
-        names |= {node.name for node in inside if isinstance(node, t.For)}
-        written = any(isinstance(node, t.Store | t.SetChange) for node in inside)
+        names = t.bound(thing)
+        written = any(isinstance(node, t.Store | t.SetChange) for node in t.nodes(thing))
         written = written or self.effects.changes(thing)
         return tuple(item for item in known if not _depends(item, names, written))
 
@@ -149,7 +147,7 @@ def _any(_: t.Function) -> bool:
     return True
 
 
-def _depends(item: t.Expr, names: Iterable[str], written: bool) -> bool:
+def _depends(item: t.Expr, names: Container[str], written: bool) -> bool:
     """The value of an expression may have changed with these locals, or with the state."""
     return any(
         (isinstance(node, t.Local) and node.name in names)
@@ -165,7 +163,7 @@ def _first(node: t.Stmt) -> list[t.Expr]:
             return [test]
         case t.For():
             return []
-    return [part for part in t.parts(node) if isinstance(part, t.Expr)]
+    return t.operands(node)
 
 
 def _fits(value: t.Expr, kind: IntT) -> bool:
@@ -181,10 +179,6 @@ def leaves(body: Sequence[t.Stmt]) -> bool:
         case t.Return() | t.Jump() | t.Guard(_, t.Constant(0)):
             return True
     return False
-
-
-def _inside(function: t.Function) -> Iterable[object]:
-    return function.nodes
 
 
 def _called(thing: object) -> list[t.Function]:

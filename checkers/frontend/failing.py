@@ -37,17 +37,7 @@ def may_fail(expr: t.Expr, known: Known = (), fails: Fails = lambda _: True) -> 
         case t.Call(_, arguments, _):
             given = any(may_fail(item, known, fails) for item in arguments)
             return given or _fails(expr, known, fails)
-        case t.Compare(_, left, right, _) | t.Arithmetic(_, left, right, _):
-            return may_fail(left, known, fails) or may_fail(right, known, fails)
-        case t.Not(below, _) | t.RowId(below, _):
-            return may_fail(below, known, fails)
-        case t.Field(_, _, row, _):
-            return row is not None and may_fail(row, known, fails)
-        case t.Member(item, _, _, row, _):
-            return any(may_fail(x, known, fails) for x in (item, row) if x is not None)
-        case t.Several(items, _):
-            return any(may_fail(item, known, fails) for item in items)
-    return False
+    return any(may_fail(part, known, fails) for part in t.operands(expr))
 
 
 def _fails(call: t.Call, known: Known, fails: Fails) -> bool:

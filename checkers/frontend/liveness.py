@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 
 from checkers.frontend import tree as t
-from spec.language.layout import Column, TableLayout
 
 
 def names_read(thing: object) -> set[str]:
@@ -14,27 +12,9 @@ def names_read(thing: object) -> set[str]:
     match thing:
         case t.Local(name, _):
             return {name}
-        case t.Quantified(test=test, value=value, name=name):
-            return (names_read(test) | names_read(value)) - {name}
-        case tuple():
-            return set().union(*map(names_read, thing))
-    if not is_dataclass(thing) or isinstance(thing, t.Function | Column | TableLayout):
-        return set()
-    return set().union(*(names_read(getattr(thing, item.name)) for item in fields(thing)))
-
-
-def bound(body: Sequence[t.Stmt]) -> set[str]:
-    """The locals that statements bind, in loops and branches too."""
-    found: set[str] = set()
-    for statement in body:
-        match statement:
-            case t.Assign(names, _):
-                found.update(names)
-            case t.If(_, then, other):
-                found |= bound(then) | bound(other)
-            case t.For(name=name, body=inner):
-                found |= {name} | bound(inner)
-    return found
+        case t.Quantified(name=name):
+            return set().union(*map(names_read, t.parts(thing))) - {name}
+    return set().union(*map(names_read, t.parts(thing)))
 
 
 def read_after(body: Sequence[t.Stmt], loop: t.For) -> set[str] | None:

@@ -312,12 +312,29 @@ class Function:
         return isinstance(other, Function) and other.serial == self.serial
 
 
+def bound(thing: object) -> dict[str, None]:
+    """The locals that statements bind, in loops and branches too, in the order of the text."""
+    found: dict[str, None] = {}
+    for node in nodes(thing):
+        match node:
+            case Assign(names, _):
+                found |= dict.fromkeys(names)
+            case For(name=name):
+                found[name] = None
+    return found
+
+
 def parts(thing: object) -> list[Expr | Stmt]:
     """The expressions and statements directly inside a thing; no call has its function inside."""
     if isinstance(thing, tuple):
         return [node for item in thing for node in _within(item)]
     names = _HOLDING.get(type(thing), ())
     return [node for name in names for node in _within(getattr(thing, name))]
+
+
+def operands(thing: object) -> list[Expr]:
+    """The expressions directly inside a thing."""
+    return [part for part in parts(thing) if isinstance(part, Expr)]
 
 
 def _within(value: object) -> list[Expr | Stmt]:

@@ -8,11 +8,11 @@ turn calls no host and asks for nothing, so all that can fail in it is a check, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from enum import Enum
 
 from checkers.frontend import tree as t
-from checkers.frontend.liveness import bound, names_read, read_after
+from checkers.frontend.liveness import names_read, read_after
 from spec.language.layout import Column, TableLayout
 
 
@@ -21,7 +21,7 @@ def order_told(function: t.Function, loop: t.For) -> str:
     assert loop.table is not None
     after = read_after(function.body, loop) or set()
     looked_at = loop.name in names_read(loop.body)
-    kept = {loop.name} | (bound(loop.body) if looked_at else set())
+    kept = {loop.name, *(t.bound(loop.body) if looked_at else ())}
     for name in sorted(after & kept):
         return f"`{name}` is used after the loop, where it is that of the last row"
     if looked_at:
@@ -70,7 +70,7 @@ class _Turn:
 
     def check(self) -> None:
         """Raises `_OrderError` if the turns may depend on their order."""
-        before = names_read(self.loop.body) - bound(self.loop.body)
+        before = names_read(self.loop.body) - t.bound(self.loop.body).keys()
         self._effects(self.loop.body, {**dict.fromkeys(before, FIXED), self.loop.name: OWN})
         read_elsewhere = self.read & (self.own_written | self.added)
         if read_elsewhere or self.added & (self.own_read | self.own_written):
@@ -128,7 +128,7 @@ class _Turn:
         self._kind(test, kinds)
         sides = dict(kinds), dict(kinds)
         adds = [self._effects(body, side) for body, side in zip((then, other), sides, strict=True)]
-        _merge(kinds, *sides, bound((*then, *other)))
+        _merge(kinds, *sides, t.bound((then, other)))
         if adds == [_Adds.NOTHING, _Adds.NOTHING]:
             return _Adds.NOTHING
         if _Adds.NOTHING not in adds:
@@ -168,14 +168,6 @@ class _Turn:
                 return _both(
                     self._kind(item, kinds), self._cell(column, self._kind(row, kinds))
                 )
-            case t.Not(operand, _):
-                return _both(self._kind(operand, kinds))
-            case t.Logic(_, a, b, _) | t.Compare(_, a, b, _) | t.Arithmetic(_, a, b, _):
-                return _both(self._kind(a, kinds), self._kind(b, kinds))
-            case t.Choice(test, a, b, _):
-                return _both(*(self._kind(item, kinds) for item in (test, a, b)))
-            case t.Several(items, _):
-                return _both(*(self._kind(item, kinds) for item in items))
             case t.Quantified(name=name, test=test, value=value):
                 inside = {**kinds, name: FIXED}
                 kind = _both(self._kind(test, inside), self._kind(value, inside))
@@ -183,6 +175,7 @@ class _Turn:
                 return OTHER if expr.relaxed else kind
             case t.Call():
                 return self._answer(expr, kinds)
+        return _both(*(self._kind(item, kinds) for item in t.operands(expr)))
 
     def _cell(self, column: Column, row: _Kind) -> _Kind:
         if column.constants is None:
@@ -206,7 +199,7 @@ class _Turn:
                     sides = dict(kinds), dict(kinds)
                     self._look(then, sides[0])
                     self._look(other, sides[1])
-                    _merge(kinds, *sides, bound((*then, *other)))
+                    _merge(kinds, *sides, t.bound((then, other)))
                 case t.Assign():
                     self._assign(statement, kinds)
                 case t.Return(value):
@@ -224,7 +217,7 @@ def _both(*kinds: _Kind) -> _Kind:
     return FIXED if all(kind is FIXED for kind in kinds) else OTHER
 
 
-def _merge(kinds: Kinds, one: Kinds, other: Kinds, changed: set[str]) -> None:
+def _merge(kinds: Kinds, one: Kinds, other: Kinds, changed: Container[str]) -> None:
     """What locals are after two branches; one that has a value of this turn in both only."""
     kinds.clear()
     for name in one.keys() & other.keys():

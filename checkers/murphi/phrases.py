@@ -1,7 +1,7 @@
 """Expressions of the specification as Murphi expressions.
 
 A call that changes something is a statement in Murphi: it is written before the statement that
-needs its value, and what Python evaluates before it is kept in a variable.
+needs its value.
 """
 
 from __future__ import annotations
@@ -65,17 +65,17 @@ class Expressions:
                 where = "" if row is None else self.expression(row, scope)
                 return self.constants.read(column, where, scope.states[state])
             case t.Member(item, state, column, row):
-                *before, given = self.in_order((*([] if row is None else [row]), item), scope)
+                *before, given = self.expressions((*([] if row is None else [row]), item), scope)
                 return self.constants.has(column, "".join(before), given, scope.states[state])
             case t.Not(operand):
                 return f"!{self.expression(operand, scope)}"
             case t.Logic():
                 return self._logic(node, scope)
             case t.Compare(op, left, right):
-                a, b = self.in_order((left, right), scope)
+                a, b = self.expressions((left, right), scope)
                 return f"({a} {OPERATORS[op]} {b})"
             case t.Arithmetic(op, left, right):
-                a, b = self.in_order((left, right), scope)
+                a, b = self.expressions((left, right), scope)
                 return f"({a} {op} {b})"
             case t.Choice():
                 return self._choice(node, scope)
@@ -86,15 +86,13 @@ class Expressions:
             case t.Several():
                 raise scope.refuse("a tuple is returned, or taken apart, at once")
 
-    def in_order(self, nodes: Sequence[t.Expr], scope: Scope) -> list[str]:
-        """Expressions that are evaluated one after the other."""
-        texts = []
-        for place, node in enumerate(nodes):
-            text = self.expression(node, scope)
-            if self.is_written(nodes[place + 1 :]) and not isinstance(node, t.Constant):
-                text = self.kept(text, node.type, scope)
-            texts.append(text)
-        return texts
+    def expressions(self, nodes: Sequence[t.Expr], scope: Scope) -> list[str]:
+        """Several expressions.
+
+        What a call changes that is written before them, none of the others can tell: the front end
+        refuses the rest.
+        """
+        return [self.expression(node, scope) for node in nodes]
 
     def kept(self, text: str, kind: t.Type, scope: Scope) -> str:
         """A variable with a value as it is here."""
@@ -204,7 +202,7 @@ class Expressions:
         else:
             given = [scope.states[state] for state in states]
         plain = [x for x in node.arguments if not isinstance(x.type, t.StateT | t.FaultT)]
-        texts = self.in_order(plain, scope)
+        texts = self.expressions(plain, scope)
         return f"{self.name(node.function)}({', '.join([*given, *texts, *results])})"
 
     def stop(self, function: t.Function, scope: Scope) -> None:

@@ -41,8 +41,6 @@ class Functions(Expressions):
         plain = not isinstance(function.returns, t.NoneT | t.TupleT)
         answer = f": {self.types.of(function.returns)}" if plain else ""
         kind = "function" if plain else "procedure"
-        if plain and not _returns(function.body):
-            scope.out.line(self._leaving(function))
         head = f"{kind} {self._names[function]}({'; '.join(parameters)}){answer};"
         self.text.line(f"-- {function.name}, {_place(function)}")
         self.declare(head, scope)
@@ -68,7 +66,7 @@ class Functions(Expressions):
     def _parameters(self, function: t.Function, scope: Scope) -> list[str]:
         """The declarations of the parameters; what they and the locals are called."""
         shown = [f"var {scope.run}: {self.types.run}"] if scope.run else []
-        states, changed = list[str](), set(_assigned(function))
+        states, changed = list[str](), t.bound(function.body)
         for name, kind in function.parameters:
             if isinstance(kind, t.StateT):
                 states.append(f"{scope.run}.s" if scope.run else scope.names.give(name))
@@ -167,13 +165,13 @@ class Functions(Expressions):
                 scope.out.line(f"{self.called(value, scope, given)};")
                 self.stop(function, scope)
             case t.Several(items):
-                pairs = zip(given, self.in_order(items, scope), strict=True)
+                pairs = zip(given, self.expressions(items, scope), strict=True)
                 scope.out.cells(f"{name} := {text}" for name, text in pairs)
             case _:
                 raise scope.refuse("a tuple is a call, or written out")
 
     def _store(self, column: Column, row: t.Expr | None, value: t.Expr, scope: Scope) -> None:
-        text, *where = self.in_order([value, *([] if row is None else [row])], scope)
+        text, *where = self.expressions([value, *([] if row is None else [row])], scope)
         if isinstance(column.type, IntT) and not isinstance(value, t.Constant):
             text = self.kept(text, value.type, scope)
             name = f"{column.table}.{column.name}" if column.table else column.name
@@ -184,7 +182,7 @@ class Functions(Expressions):
 
     def _set_change(self, node: t.SetChange, scope: Scope) -> None:
         column = node.column
-        texts = self.in_order([x for x in (node.row, node.item) if x is not None], scope)
+        texts = self.expressions([x for x in (node.row, node.item) if x is not None], scope)
         row = "" if node.row is None else texts[0]
         item = scope.names.give("each") if node.item is None else texts[-1]
         value = "true" if node.op == "add" else "false"
@@ -211,7 +209,7 @@ class Functions(Expressions):
         outer, hidden = scope.jumps, scope.texts.get(node.name)
         jumps = any(_jumps(item) for item in node.body)
         name = scope.names.give(node.name)
-        if node.name in _assigned(node):
+        if node.name in t.bound(node.body):
             raise scope.refuse(f"`{node.name}` is assigned in its own loop")
         scope.jumps = None
         if jumps:
@@ -235,7 +233,7 @@ class Functions(Expressions):
             case None:
                 self._answer((), scope)
             case t.Several(items):
-                self._answer(self.in_order(items, scope), scope)
+                self._answer(self.expressions(items, scope), scope)
             case t.Choice(test, then, other) if scope.results:
                 self._if(test, (t.Return(then),), (t.Return(other),), scope)
             case t.Call() if scope.results:
@@ -261,21 +259,6 @@ class Functions(Expressions):
         else:
             self.kept(self.called(call, scope), call.type, scope)
             self.stop(call.function, scope)
-
-
-def _assigned(thing: t.Function | t.For) -> list[str]:
-    found = [node for node in t.nodes(thing.body) if isinstance(node, t.Assign)]
-    return [name for node in found for name in node.names]
-
-
-def _returns(body: Sequence[t.Stmt]) -> bool:
-    """Control never comes to the end of these statements."""
-    if not body:
-        return False
-    last = body[-1]
-    if isinstance(last, t.If):
-        return _returns(last.then) and _returns(last.other)
-    return isinstance(last, t.Return)
 
 
 def _jumps(node: object) -> bool:

@@ -198,7 +198,7 @@ class _Body:
             elif not isinstance(kind, t.FaultT):
                 names[name] = local(name)
                 given.append(f"int {local(name)}")
-        declared = [name for name in self._locals() if name not in names]
+        declared = [name for name in t.bound(function.body) if name not in names]
         names |= {name: local(name) for name in declared}
         self.scope = Scope(tuple(states), names)
         head = f"{result(function.returns)} {function_name(function.name, function.serial)}"
@@ -213,16 +213,6 @@ class _Body:
             if not isinstance(function.returns, t.NoneT):
                 self.code.line("__builtin_trap();")
         return self.code.text()
-
-    def _locals(self) -> list[str]:
-        """The names that the function binds, tuples and loops among them."""
-        found: dict[str, None] = {}
-        for node in t.nodes(self.function.body):
-            if isinstance(node, t.Assign):
-                found |= dict.fromkeys(node.names)
-            elif isinstance(node, t.For):
-                found[node.name] = None
-        return list(found)
 
     def _strike(self) -> None:
         """The host call that is to fail does nothing but answer so."""
