@@ -68,13 +68,13 @@ def check(
 
     `limits` makes the limits of an engine, by its name. An engine that itself fails leaves the
     results of the others; it is inconclusive, never a violation. `finding` has the engines that
-    are not those of this process. On a variant an engine may stop
-    when it has shown what is declared, or anything else.
+    are not those of this process. On a variant an engine may stop when it has shown what is
+    declared, or anything else, unless it is to look `deeper`.
     """
     rows, interrupted = list[Row](), False
     for name in engines:
         allowed = limits(name)
-        if subject.program.variant is not None:
+        if subject.program.variant is not None and not allowed.deeper:
             allowed.enough = enough(subject.program.variant, selected)
         program = larger(subject) if name in RANDOM else subject.program
         found = asked(name, program, selected, allowed, finding)

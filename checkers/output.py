@@ -48,6 +48,7 @@ class Output:
 
     `words` are those of the command line. Where there are many runs, or variants are judged, each
     is a line, and only what is not as it should be is a table; all are, if it is to be `verbose`.
+    `deeper` says that variants were looked at further than to what they declare.
     """
 
     traces: Path | None
@@ -56,6 +57,7 @@ class Output:
     as_tap: bool
     words: Sequence[str] = ()
     verbose: bool = False
+    deeper: bool = False
     in_lines: bool = False
     widths: Sequence[int] = (0, 0, 0)
     judged: list[Row] = field(default_factory=list)
@@ -141,7 +143,7 @@ class Output:
         shown = [row for row in self.judged if self.verbose or row.subject in off]
         if shown:
             _print(console, verdicts_of_variants(shown))
-        click.echo(variants_line(self.judged), err=self._aside)
+        click.echo(variants_line(self.judged, deeper=self.deeper), err=self._aside)
 
 
 def _print(console: Console, shown: RenderableType) -> None:

@@ -121,7 +121,8 @@ class Limits:
 
     An engine that explores calls `found`, at the end of the level where a rule is first broken,
     with the rule and the depth: the steps of its shortest trace. Then it asks whether the rules
-    broken so far are `enough`, and stops if they are: those not decided are BOUNDED.
+    broken so far are `enough`, and stops if they are: those not decided are BOUNDED. With `deeper`
+    nothing is enough but every rule, whatever a variant declares.
     """
 
     seconds: float = 0.0
@@ -140,6 +141,7 @@ class Limits:
     prepared: Callable[[], None] = field(default=lambda: None)
     found: Callable[[str, int], None] = field(default=lambda rule, depth: None)
     enough: Callable[[frozenset[str]], bool] = field(default=lambda broken: False)
+    deeper: bool = False
 
 
 Engine = Callable[[Program, frozenset[str], Limits], list[Finding]]

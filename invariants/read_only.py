@@ -32,11 +32,10 @@ def read_only_exclusion(s: IntelIOMMUState, dev: Id[Device], section: Id[Section
 
 @invariant()
 def writeable_only_holds(s: IntelIOMMUState, section: Id[Section]) -> bool:
-    """An IOAS with a stage-2 that refuses read-only mappings has none."""
+    """A stage-2 that refuses read-only mappings is over an IOAS that has none."""
     return not s.sections[section].readonly or not any(
         o.kind == Kind.HWPT_PAGING
         and o.writeable_only
-        and o.parent != NONE
-        and section in s.objects[o.parent].areas
+        and (o.parent == NONE or section in s.objects[o.parent].areas)
         for o in s.objects
     )

@@ -67,7 +67,7 @@ def _words(run: Run, engine: str, limits: Limits) -> Words:
     return Words(
         digest(), tuple((path, content(path)) for path in paths), names[0], names[1] or None,
         subject.bounds, engine, run.rules, limits.seconds, limits.memory_mib, limits.seed,
-        limits.explorer, limits.renaming,
+        limits.explorer, limits.renaming, limits.deeper,
     )  # fmt: skip
 
 

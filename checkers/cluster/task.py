@@ -40,6 +40,7 @@ class Words:
     seed: int
     explorer: Explorer | None
     renaming: Renaming | None
+    deeper: bool
 
 
 def done(words: Words) -> list[Finding]:
@@ -96,9 +97,9 @@ def _found(words: Words) -> list[Finding]:
     program = machines.program(machine, words.bounds, variant)
     allowed = Limits(
         words.seconds, words.memory_mib, 1, words.seed,
-        explorer=words.explorer, renaming=words.renaming,
+        explorer=words.explorer, renaming=words.renaming, deeper=words.deeper,
     )  # fmt: skip
-    if variant is not None:
+    if variant is not None and not words.deeper:
         allowed.enough = enough(variant, words.rules)
     if words.engine in RANDOM:
         program = larger(Subject(words.machine, words.variant, program, words.bounds))

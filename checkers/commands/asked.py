@@ -50,6 +50,7 @@ class Asked:
     verbose: bool
     no_progress: bool
     cluster: str | None
+    deeper: bool
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class Asked:
             explorer=Explorer.NATIVE if self.keeps or self.scratch else picked,
             renaming=Renaming(self.symmetry) if self.symmetry else None,
             checkpoint=self.resume or self.checkpoint, resume=self.resume is not None,
-            scratch=self.scratch,
+            scratch=self.scratch, deeper=self.deeper,
         )  # fmt: skip
 
     def must_fit(self) -> None:
@@ -106,6 +107,8 @@ class Asked:
                 raise InputError("--scratch is of this machine, not of a --cluster")
             if not self.mib:
                 raise InputError("--scratch is for what exceeds a --memory-limit; give one")
+        if self.deeper and self.variant is None:
+            raise InputError("--deeper is of a variant, which may stop early; say which")
         if self.every and (self.selected or self.bounds):
             raise InputError("--variant all checks each variant at its own bounds and rules")
         if self.suite and (self.selected or self.bounds or self.variant):
@@ -156,6 +159,10 @@ OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option(
         "--variant", metavar="NAME|FILE.py|all",
         help="A design that overrides the reference; all: does each break what it declares?",
+    ),
+    click.option(
+        "--deeper", is_flag=True,
+        help="Of a variant, go on when all that it declares is broken, to the bounds or a limit.",
     ),
     click.option(
         "--bounds", metavar="NAME|KEY=N,...", multiple=True,

@@ -35,8 +35,9 @@ def check_command(session: Session, /, **words: Any) -> None:
     asked = Asked(**words)
     asked.must_fit()
     output = Output(
-        asked.traces, asked.json_file, asked.junit_file, asked.as_tap, session.words, asked.verbose
-    )
+        asked.traces, asked.json_file, asked.junit_file, asked.as_tap, session.words,
+        asked.verbose, asked.deeper,
+    )  # fmt: skip
     output.prepare()
     with watching(limits_met(asked.seconds, asked.mib, session.since)):
         runs = _planned(asked)

@@ -65,8 +65,10 @@ def wanted(program: Program, names: Collection[str]) -> list[str]:
     return [name for name in every if not names or name in names]
 
 
-def all_found(program: Program, rules: Collection[str], broken: Container[str]) -> bool:
-    """Nothing is left to find: every rule is broken, or those that the variant is to break."""
-    expected = program.variant.expects if program.variant else ()
+def all_found(
+    program: Program, rules: Collection[str], broken: Container[str], deeper: bool
+) -> bool:
+    """Nothing is left to find: every rule is broken, or (not `deeper`) what the variant declares."""
+    expected = program.variant.expects if program.variant and not deeper else ()
     sought = [name for name in expected if name in rules] or rules
     return all(name in broken for name in sought)

@@ -100,7 +100,7 @@ class _Search:
             level = after
 
     def _all_found(self) -> bool:
-        return all_found(self.program, self.rules, self.broken)
+        return all_found(self.program, self.rules, self.broken, self.limits.deeper)
 
     def _expand(self, state: bytes, after: list[bytes]) -> None:
         """Take every step from a state; those that differ in ids alone are one transition."""

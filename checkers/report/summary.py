@@ -43,10 +43,12 @@ def needs_more(rows: Iterable[Row]) -> bool:
     return any(row.finding.verdict not in good for row in rows)
 
 
-def variants_line(rows: Sequence[Row]) -> str:
-    """``variants 131/131 fail as they declare``."""
+def variants_line(rows: Sequence[Row], *, deeper: bool = False) -> str:
+    """``variants 131/131 fail as they declare``, and how deep anybody looked for more."""
     subjects = {row.subject for row in rows}
-    return f"variants {len(subjects) - len(_deviating(rows))}/{len(subjects)} fail as they declare"
+    count = f"{len(subjects) - len(_deviating(rows))}/{len(subjects)}"
+    depth = "to the bounds or a limit" if deeper else "as deep as that; --deeper looks further"
+    return f"variants {count} fail as they declare (looked at {depth})"
 
 
 def total(rows: Sequence[Row], judged: Sequence[Row], seconds: float) -> str:

@@ -144,7 +144,7 @@ class _Search:
 
     def _enough(self) -> str:
         """Why the search need not go on; empty if it must."""
-        if all_found(self.program, self.rules, self.first):
+        if all_found(self.program, self.rules, self.first, self.gauge.limits.deeper):
             return f"stopped at depth {self._depth}: every rule sought is broken"
         if self.gauge.limits.enough(frozenset(self.first)):
             return f"stopped at depth {self._depth}: enough is broken"
