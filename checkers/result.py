@@ -33,6 +33,10 @@ GOOD: Final = (Verdict.HOLDS, Verdict.PROVED)
 """What success is."""
 
 
+ANOTHER_CHOICE: Final = "needs another choice of ids than the lowest free"
+"""What is said of a violation that no run of its length shows in which the lowest is taken."""
+
+
 @dataclass(frozen=True)
 class Violation:
     """A path from an initial state to where `rule` is broken.
@@ -51,9 +55,9 @@ class Violation:
     induction: bool = False
 
     @property
-    def another_choice(self) -> bool:
-        """Whether it needs another choice of ids than the lowest free."""
-        return any(step.ids for step in self.steps)
+    def another_choice(self) -> str:
+        """That it needs another choice of ids than the lowest free, if it does."""
+        return ANOTHER_CHOICE if any(step.ids for step in self.steps) else ""
 
 
 class Renaming(Enum):
@@ -73,7 +77,8 @@ class Finding:
     """One row of the table: what one engine says of one property of one program.
 
     Figures of the explicit engine are of states up to `renaming`. `seconds` are those of the engine
-    for all rules together; `own_seconds` of this rule, where an engine takes them one by one.
+    for all rules together; `own_seconds` of this rule, where there is no other or it is decided by
+    itself.
     """
 
     engine: str

@@ -74,6 +74,7 @@ def _row(variant: Variant, rule: str, rows: Sequence[Row]) -> Row:
     first = min(own, key=_length)
     if verdict is Verdict.BOUNDED and first.finding.detail:
         words += f": {first.finding.detail}"
+    words += _choice(first)
     finding = replace(first.finding, rule=BREAKS + rule, verdict=verdict, detail=words)
     return replace(first, finding=finding, expected=None)
 
@@ -94,8 +95,14 @@ def _undeclared(row: Row) -> Row:
     finding, length = row.finding, _length(row)
     steps = f" in {length} step{'' if length == 1 else 's'}" if row.trace else ""
     more = f": {finding.detail}" if finding.violation is None else ""
-    words = f"deviates: violated{steps}, which it does not declare{more}"
+    words = f"deviates: violated{steps}, which it does not declare{more}{_choice(row)}"
     return replace(row, finding=replace(finding, rule=BREAKS + finding.rule, detail=words))
+
+
+def _choice(row: Row) -> str:
+    """That the trace of a row needs certain ids."""
+    violation = row.finding.violation
+    return f"; {violation.another_choice}" if violation and violation.another_choice else ""
 
 
 def _length(row: Row) -> int:

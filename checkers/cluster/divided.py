@@ -48,7 +48,7 @@ def check(
         found = explore(program, rules, limits, cluster)
     except (LostError, SearchEndedError) as error:  # before there was anything to be found
         return [Finding(ENGINE, ALL, Verdict.BOUNDED, str(error))]
-    declined = symmetry(program, limits.renaming).declined if limits.renaming is None else ""
+    declined = symmetry(program, limits.renaming).declined
     notes = [declined, f"divided among {count} workers", HERE if found.violations else ""]
     return said(found, names, "; ".join(note for note in notes if note))
 

@@ -68,7 +68,7 @@ def wanted(program: Program, names: Collection[str]) -> list[str]:
 def all_found(
     program: Program, rules: Collection[str], broken: Container[str], deeper: bool
 ) -> bool:
-    """Nothing is left to find: every rule is broken, or (not `deeper`) what the variant declares."""
+    """Nothing is left to find: every rule is broken; if not `deeper`, all that is declared."""
     expected = program.variant.expects if program.variant and not deeper else ()
     sought = [name for name in expected if name in rules] or rules
     return all(name in broken for name in sought)

@@ -41,7 +41,10 @@ def said(found: Explored, names: frozenset[str], note: str) -> list[Finding]:
     rules = looked_at(found.program, names)
     rows = [_rule_row(found, name) for name in rules]
     rows += _coverage(found, names)
-    return [replace(row, detail=_joined([row.detail, note])) for row in rows]
+    own = found.seconds if len(rows) == 1 else None
+    return [
+        replace(row, detail=_joined([row.detail, note]), own_seconds=own) for row in rows
+    ]
 
 
 def explored(program: Program, names: frozenset[str], limits: Limits) -> tuple[Explored, str]:
@@ -56,8 +59,7 @@ def explored(program: Program, names: frozenset[str], limits: Limits) -> tuple[E
         if limits.explorer is not None:
             raise InputError(str(error)) from error
         found, note = reference.explore(program, names, limits), str(error)
-    declined = found.declined if limits.renaming is None else ""
-    return found, _joined([declined, note])
+    return found, _joined([found.declined, note])
 
 
 def _coverage(found: Explored, names: frozenset[str]) -> list[Finding]:
@@ -88,7 +90,8 @@ def _rule_row(found: Explored, name: str) -> Finding:
     if shown is None:
         return _row(found, name, (), "")
     length = len(shown.steps)
-    detail = _joined([f"in {length} step{'' if length == 1 else 's'}", shown.why])
+    steps = f"in {length} step{'' if length == 1 else 's'}"
+    detail = _joined([steps, shown.another_choice, shown.why])
     return replace(
         _figures(found, name), verdict=Verdict.VIOLATED, detail=_detail(found, detail),
         violation=shown,

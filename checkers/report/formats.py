@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from checkers.report.row import Row, Status, said
+from checkers.report.summary import by_engine
 from checkers.result import GOOD, Finding, Verdict
 from checkers.trace import text
 from checkers.trace.text import plain
+
+TOGETHER: Final = "all its rules together"
+"""What the time of an engine is of."""
 
 
 def document(rows: Sequence[Row], status: Status) -> str:
@@ -48,20 +52,20 @@ def junit(rows: Sequence[Row]) -> str:
     What is not decided, and what random runs have not refuted, is skipped: neither passed nor
     failed.
     """
-    suites: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        suites.setdefault((_where(row), row.finding.engine), []).append(row)
     root = ET.Element("testsuites", name="viommu-spec")
-    for (where, engine), members in suites.items():
+    for members in by_engine(rows):
         suite = ET.SubElement(
             root,
             "testsuite",
-            name=plain(f"{where} [{engine}]"),
+            name=plain(_suite(members)),
             tests=str(len(members)),
             failures=str(sum(r.finding.verdict is Verdict.VIOLATED for r in members)),
             skipped=str(sum(_undecided(r.finding) for r in members)),
-            time=f"{max(r.finding.seconds for r in members):.3f}",
+            time=_seconds(members),
         )
+        more = ET.SubElement(suite, "properties")
+        about = f"of {TOGETHER}; a case has one if it is its own"
+        ET.SubElement(more, "property", name="time", value=about)
         for row in members:
             _case(suite, row)
     ET.indent(root)
@@ -69,7 +73,7 @@ def junit(rows: Sequence[Row]) -> str:
 
 
 def _case(suite: ET.Element, row: Row) -> None:
-    """A rule; its own time is known only where an engine takes rules one by one."""
+    """A rule, with its own time if that is known."""
     finding = row.finding
     case = ET.SubElement(
         suite,
@@ -86,19 +90,33 @@ def _case(suite: ET.Element, row: Row) -> None:
 
 
 def tap(rows: Sequence[Row], *, interrupted: bool = False) -> str:
-    """TAP version 14; what is not decided is skipped, a trace is a comment."""
+    """TAP version 14; what is not decided is skipped, a trace is a comment, as are the times."""
     lines = ["TAP version 14", f"1..{len(rows)}"]
     for number, row in enumerate(rows, 1):
         finding = row.finding
         good = "not ok" if finding.verdict is Verdict.VIOLATED else "ok"
         name = f"{_where(row)}/{finding.rule} [{finding.engine}]".replace("#", "\\#")
         detail = ("SKIP " if _undecided(finding) else "") + said(finding).replace("#", "\\#")
-        lines.append(plain(f"{good} {number} - {name} # {detail}"))
+        own = finding.own_seconds
+        time = "" if own is None else f", {own:.3f} s"
+        lines.append(plain(f"{good} {number} - {name} # {detail}{time}"))
         if row.trace is not None:
             lines += [f"# {line}".rstrip() for line in text(row.trace).splitlines()]
+    lines += [
+        plain(f"# {_suite(members)}: {_seconds(members)} s for {TOGETHER}")
+        for members in by_engine(rows)
+    ]
     if interrupted:
         lines.append("Bail out! interrupted")
     return "\n".join(lines) + "\n"
+
+
+def _suite(members: Sequence[Row]) -> str:
+    return f"{_where(members[0])} [{members[0].finding.engine}]"
+
+
+def _seconds(members: Sequence[Row]) -> str:
+    return f"{max(row.finding.seconds for row in members):.3f}"
 
 
 def _undecided(finding: Finding) -> bool:

@@ -15,6 +15,7 @@ from checkers.report.manifest import MANIFEST
 from checkers.report.row import Row, detail
 from checkers.result import GOOD, Finding, Verdict
 from checkers.trace import brief
+from checkers.trace.text import choice
 
 STYLES = {
     Verdict.HOLDS: "green",
@@ -244,7 +245,8 @@ def traces_text(rows: Sequence[Row]) -> str:
         kind = "not inductive" if row.trace.kind == "induction" else "violated"
         engine = f" [{row.finding.engine}]" if row.finding.engine != shown.finding.engine else ""
         of = f"{row.subject}: " if row.subject != shown.subject else ""
-        lines.append(f"also {of}{row.finding.rule} {kind}, {count}{engine}")
+        needs = f", {found}" if (found := choice(row.trace)) else ""
+        lines.append(f"also {of}{row.finding.rule} {kind}, {count}{engine}{needs}")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from checkers.result import Finding, Limits, Progress, Verdict, Violation
@@ -43,13 +43,14 @@ def check(program: Program, names: frozenset[str], limits: Limits) -> list[Findi
 
 @dataclass
 class _Rule:
-    """What is known of one rule so far."""
+    """What is known of one rule so far; the `seconds` of its own, if it is asked for by itself."""
 
     name: str
     asked: int = 0
     failing: list[Answer] = field(default_factory=list)
     unknown: list[Answer] = field(default_factory=list)
     how: str = "inductive"
+    seconds: float | None = None
 
     @property
     def proved(self) -> bool:
@@ -80,8 +81,11 @@ class Proof:
         """Induction over one step, then over two, then the search for counterexamples."""
         todo = tasks(self.system)
         done = 0
-        for answers in self._results(_prove, [(task, self._real(self.until)) for task in todo]):
+        jobs = [(task, self._real(self.until)) for task in todo]
+        for answers, seconds in self._results(_prove, jobs):
             done += 1
+            if {answer.rule for answer in answers} == {TEARDOWN}:
+                self.rules[TEARDOWN].seconds = seconds
             self.limits.progress(Progress(0, len(todo) - done, 0.0, f"{done}/{len(todo)} proofs"))
             for answer in answers:
                 self._take(answer)
@@ -91,8 +95,8 @@ class Proof:
             rule.name for rule in self.rules.values()
             if rule.name in self.system.always and rule.failing and not rule.unknown
         ]
-        jobs = [(name, self._real(patience)) for name in retry]
-        for name, status in self._results(_prove_in_two, jobs):
+        again = [(name, self._real(patience)) for name in retry]
+        for name, status in self._results(_prove_in_two, again):
             if status != "unknown":
                 self.retried.add(name)
             if status == "unsat":
@@ -160,7 +164,10 @@ class Proof:
     def findings(self) -> list[Finding]:
         """One row a rule, and one for actions that can never happen."""
         seconds = self.limits.clock() - self.begun
-        found = [self._finding(rule, seconds) for rule in self.rules.values()]
+        found = [
+            replace(self._finding(rule, seconds), own_seconds=rule.seconds)
+            for rule in self.rules.values()
+        ]
         for verdict, status in ((Verdict.VIOLATED, "fails"), (Verdict.BOUNDED, "unknown")):
             names = sorted(
                 name for name, known in self.possible.items()
@@ -220,8 +227,10 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _prove(job: tuple[Task, float]) -> list[Answer]:
-    return run_task(_system, *job)
+def _prove(job: tuple[Task, float]) -> tuple[list[Answer], float]:
+    """The answers to all that a task asks, and the time that they took."""
+    begun = time.monotonic()
+    return run_task(_system, *job), time.monotonic() - begun
 
 
 def _prove_in_two(job: tuple[str, float]) -> tuple[str, str]:

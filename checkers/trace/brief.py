@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checkers.trace.format import Broken, Call, Culprit, StepTaken, Trace
 from checkers.trace.record import call_text
-from checkers.trace.text import COLUMNS, ENDS, plain, shown_value, wrapped
+from checkers.trace.text import COLUMNS, ENDS, choice, plain, shown_value, wrapped
 
 INDENT = "     "
 BETWEEN = " ; "
@@ -17,6 +17,7 @@ def brief(trace: Trace) -> str:
     lines = wrapped("", f"{rule}{ENDS[trace.kind]}, {steps}", "    ")
     if trace.kind == "induction":
         lines.append("from a state that need not be reachable")
+    lines += [needs] if (needs := choice(trace)) else []
     for number, step in enumerate(trace.steps, 1):
         lines += _step(number, step)
     if trace.violation is not None:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 from checkers.cells import Value
 from checkers.trace.format import Broken, Call, StepTaken, Trace
 from checkers.trace.record import call_text
-from checkers.trace.text import ENDS, shown_value
+from checkers.trace.text import ENDS, choice, shown_value
 
 STYLE: Final = """
 body { font: 16px/1.45 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }
@@ -56,6 +56,8 @@ def _add(parent: Element, tag: str, text: str, **attributes: str) -> Element:
 def _head(body: Element, trace: Trace) -> None:
     count = len(trace.steps)
     _add(body, "p", f"{ENDS[trace.kind].capitalize()}, {count} step{'' if count == 1 else 's'}.")
+    if needs := choice(trace):
+        _add(body, "p", f"It {needs}.")
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     told = [("machine", trace.machine), ("variant", trace.variant or "none: the reference")]
     told += [("bounds", f"{trace.bounds.name} ({values})")]

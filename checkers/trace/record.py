@@ -97,8 +97,9 @@ def record_run(program: Program, initial: bytes, steps: Sequence[Step], names: N
 
 
 def kind_of(program: Program, violation: Violation) -> Kind:
-    """What a trace of this violation shows."""
-    if violation.induction:
+    """What a trace of this violation shows; a run to it is no counterexample to induction."""
+    begins = violation.initial in program.initial() and violation.rule != TEARDOWN
+    if violation.induction and not begins:
         return "induction"
     if violation.rule == CRASH:
         return "crash"

@@ -8,11 +8,20 @@ from dataclasses import replace
 import msgspec
 
 from checkers.cells import Value
+from checkers.result import Violation
 from checkers.trace.format import Call, StepTaken, Trace
 from checkers.trace.load import Opened
-from checkers.trace.record import DoesNotRunError, Names, Path, record, record_run, walk
+from checkers.trace.record import (
+    DoesNotRunError,
+    Names,
+    Path,
+    kind_of,
+    record,
+    record_run,
+    walk,
+)
 from spec.language.program import Kind, Program
-from spec.language.rules import CRASH, TEARDOWN, broken_by_step
+from spec.language.rules import CRASH, TEARDOWN, broken_by_state, broken_by_step
 from spec.language.steps import steps_of
 
 SEARCHED = 100_000
@@ -111,6 +120,9 @@ def _not_broken(trace: Opened, path: Path) -> str:
     """Why the end of a path does not break the trace's rule; empty if it does."""
     program, violation = trace.program, trace.violation
     last = path.outcomes[-1] if path.outcomes else None
+    inductive = violation.induction and kind_of(program, violation) == "induction"
+    if inductive and (wrong := _no_induction(program, violation)):
+        return wrong
     if violation.rule == "":
         return f"the last step crashes: {last.why}" if last and last.kind is Kind.CRASH else ""
     if violation.rule == TEARDOWN:
@@ -130,6 +142,15 @@ def _not_broken(trace: Opened, path: Path) -> str:
     if program.evaluate(rule, *path.states[-rule.states :], values=violation.binding):
         return f"{violation.rule} holds at the end"
     return ""
+
+
+def _no_induction(program: Program, violation: Violation) -> str:
+    """Why this is no counterexample to induction: one step from where all rules hold, or none."""
+    count = len(violation.steps)
+    if count != (violation.rule != TEARDOWN):
+        return f"{count} steps are no step of an induction"
+    broken = next(broken_by_state(program, violation.initial, program.invariants), None)
+    return f"{broken.rule} is broken before the step" if broken else ""
 
 
 def no_way_down(program: Program, state: bytes, *, one_step: bool) -> bool:

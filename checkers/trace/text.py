@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from checkers.cells import Value
+from checkers.result import ANOTHER_CHOICE
 from checkers.trace.format import Broken, StepTaken, Trace
 from checkers.trace.record import call_text
 
@@ -41,6 +42,11 @@ def plain(line: str) -> str:
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in line)
 
 
+def choice(trace: Trace) -> str:
+    """That the trace needs the ids which its steps name, if it does."""
+    return ANOTHER_CHOICE if any(step.ids for step in trace.steps) else ""
+
+
 def step_lines(number: int, step: StepTaken) -> list[str]:
     """One step: the call and the errno it reports, the host calls, the changed fields."""
     reported = "" if step.result == "0" else f" = {step.result}"
@@ -62,6 +68,7 @@ def _head(trace: Trace) -> list[str]:
     steps = f"{len(trace.steps)} step{'' if len(trace.steps) == 1 else 's'}"
     rule = f"{trace.violation.rule}: " if trace.violation else ""
     lines = wrapped("", f"{rule}{ENDS[trace.kind]}, {steps}", "    ")
+    lines += [needs] if (needs := choice(trace)) else []
     lines += wrapped("machine  ", trace.machine, "         ")
     if trace.variant is not None:
         lines += wrapped("variant  ", trace.variant, "         ")

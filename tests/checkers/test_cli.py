@@ -14,7 +14,9 @@ from click.testing import CliRunner, Result
 
 from checkers import machines
 from checkers.cli import main
+from spec.language import Variant
 from tests.checkers import stub
+from tests.toys.keys import ALONE
 from tests.toys.refcount import FREES_WHILE_HELD
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +70,8 @@ class TestCheck:
         assert result.exit_code == 0, result.output
         line = r"^frees-while-held +no-failed-check +4 +as expected$"
         assert re.search(line, result.stdout, re.M)
-        said = "variants 2/2 fail as they declare (looked at as deep as that; --deeper looks further)\n"
+        depth = "looked at as deep as that; --deeper looks further"
+        said = f"variants 2/2 fail as they declare ({depth})\n"
         assert said in result.stdout
         alone = run("check", "--variant", "all")
         assert (alone.exit_code, alone.stdout) == (0, said)
@@ -369,6 +372,33 @@ class TestOthers:
         assert result.exit_code == 0
         for name in ("check", "list", "simulate", "replay", "show"):
             assert name in result.stdout
+
+
+NEEDS = "needs another choice of ids than the lowest free"
+
+
+def test_what_needs_another_choice_of_ids_is_said_wherever_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = Variant("lends-again", "alone", {}, {"same-key": 3}, "small")
+    monkeypatch.setattr(machines, "registry", lambda: {"alone": ALONE})
+    monkeypatch.setattr(machines, "variants", lambda: {design.name: design})
+    words = ("check", "alone", "--explorer", "reference", "--invariant", "same-key")
+    table = run(*words, "--traces", str(tmp_path)).stdout
+    assert re.search(rf"^same-key .*{NEEDS}", table, re.M)
+    assert f"same-key: violated, 3 steps\n{NEEDS}\n1. lend_alone\n" in table
+    for form in ("--tap", "--junit", "--json"):
+        assert f"{NEEDS}" in run(*words, form, *(["-"] if form != "--tap" else [])).stdout
+    file = str(tmp_path / "alone-reference-same-key-explicit.json")
+    for form, shown in (("text", NEEDS), ("brief", NEEDS), ("html", f"<p>It {NEEDS}.</p>")):
+        assert f"{shown}\n" in run("show", file, "--format", form).stdout
+    judged = run("check", "--variant", "all", "--explorer", "reference", "-v").stdout
+    assert re.search(rf"^lends-again +same-key +3 +as expected; {NEEDS}$", judged, re.M)
+
+
+def test_that_ids_are_not_renamed_is_said_though_it_was_asked_for() -> None:
+    asked = run("check", "pasid-capability", "--symmetry", "ids", "--invariant", "the-list-ends")
+    assert re.search(r"ids are not renamed: .*config_space.py:\d+: `first` over", asked.stdout)
 
 
 def shell(*words: str) -> subprocess.CompletedProcess[str]:

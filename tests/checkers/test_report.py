@@ -207,6 +207,7 @@ def test_tap_and_junit_agree_on_odd_text() -> None:
     assert tap([row(odd)], interrupted=True) == (
         "TAP version 14\n1..1\n"
         "ok 1 - mutex small/rule [explicit] # SKIP bounded (\\#TODO <not> a \\x1b[1mdirective\\n)\n"
+        "# mutex small [explicit]: 0.000 s for all its rules together\n"
         "Bail out! interrupted\n"
     )
     suite = ET.fromstring(junit([row(odd)])).find("testsuite")
@@ -223,7 +224,14 @@ def test_junit_has_a_time_for_the_engine_and_for_a_rule_its_own() -> None:
     suite = ET.fromstring(junit([row(item) for item in (*shared, alone)])).find("testsuite")
     assert suite is not None
     assert suite.attrib["time"] == "2.000"
-    assert [case.get("time") for case in suite] == [None, None, "0.250"]
+    about = suite.find("properties/property[@name='time']")
+    assert about is not None
+    assert about.attrib["value"] == "of all its rules together; a case has one if it is its own"
+    cases = suite.findall("testcase")
+    assert [case.get("time") for case in cases] == [None, None, "0.250"]
+    lines = tap([row(item) for item in (*shared, alone)]).splitlines()
+    assert lines[-1] == "# mutex small [explicit]: 2.000 s for all its rules together"
+    assert lines[-2].endswith("/three [explicit] # holds, 0.250 s")
 
 
 def test_random_runs_pass_nothing() -> None:

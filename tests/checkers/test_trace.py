@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from checkers.cli import main
 from checkers.result import Violation
 from checkers.trace import DoesNotRunError, brief, diverges, load, opened, record, text
 from checkers.trace.load import LARGEST, resolve
+from checkers.trace.record import walk
 from checkers.userfiles import InputError
 from spec.language import build
 from spec.language.rules import CRASH, TEARDOWN
@@ -35,6 +37,16 @@ DANGLING = Violation(
 )
 CRASHING = Violation(CRASH, START, (*DANGLING.steps, Step("put", (1,))), why="unused")
 LEAK = Violation("refusal-changes-nothing", START, (Step("create", (1,), 2),))
+
+
+def after(*steps: Step) -> bytes:
+    """The state after some steps."""
+    return walk(HELD, START, steps).states[-1]
+
+
+NOT_INDUCTIVE = Violation(
+    "no-dangling", after(*DANGLING.steps[:2]), DANGLING.steps[2:], (1,), induction=True
+)
 
 EMAIL = """\
 no-dangling: violated, 3 steps
@@ -170,14 +182,33 @@ def test_custom_bounds_survive(tmp_path: Path) -> None:
 
 
 def test_induction_starts_anywhere() -> None:
-    state = frozen(HELD.layout, {"holders[1].holds": 1}, "here")
-    violation = Violation("no-dangling", state, (), (1,), induction=True)
-    trace = record(HELD, violation)
+    trace = record(HELD, NOT_INDUCTIVE)
     assert trace.kind == "induction"
     assert diverges(resolve(trace)) == ""
     assert "not inductive" in text(trace)
-    anywhere = record(HELD, Violation("no-dangling", state, (), (1,)))
+    anywhere = record(HELD, replace(NOT_INDUCTIVE, induction=False))
     assert "initial state" in diverges(resolve(anywhere))
+
+
+def test_run_is_no_counterexample_to_induction() -> None:
+    assert record(HELD, replace(DANGLING, induction=True)).kind == "state"
+    trace = msgspec.structs.replace(record(HELD, DANGLING), kind="induction")
+    assert diverges(resolve(trace)) == '$.kind: was "induction", now "state"'
+
+
+@pytest.mark.parametrize(
+    ("initial", "steps", "says"),
+    [
+        (NOT_INDUCTIVE.initial, (), "0 steps are no step of an induction"),
+        (after(*DANGLING.steps[:1]), DANGLING.steps[1:], "2 steps are no step of an induction"),
+        (after(*DANGLING.steps), (Step("create", (2,)),), "no-dangling is broken before the step"),
+    ],
+)
+def test_step_of_an_induction_is_one_from_where_all_rules_hold(
+    initial: bytes, steps: tuple[Step, ...], says: str
+) -> None:
+    trace = record(HELD, Violation("no-dangling", initial, steps, (1,), induction=True))
+    assert diverges(resolve(trace)) == says
 
 
 def test_teardown_is_searched_again() -> None:
