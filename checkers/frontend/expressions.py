@@ -253,6 +253,8 @@ class Evaluator:
         return index
 
     def _compare(self, op: str, a: Node, b: Node) -> Node:
+        if op in (">", ">="):
+            op, a, b = op.replace(">", "<"), b, a
         if op in ("<", "<="):
             return self.g.lt(a, b) if op == "<" else self.g.le(a, b)
         same = self.g.eq(a, b)

@@ -209,6 +209,8 @@ class _Outcomes:
         if op == "!=":
             for way in self._compared("==", a, b, facts):
                 yield Way(way.facts, _flipped(way.value))
+        elif op in (">", ">="):
+            yield from self._compared(op.replace(">", "<"), b, a, facts)
         elif a[0] == b[0] == "const":
             holds = {"==": a == b, "<": a < b, "<=": a <= b}[op]
             yield Way(facts, TRUE if holds else FALSE)

@@ -30,9 +30,8 @@ QUANTIFIERS: Final[dict[Any, str]] = {
     builtins.any: "any", builtins.all: "all", types.count: "count", types.first: "first",
     types.fresh: "fresh",
 }
-COMPARISONS: Final[dict[type[ast.cmpop], tuple[str, bool]]] = {
-    ast.Eq: ("==", False), ast.NotEq: ("!=", False), ast.Lt: ("<", False), ast.LtE: ("<=", False),
-    ast.Gt: ("<", True), ast.GtE: ("<=", True),
+COMPARISONS: Final[dict[type[ast.cmpop], str]] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }
 
 
@@ -198,16 +197,16 @@ class Reader(Names):
             self.refuse(node, "compare with ==, !=, <, <=, >, >= or `in`")
         a, b = self.expression(left), self.expression(right)
         self.in_order(node, a, b)
-        name, swapped = COMPARISONS[type(op)]
+        name = COMPARISONS[type(op)]
         kind = self._joined(node, a.type, b.type)
         if isinstance(kind, t.RowT):
             self.refuse(node, "rows are compared by their ids")
         if isinstance(kind, t.TupleT | t.StateT | t.FaultT | t.NoneT):
             self.refuse(node, "only plain values are compared")
-        if name in ("<", "<=") and not isinstance(kind, IntT):
+        if name not in ("==", "!=") and not isinstance(kind, IntT):
             self.refuse(node, "only ints have an order; ids, enums and data are compared with ==")
         a, b = self.coerced(node, a, kind), self.coerced(node, b, kind)
-        return t.Compare(name, b, a, BOOL) if swapped else t.Compare(name, a, b, BOOL)
+        return t.Compare(name, a, b, BOOL)
 
     def _membership(self, node: ast.AST, left: ast.expr, right: ast.expr) -> t.Expr:
         item = self.expression(left)

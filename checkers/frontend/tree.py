@@ -129,7 +129,7 @@ class Logic:
 
 @dataclass(frozen=True)
 class Compare:
-    """`==`, `!=`, `<` or `<=` of two plain values."""
+    """`==`, `!=`, `<`, `<=`, `>` or `>=` of two plain values."""
 
     op: str
     left: Expr

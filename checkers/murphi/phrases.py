@@ -17,7 +17,7 @@ from checkers.murphi.place import Scope
 from checkers.murphi.ranges import Types
 from spec.language.layout import BoolT
 
-OPERATORS = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", "and": "&", "or": "|"}
+OPERATORS = {"==": "=", "and": "&", "or": "|", **{op: op for op in ("!=", "<", "<=", ">", ">=")}}
 
 
 class Expressions:
