@@ -58,7 +58,7 @@ static void judge(run *x, const packed *kept, uint64_t written)
     x->choices = &x->rule_choices;
     x->judged = 0;
     if (_setjmp(frame)) {
-        if (x->judged < RULES)
+        if (RULES && x->judged < RULES)
             breach(x, x->judged);
         x->judged++;
     }
