@@ -16,8 +16,6 @@ typedef struct {
     uint8_t cells[FLAT_BYTES];       /* the state as it came */
     uint64_t colour[VERTICES];
     uint8_t in_degree[VERTICES];
-    uint8_t least[FLAT_BYTES];
-    int found;
     int told, path[VERTICES];        /* the vertices that were told apart, in this order */
 } picture;
 
@@ -223,38 +221,69 @@ static void greedy(const picture *from, uint8_t *cells, uint16_t *where)
         where[i] = (uint16_t)place[from->path[i]];
 }
 
-/* The least state of all that the search comes to from here, into `least`. */
-static void search_least(picture *p)
-{
-    int members[VERTICES];
-    int count = first_tie(p, members);
-    if (!count) {
-        uint8_t cells[FLAT_BYTES];
-        int place[VERTICES];
-        renamed(p, cells, place);
-        if (!p->found || memcmp(cells, p->least, FLAT_BYTES) < 0)
-            memcpy(p->least, cells, FLAT_BYTES);
-        p->found = 1;
-        return;
-    }
+/* A tie of the search, which tells one after the other of its members apart; what it has come to from
+ * those before. On the heap, for there may be as many ties at a time as vertices. */
+typedef struct tie {
+    struct tie *above;
+    picture at;
+    int count, next, kept, members[VERTICES];
     uint8_t seen[VERTICES][FLAT_BYTES];
     uint16_t where[VERTICES][VERTICES];
-    int kept = 0;
-    for (int i = 0; i < count; i++) {
-        picture below = *p;
-        tell_apart(&below, members[i]);
-        below.path[below.told++] = members[i];
-        greedy(&below, seen[kept], where[kept]);
-        int image = 0;
-        for (int j = 0; j < kept && !image; j++)
-            image = !memcmp(seen[j], seen[kept], FLAT_BYTES) &&
-                    !memcmp(where[j], where[kept], (size_t)below.told * sizeof **where);
-        if (image)
+} tie;
+
+static tie *new_tie(const picture *at, tie *above)
+{
+    tie *t = malloc(sizeof *t);
+    if (!t)
+        abort();
+    t->above = above;
+    t->at = *at;
+    t->count = t->next = t->kept = 0;
+    return t;
+}
+
+/* Whether a branch is the image of an earlier one of the tie. */
+static int is_image(tie *t, const picture *branch)
+{
+    uint8_t *cells = t->seen[t->kept];
+    uint16_t *where = t->where[t->kept];
+    greedy(branch, cells, where);
+    for (int i = 0; i < t->kept; i++)
+        if (!memcmp(t->seen[i], cells, FLAT_BYTES) &&
+                !memcmp(t->where[i], where, (size_t)branch->told * sizeof *where))
+            return 1;
+    t->kept++;
+    return 0;
+}
+
+/* The least state of all that the search comes to. */
+static void search_least(const picture *from, uint8_t *least)
+{
+    uint8_t cells[FLAT_BYTES];
+    int place[VERTICES], found = 0;
+    tie *t = new_tie(from, NULL);
+    t->count = first_tie(&t->at, t->members);
+    while (t) {
+        if (t->next < t->count) {
+            int member = t->members[t->next++];
+            tie *below = new_tie(&t->at, t);
+            tell_apart(&below->at, member);
+            below->at.path[below->at.told++] = member;
+            below->count = first_tie(&below->at, below->members);
+            if (!is_image(t, &below->at))
+                t = below;
+            else
+                free(below);
             continue;
-        kept++;
-        search_least(&below);
-        memcpy(p->least, below.least, FLAT_BYTES);
-        p->found = 1;
+        }
+        if (!t->count) {
+            renamed(&t->at, cells, place);
+            if (!found++ || memcmp(cells, least, FLAT_BYTES) < 0)
+                memcpy(least, cells, FLAT_BYTES);
+        }
+        tie *done = t;
+        t = t->above;
+        free(done);
     }
 }
 
@@ -262,17 +291,16 @@ static void search_least(picture *p)
 static void represent(state *s)
 {
     picture p;
-    p.found = p.told = 0;
+    uint8_t least[FLAT_BYTES];
+    int members[VERTICES], place[VERTICES];
+    p.told = 0;
     memcpy(p.cells, s, FLAT_BYTES);
     colour_first(&p);
     refine(&p);
-    int members[VERTICES];
-    if (first_tie(&p, members)) {
-        search_least(&p);
-    } else {
-        int place[VERTICES];
-        renamed(&p, p.least, place);
-    }
-    memcpy(s, p.least, FLAT_BYTES);
+    if (first_tie(&p, members))
+        search_least(&p, least);
+    else
+        renamed(&p, least, place);
+    memcpy(s, least, FLAT_BYTES);
 }
 

@@ -140,7 +140,7 @@ static void await(run *x)
     c->hash = hash_of(&c->at);
     if (c->hash == x->hash && equal(&c->at, &x->kept))
         return;
-    __builtin_prefetch((void *)&s->entry[home(s, c->hash)], 1);
+    __builtin_prefetch((void *)(s->entry + home(s, c->hash)), 1);
     if (++x->batched == BATCH)
         flush(x);
 }
@@ -298,7 +298,7 @@ static void visit(run *x, share *work, uint64_t number)
     if (x->mode != TEAR_DOWN) {
         s->cost[place] = (uint8_t)x->best;
     } else if (x->best) {
-        s->leads_down[place] = 1;
+        atomic_store_explicit(&s->leads_down[place], 1, memory_order_relaxed);
         *work->changed = 1;
     }
 }
@@ -309,10 +309,6 @@ static void *share_of(void *given)
     space *s = work->space;
     run *x = work->own;
     enum { BLOCK = 16 };
-    reset(x, s, work->mode);
-    x->rule = work->rule;
-    x->from = work->next_from;
-    x->to = work->next_to;
     while (!x->failed && !s->halted && (work->until == 0 || now() < work->until)) {
         uint64_t first = atomic_fetch_add(&s->cursor, BLOCK);
         uint64_t end = first + BLOCK < work->to ? first + BLOCK : work->to;
@@ -344,7 +340,10 @@ static int together(share *model, int threads)
             threads = i;
             break;
         }
-        work[i].own->spare = UINT64_MAX;
+        reset(work[i].own, s, model->mode);
+        work[i].own->rule = model->rule;
+        work[i].own->from = model->next_from;
+        work[i].own->to = model->next_to;
         s->working[i] = work[i].own;
     }
     s->threads = threads;

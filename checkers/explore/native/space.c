@@ -15,8 +15,8 @@ typedef struct space {
     uint64_t chunk_bytes;
     int chunk_bits;
     _Atomic uint64_t count;
-    _Atomic uint32_t *entry;
-    uint64_t entries;
+    _Atomic uint32_t *_Atomic entry;
+    _Atomic uint64_t entries;
     int number_bits;
     pthread_rwlock_t lock;          /* whoever makes the index larger has it alone */
     _Atomic int growing;
@@ -32,7 +32,8 @@ typedef struct space {
     uint8_t sought[ALL_RULES];      /* the rules that are still looked at */
     _Atomic uint8_t broken[ALL_RULES];
     _Atomic uint8_t seen[WITNESSES + 1];
-    uint8_t *cost, *leads_down;
+    uint8_t *cost;
+    _Atomic uint8_t *leads_down;
     run *first;                     /* for what one thread does */
     run *working[MOST_THREADS];     /* the runs of all threads, the first among them */
     int threads;

@@ -8,10 +8,12 @@ import pytest
 
 from checkers.explore import reference
 from checkers.explore.explored import Explored
+from checkers.explore.native import search
 from checkers.explore.native.search import explore
 from checkers.result import Limits, Renaming
 from invariants import complete
 from spec.language import NONE, Id, Program, Variant, build, overrides, overriding, require
+from spec.language.rules import CRASH
 from spec.machines import MACHINES
 from tests.checkers.explore.native.facts import assert_all_shown, facts, figures
 from tests.checkers.lifetimes import WRONG, variant
@@ -103,6 +105,18 @@ def test_a_level_that_threads_share_has_the_same_figures_and_traces() -> None:
     assert max(one.levels) > 10_000
     assert figures(one) == (77_017, 538_446, 16)
     assert facts(one) == facts(two)
+
+
+@pytest.mark.parametrize("option", ["-O1", "-O2"])
+@pytest.mark.parametrize("program", [PROGRAMS[1], build(KEYS, "small", COPIES_ITSELF)], ids=name_of)
+def test_no_rule_is_looked_at(
+    program: Program, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler has nothing to say of arrays that are empty then."""
+    monkeypatch.setattr(search, "optimisation", lambda program, chosen: option)
+    found = explore(program, frozenset({CRASH}), Limits())
+    assert found.exhausted
+    assert found.states == reference.explore(program, frozenset({CRASH}), Limits()).states
 
 
 def test_more_threads_than_there_can_be() -> None:
