@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import multiprocessing
 import signal
 import sys
@@ -13,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Final, Literal
 
 from checkers import machines
-from checkers.engines import ALL, ENGINES, RANDOM, Checked, Engines, check
+from checkers.engines import ALL, ENGINES, RANDOM, Checked, Engines, check, engine
 from checkers.machines import Subject
 from checkers.report import Row
 from checkers.result import Finding, Limits, Verdict
@@ -47,6 +50,15 @@ class Run:
         if self.judged:
             return judge(self.subject, self.engines, limits, finding)
         return check(self.subject, self.engines, self.rules, limits, finding)
+
+    def prepare(self) -> None:
+        """Load and read what runs have in common; whatever is wrong with it is for `results`."""
+        with contextlib.suppress(InputError):
+            for name in self.engines:
+                engine(name)
+            if self.judged:
+                machines.readable(self.subject.program)
+                importlib.import_module("networkx")  # a trace shows objects, see checkers.graph
 
     def lost(self, status: int | None) -> Checked:
         """What is known of a run whose process ended without results."""
@@ -121,6 +133,7 @@ def together(
 def _started(
     run: Run, limits: Callable[[Run, str], Limits]
 ) -> tuple[Connection, BaseProcess]:
+    run.prepare()
     receiving, sending = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=_work, args=(run, limits, sending))
@@ -133,6 +146,7 @@ def _work(run: Run, limits: Callable[[Run, str], Limits], sending: Connection) -
     """In a process of its own: make the run, and send what comes of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    gc.freeze()  # what was there before is not looked through in every process
     try:
         sending.send(run.results(lambda name: limits(run, name)))
     except InputError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
@@ -14,37 +15,39 @@ from spec.language.errors import LanguageError
 
 
 def place(function: Callable[..., Any]) -> tuple[str, int]:
-    """The file and the first line of a function."""
-    plain: Any = inspect.unwrap(function)
-    return plain.__code__.co_filename, _first_line(plain)
+    """The file and the first line of a function, which is that of its first decorator."""
+    code: CodeType = inspect.unwrap(function).__code__  # type: ignore[attr-defined]
+    return code.co_filename, code.co_firstlineno
 
 
-def _first_line(function: Any) -> int:
-    try:
-        return _lines(function.__code__)[1]
-    except OSError:
-        return int(function.__code__.co_firstlineno)
+@functools.cache
+def _tree(code: CodeType) -> ast.FunctionDef | None:
+    """Python's own tree of a function, the same for all linked copies; it is read only."""
+    linecache.checkcache(code.co_filename)
+    lines, first = linecache.getlines(code.co_filename), code.co_firstlineno
+    end = _ends("".join(lines)).get(first)
+    if end is None:
+        return None
+    node = ast.parse(textwrap.dedent("".join(lines[first - 1 : end]))).body[0]
+    return node if isinstance(node, ast.FunctionDef) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _ends(text: str) -> Mapping[int, int]:
+    """The last line of each function that is written with `def` in a file, by its first line."""
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            first = min(item.lineno for item in (node, *node.decorator_list))
+            found[first] = node.end_lineno or first
+    return found
 
 
 def definition(function: Any, file: str, line: int) -> ast.FunctionDef:
     """The definition of a function that begins there."""
-    try:
-        node = _tree(function.__code__)
-    except OSError as error:
-        raise LanguageError(file, line, "the source of this function cannot be read") from error
-    if not isinstance(node, ast.FunctionDef):
+    node = _tree(function.__code__)
+    if node is None and not linecache.getlines(file):
+        raise LanguageError(file, line, "the source of this function cannot be read")
+    if node is None:
         raise LanguageError(file, line, "a specification function is written with `def`")
     return node
-
-
-@functools.cache
-def _lines(code: CodeType) -> tuple[list[str], int]:
-    """The lines of a function and the first one's number, the same for all linked copies."""
-    lines, first = inspect.getsourcelines(code)
-    return lines, int(first)
-
-
-@functools.cache
-def _tree(code: CodeType) -> ast.stmt:
-    """Python's own tree of a function; it is read only."""
-    return ast.parse(textwrap.dedent("".join(_lines(code)[0]))).body[0]

@@ -157,6 +157,8 @@ class Machine:
 
     `check` maps an engine to the bounds that it takes in the check of everything, if not the usual
     ones; `exhaust` to those that take longer and are for when there is time.
+
+    `copies` and `layouts` are what programs of this machine have in common, made when first linked.
     """
 
     name: str
@@ -173,6 +175,12 @@ class Machine:
     exhaust: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     title: str = ""
     about: str = ""
+    copies: dict[Function, Function] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    layouts: dict[tuple[tuple[str, int], ...], Any] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def holding(self, *invariants: Invariant, witnesses: tuple[Witness, ...] = ()) -> Machine:
         """This machine with further invariants and witnesses."""

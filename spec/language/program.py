@@ -211,8 +211,8 @@ def build(
         numbers.update(values)
         given, name = Bounds(numbers, "given on the command line"), "custom"
     refuse_twins(machine)
-    layout = Layout(machine.state, _shape(machine, numbers), numbers)
-    linker = _Linker(dict(variant.overrides) if variant else {})
+    layout = _layout(machine, numbers)
+    linker = _Linker(machine.copies, dict(variant.overrides) if variant else {})
 
     def linked(function: Function, states: int = 1) -> Linked:
         return replace(_linked(linker.link(function), layout, states), name=function.__name__)
@@ -242,6 +242,15 @@ def build(
                 override, f"machine {machine.name} never calls {original.__name__}, overridden here"
             )
     return program
+
+
+def _layout(machine: Machine, numbers: Mapping[str, int]) -> Layout:
+    """The layout of a state: one for all programs of the same numbers."""
+    key = tuple(numbers.items())
+    if key not in machine.layouts:
+        machine.layouts[key] = Layout(machine.state, _shape(machine, numbers), numbers)
+    found: Layout = machine.layouts[key]
+    return found
 
 
 def _shape(machine: Machine, numbers: Mapping[str, int]) -> Shape:
@@ -276,13 +285,20 @@ def _linked(function: Function, layout: Layout, states: int) -> Linked:
 
 
 class _Linker:
-    """Copies functions so that the names they call mean the variant's functions."""
+    """Copies functions so that the names they call mean the variant's functions.
 
-    def __init__(self, overrides: dict[Function, Function]) -> None:
+    What reaches no overridden function has one copy (in `plain`) whatever the variant.
+    """
+
+    def __init__(
+        self, plain: dict[Function, Function], overrides: dict[Function, Function]
+    ) -> None:
+        self.plain = plain
         self.overrides = overrides
         self.linked: dict[tuple[Function, frozenset[Function]], Function] = {}
         self.open: list[Function] = []
         self.used: set[Function] = set()
+        self.changes: dict[Function, bool] = {}
 
     def link(self, function: Function, kept: frozenset[Function] = frozenset()) -> Function:
         """The linked copy; inside an override its own original stays what it was (`kept`)."""
@@ -290,14 +306,30 @@ class _Linker:
             kept = kept | {function}
             self.used.add(function)
             function = _in_place_of(function, self.overrides[function])
+        if not self._changes(function):
+            if function not in self.plain:
+                self.plain[function] = self._opened(function, frozenset())
+            return self.plain[function]
         key = (function, kept)
         if key not in self.linked:
-            if function in self.open:
-                raise refuse(function, f"{function.__name__} calls itself; there is no recursion")
-            self.open.append(function)
-            self.linked[key] = self._copy(function, kept)
-            self.open.pop()
+            self.linked[key] = self._opened(function, kept)
         return self.linked[key]
+
+    def _changes(self, function: Function) -> bool:
+        """Whether a function reaches one that is overridden."""
+        if function not in self.changes:
+            self.changes[function] = function in self.overrides
+            called = [self._changes(item) for _, item in _called(function)] if self.overrides else []
+            self.changes[function] |= any(called)
+        return self.changes[function]
+
+    def _opened(self, function: Function, kept: frozenset[Function]) -> Function:
+        if function in self.open:
+            raise refuse(function, f"{function.__name__} calls itself; there is no recursion")
+        self.open.append(function)
+        copy = self._copy(function, kept)
+        self.open.pop()
+        return copy
 
     def _copy(self, function: Function, kept: frozenset[Function]) -> Function:
         spec = getattr(function, "__host_call__", None)
@@ -307,16 +339,24 @@ class _Linker:
         if not isinstance(function, FunctionType):
             raise refuse(function, f"{function!r} is not a plain function")
         names = dict(function.__globals__)
-        for name in sorted(_names(function.__code__)):
-            value = names.get(name, getattr(builtins, name, None))
-            if isinstance(value, FunctionType) and not value.__module__.startswith(
-                "spec.language."
-            ):
-                names[name] = self.link(value, kept)
+        for name, called in _called(function):
+            names[name] = self.link(called, kept)
         copy = FunctionType(
             function.__code__, names, function.__name__, function.__defaults__, function.__closure__
         )
         return _same(copy, function)
+
+
+def _called(function: Function) -> Iterator[tuple[str, FunctionType]]:
+    """The functions of a specification that a function names."""
+    plain: Any = inspect.unwrap(function)
+    if isinstance(plain, FunctionType):
+        for name in sorted(_names(plain.__code__)):
+            value = plain.__globals__.get(name, getattr(builtins, name, None))
+            if isinstance(value, FunctionType) and not value.__module__.startswith(
+                "spec.language."
+            ):
+                yield name, value
 
 
 def _in_place_of(original: Function, override: Function) -> Function:

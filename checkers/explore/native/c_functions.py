@@ -55,16 +55,16 @@ class CFunctions:
         self.out = Code()
         self.whys = Reasons("too many choices")
         self.bounds = Reasons()
-        self._written: set[t.Function] = set()
+        self._written: dict[t.Function, str] = {}
         self._fresh = 0
 
     def name(self, function: t.Function) -> str:
         """The name of a function, which is written now if it was not before."""
         if function not in self._written:
-            self._written.add(function)
+            self._written[function] = function_name(function.name, len(self._written))
             text = _Body(self, function).text()
             self.out.line(text)
-        return function_name(function.name, function.serial)
+        return self._written[function]
 
     def unique(self, stem: str) -> str:
         """A name that nothing else has."""
@@ -201,7 +201,7 @@ class _Body:
         declared = [name for name in t.bound(function.body) if name not in names]
         names |= {name: local(name) for name in declared}
         self.scope = Scope(tuple(states), names)
-        head = f"{result(function.returns)} {function_name(function.name, function.serial)}"
+        head = f"{result(function.returns)} {self.functions.name(function)}"
         with self.code.block(f"static {head}({', '.join(given)})"):
             for text in ("x", *states):
                 self.code.line(f"(void){text};")
