@@ -99,9 +99,9 @@ def taken(machine: Machine, which: Suite) -> dict[str, tuple[str, ...]]:
 
 def _of_machine(which: Suite, name: str) -> Iterator[Run]:
     machine = machines.machine(name)
-    for engine, bounds in taken(machine, which).items():
+    for by, bounds in taken(machine, which).items():
         for given in bounds:
-            yield Run(Subject(name, None, machines.program(machine, given), given), (engine,))
+            yield Run(Subject(name, None, machines.program(machine, given), given), (by,))
 
 
 def together(

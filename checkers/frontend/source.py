@@ -16,7 +16,7 @@ from spec.language.errors import LanguageError
 
 def place(function: Callable[..., Any]) -> tuple[str, int]:
     """The file and the first line of a function, which is that of its first decorator."""
-    code: CodeType = inspect.unwrap(function).__code__  # type: ignore[attr-defined]
+    code: CodeType = inspect.unwrap(function).__code__
     return code.co_filename, code.co_firstlineno
 
 
@@ -38,7 +38,7 @@ def _ends(text: str) -> Mapping[int, int]:
     found = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
-            first = min(item.lineno for item in (node, *node.decorator_list))
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
             found[first] = node.end_lineno or first
     return found
 

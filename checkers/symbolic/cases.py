@@ -40,17 +40,23 @@ class Cases:
         self.parser = self.merger.parser
         self._known: dict[tuple[Node, ...], list[Case]] = {}
 
-    def of(self, rule: Linked, given: Given) -> list[Case]:
-        """What to assume, one after the other, of the states before a step; together all of them.
+    def of(self, rule: Linked) -> Iterator[tuple[Given, Case]]:
+        """Parameters, and what to assume of the states before a step; together all steps.
 
-        An action with few calls of the host is taken whole.
+        An action with few calls of the host is taken whole, with all its parameters at a time.
         """
+        whole = (None,) * len(rule.parameters)
+        for given in [whole] if self._few(rule, whole) else self.system.action_instances(rule):
+            if self._few(rule, given):
+                yield given, ()
+                continue
+            kinds = self._divided(self._kinds(rule, given))
+            tried = self._divided(self._tried(rule))
+            yield from ((given, (*one, *other)) for one in kinds for other in tried)
+
+    def _few(self, rule: Linked, given: Given) -> bool:
         calls = self.merger.action(rule, given).calls.type
-        if isinstance(calls, IntT) and calls.hi < MANY:
-            return [()]
-        kinds = self._divided(self._kinds(rule, given))
-        tried = self._divided(self._tried(rule))
-        return [(*one, *other) for one in kinds for other in tried]
+        return isinstance(calls, IntT) and calls.hi < MANY
 
     def _kinds(self, rule: Linked, given: Given) -> Iterator[list[Node]]:
         """The enumerated fields of the rows that an action is about."""

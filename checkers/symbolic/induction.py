@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Sequence
@@ -121,8 +122,6 @@ def run_task(system: System, task: Task, until: float) -> list[Answer]:
         return _initial(system, until)
     if task.kind == "teardown":
         return _teardown(system, until)
-    if task.kind == "possible":
-        return [_possible(system, system.program.action(task.action), until)]
     return _Stepping(system, task, until).answers()
 
 
@@ -131,12 +130,8 @@ def tasks(system: System) -> list[Task]:
     cases = Cases(system)
     rules = sorted(system.program.actions, key=system.weight, reverse=True)
     found = [
-        Task("step", rule.name, given, case)
-        for rule in rules
-        for given in system.action_instances(rule)
-        for case in cases.of(rule, given)
+        Task("step", rule.name, given, case) for rule in rules for given, case in cases.of(rule)
     ]
-    found += [Task("possible", rule.name) for rule in rules]
     if system.program.rank is not None:
         found.append(Task("teardown"))
     return [*found, Task("initial")]
@@ -166,8 +161,12 @@ class _Stepping:
             for refusal in system.refusals(self.step, system.on_failure)
             if refusal.node is not self.graph.true
         ]
-        self.exact: Query | None = None
         self.quick = self._query(True)
+
+    @functools.cached_property
+    def exact(self) -> Query:
+        """The query in which counts are added up."""
+        return self._query(False)
 
     def _query(self, opaque: bool) -> Query:
         goals = [self.crash, *(node for _, node in self.goals)]
@@ -185,9 +184,9 @@ class _Stepping:
     def answers(self) -> list[Answer]:
         """Crashes, conjuncts, what refusals must keep: all at once, else one by one."""
         goals = [(CRASH, self.crash), *((item.rule, node) for item, node in self.goals)]
+        possible = self._possible()
         if self._all_hold():
             found = [Answer(rule, str(self.task), "holds") for rule, _ in goals]
-            self._commit()
         else:
             found = [self._ask(CRASH, (), self.crash, False)]
             self._commit()
@@ -196,11 +195,17 @@ class _Stepping:
         asked = {answer.rule for answer in found}
         untouched = {*self.system.always, *self.system.on_failure} - asked
         found += [Answer(rule, str(self.task), "holds") for rule in sorted(untouched)]
-        return found
+        return [*found, possible]
 
-    def enabled(self) -> str:
-        """`sat` if a state in which the invariants hold enables the action."""
-        return self.quick.once(self.step.enabled)
+    def _possible(self) -> Answer:
+        """Whether a state in which the invariants hold enables the action; asked until one does."""
+        enabled = "sat"
+        if self.rule.name not in self.system.enabled:
+            enabled = self.quick.once(self.step.enabled)
+        if enabled == "sat":
+            self.system.enabled.add(self.rule.name)
+        status = {"sat": "holds", "unsat": "fails"}.get(enabled, "unknown")
+        return Answer(POSSIBLE, self.rule.name, status)
 
     def _all_hold(self) -> bool:
         """Whether nothing crashes and every goal holds, asked as one question.
@@ -209,12 +214,14 @@ class _Stepping:
         """
         g = self.graph
         broken = g.and_(self.step.enabled, g.not_(g.all_of(node for _, node in self.goals)))
-        return self.quick.once(g.or_(self.crash, broken)) == "unsat"
+        goal = g.or_(self.crash, broken)
+        if self.quick.once(goal) == "unsat":
+            return True
+        return bool(self.quick.terms.side) and self.exact.once(goal) == "unsat"
 
     def _commit(self) -> None:
-        self.quick.solver.add(self.quick.terms.term(self.step.enabled))
-        if self.exact is not None:
-            self.exact.solver.add(self.exact.terms.term(self.step.enabled))
+        for query in (self.quick, self.exact) if self.quick.terms.side else (self.quick,):
+            query.solver.add(query.terms.term(self.step.enabled))
 
     def _ask(self, rule: str, binding: Given, node: Node, wanted: bool) -> Answer:
         status = self.quick.check(node, not wanted)
@@ -222,10 +229,6 @@ class _Stepping:
             answer = self._counterexample(rule, binding, self.quick)
             if not self.quick.terms.side or self._real(answer):
                 return answer
-            if self.exact is None:
-                self.exact = self._query(False)
-                if rule != CRASH:
-                    self.exact.solver.add(self.exact.terms.term(self.step.enabled))
             status = self.exact.check(node, not wanted)
             if status == "sat":
                 return self._counterexample(rule, binding, self.exact)
@@ -276,18 +279,6 @@ def _narrowed(system: System, rule: Linked, task: Task) -> System:
     if system.weight(rule) >= LARGE:
         case += system.states.forced(case, system.merger.guard(rule, task.given))
     return system.under(case) if case else system
-
-
-def _possible(system: System, rule: Linked, until: float) -> Answer:
-    """Some instance of an action is enabled in a state in which the invariants hold."""
-    status, cases = "fails", Cases(system)
-    for given in system.action_instances(rule):
-        for case in cases.of(rule, given):
-            found = _Stepping(system, Task("step", rule.name, given, case), until).enabled()
-            if found == "sat":
-                return Answer(POSSIBLE, rule.name, "holds")
-            status = status if found == "unsat" else "unknown"
-    return Answer(POSSIBLE, rule.name, status)
 
 
 def _initial(system: System, until: float) -> list[Answer]:

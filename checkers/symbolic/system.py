@@ -43,6 +43,7 @@ class System:
     If `relaxed`, allocation takes any free row, and `order` has pairs of nodes of which the first
     may be assumed to be no less than the second: rows that are alike, sorted. `case` is what is
     assumed of the state beside the invariants: nothing, but in a system that `under` gives.
+    `enabled` are the actions that are known to be possible.
     """
 
     case: Case = ()
@@ -60,6 +61,7 @@ class System:
         self.graph = self.merger.graph
         self.state = self.merger.state()
         self._asked: Terms | None = None
+        self.enabled: set[str] = set()
         kinds = {item.name: item.kind for item in program.machine.invariants}
         self.always = [name for name in program.invariants if kinds[name] == "always"]
         self.on_failure = [name for name in program.invariants if kinds[name] == "on-failure"]

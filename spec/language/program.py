@@ -318,9 +318,10 @@ class _Linker:
     def _changes(self, function: Function) -> bool:
         """Whether a function reaches one that is overridden."""
         if function not in self.changes:
-            self.changes[function] = function in self.overrides
-            called = [self._changes(item) for _, item in _called(function)] if self.overrides else []
-            self.changes[function] |= any(called)
+            called = _called(function) if self.overrides else ()
+            self.changes[function] = False
+            found = [self._changes(item) for _, item in called]
+            self.changes[function] = function in self.overrides or any(found)
         return self.changes[function]
 
     def _opened(self, function: Function, kept: frozenset[Function]) -> Function:

@@ -257,15 +257,14 @@ def test_a_host_call_is_replaced_with_its_event() -> None:
 
 
 def test_what_no_override_reaches_is_linked_once() -> None:
-    machine, odd = room(), variant(toggle)
-    one, other, changed = (build(machine, "small", item) for item in (None, None, odd))
+    machine = room()
+    one, other = build(machine, "small"), build(machine, "small")
+    changed = build(machine, "small", variant(turned_up_twice))
     assert one.layout is other.layout is changed.layout
-    assert one.actions[0].function is other.actions[0].function is changed.actions[0].function
-    both = room(switch_both)
-    assert build(both, "small").actions[0].function is not (
-        build(both, "small", odd).actions[0].function
-    )
-    assert build(room(), "small").layout is not one.layout
+    assert one.init.function is other.init.function is changed.init.function
+    assert one.actions[0].function is other.actions[0].function
+    assert one.actions[0].function is not changed.actions[0].function
+    assert one.layout is not build(room(), "small").layout
 
 
 def test_the_reference_is_left_alone_by_a_variant() -> None:
