@@ -45,7 +45,7 @@ def told(
 
 @dataclass
 class _Search:
-    """Depth first, the fewest faults first; `dead` are states from which it is known to fail."""
+    """Depth first, the fewest faults first; `seen` are states, after how many steps, tried once."""
 
     program: Program
     rule: str
@@ -54,34 +54,44 @@ class _Search:
     breaking: bool
     relaxed: Collection[str]
     path: list[Step] = field(default_factory=list)
-    dead: set[tuple[bytes, int]] = field(default_factory=set)
+    seen: set[tuple[bytes, int]] = field(default_factory=set)
 
     def found(self) -> Violation | None:
         """The first run that ends in a breach."""
         starts = [(self.promise(state, 0), state) for state in self.program.initial()]
         near = [(faults, state) for faults, state in starts if faults is not None]
         for _, state in sorted(near, key=lambda item: item[0]):
-            breach = self._from(state, 0)
+            breach = self._from(state)
             if breach is not None:
                 steps = tuple(self.path)
                 return Violation(self.rule, state, steps, breach.binding, breach.why)
         return None
 
-    def _from(self, state: bytes, level: int) -> Breach | None:
+    def _from(self, start: bytes) -> Breach | None:
         """The breach at the end of a run from here, whose steps are then on the path."""
-        if level == self.length:
-            return self._broken_by(state)
-        if (state, level) in self.dead:
-            return None
-        ending = self.breaking and level == self.length - 1
-        for step, after, breach in self._ends(state) if ending else self._onward(state, level):
-            self.path.append(step)
-            breach = breach or self._from(after, level + 1)
-            if breach is not None:
-                return breach
-            self.path.pop()
-        self.dead.add((state, level))
+        if not self.length:
+            return self._broken_by(start)
+        left = [self._next(start, 0)]
+        while left:
+            level = len(left)
+            step, after, breach = next(left[-1], (None, b"", None))
+            if step is None:
+                left.pop()
+                continue
+            self.path[level - 1 :] = [step]
+            if level == self.length:
+                breach = breach or self._broken_by(after)
+                if breach is not None:
+                    return breach
+            elif (after, level) not in self.seen:
+                self.seen.add((after, level))
+                left.append(self._next(after, level))
         return None
+
+    def _next(self, state: bytes, level: int) -> Iterator[tuple[Step, bytes, Breach | None]]:
+        """The steps that may be taken from a state after so many."""
+        ending = self.breaking and level == self.length - 1
+        return self._ends(state) if ending else iter(self._onward(state, level))
 
     def _broken_by(self, state: bytes) -> Breach | None:
         # Whether a state can be taken down is for the explorer to know, which promises it.

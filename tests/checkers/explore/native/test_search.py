@@ -21,6 +21,7 @@ from tests.toys.guards import BACKWARDS, DROPS, GUARDS
 from tests.toys.keys import ALONE, COPIES_ITSELF, KEYS
 from tests.toys.late import LATE
 from tests.toys.mutex import MUTEX
+from tests.toys.odd import ODD
 from tests.toys.ports import PORTS
 from tests.toys.queue import QUEUE, STANDS_STILL
 from tests.toys.refcount import (
@@ -65,6 +66,7 @@ PROGRAMS = [
     build(GUARDS, "small", DROPS),
     build(GUARDS, "small", BACKWARDS),
     build(LIFETIME, "small"),
+    build(ODD, "small", values={"nodes": 3, "leaves": 3, "Tag": 1}),
 ]
 
 
