@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from checkers.result import Violation
 from spec.language.program import Kind, Program
-from spec.language.rules import Breach, broken_by_state, broken_by_step
+from spec.language.rules import Breach, broken_after, broken_by_state
 from spec.language.steps import Step, take
 
 
@@ -40,14 +40,11 @@ def replay(program: Program, violation: Violation) -> Violation | None:
         outcome = take(program, state, step)
         if outcome.kind not in (Kind.DONE, Kind.CRASH):
             continue
-        for breach in broken_by_step(program, state, outcome, rule):
+        for breach in broken_after(program, state, outcome, rule):
             return _ending(violation, [*taken, step], breach)
-        if outcome.kind is Kind.CRASH:
-            continue
-        state = outcome.state
-        taken.append(step)
-        for breach in broken_by_state(program, state, rule):
-            return _ending(violation, taken, breach)
+        if outcome.kind is Kind.DONE:
+            state = outcome.state
+            taken.append(step)
     return None
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from itertools import chain
 
 from checkers.result import Violation
 from spec.language.program import Kind, Program
-from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.rules import CRASH, broken_after, broken_by_state
 from spec.language.steps import Step, Taken, steps_with
 
 FAULTS = 0.25
@@ -41,10 +40,7 @@ def simulate(program: Program, steps: int, seed: int) -> Walk:
             return Walk(initial, tuple(taken), stuck=True)
         step, outcome = found
         taken.append(step)
-        breaches = broken_by_step(program, state, outcome, rules)
-        if outcome.kind is Kind.DONE:
-            breaches = chain(breaches, broken_by_state(program, outcome.state, rules))
-        broken = next(breaches, None)
+        broken = next(broken_after(program, state, outcome, rules), None)
         state = outcome.state
     if broken is None:
         return Walk(initial, tuple(taken))

@@ -13,7 +13,7 @@ from checkers.result import Violation
 from checkers.symbolic.system import Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.program import Kind, Linked, Program
-from spec.language.rules import CRASH, broken_by_state, broken_by_step
+from spec.language.rules import CRASH, broken_after, broken_by_state
 from spec.language.steps import Step, take
 from spec.language.types import Sort
 
@@ -204,8 +204,7 @@ def confirmed(program: Program, path: Violation) -> Violation:
         crashes = path.rule == CRASH and number == len(path.steps)
         if outcome.kind is not (Kind.CRASH if crashes else Kind.DONE):
             raise AssertionError(f"{path.rule}: {step} does not run as solved: {outcome.kind}")
-        breaches = list(broken_by_step(program, state, outcome, names))
-        breaches += broken_by_state(program, outcome.state, names)
+        breaches = list(broken_after(program, state, outcome, names))
         state = outcome.state
     if not breaches:
         raise AssertionError(f"{path.rule}: the path found does not break it")

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from checkers.frontend import tree as t
 from checkers.frontend.ir import Node
 from checkers.frontend.merge import Merger
-from checkers.symbolic.states import Case
-from checkers.symbolic.system import Given, System
+from checkers.symbolic.states import states
+from checkers.symbolic.system import Case, Given, System
 from spec.language.layout import EnumT, IdT, IntT
 from spec.language.program import Linked
 
@@ -93,9 +93,9 @@ class Cases:
         key = tuple(nodes)
         if key not in self._known:
             values = itertools.product(*(self._values(node) for node in key))
-            states = self.system.states
+            asked = states(self.system)
             cases = [tuple(zip(key, chosen, strict=True)) for chosen in values]
-            self._known[key] = [case for case in cases if not case or states.allow(case)]
+            self._known[key] = [case for case in cases if not case or asked.allow(case)]
         return self._known[key]
 
     def _values(self, node: Node) -> list[int]:

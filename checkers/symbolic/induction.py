@@ -15,13 +15,13 @@ from checkers.frontend.merge import LARGE
 from checkers.frontend.merge import Step as Merged
 from checkers.result import Violation
 from checkers.symbolic.cases import Cases
-from checkers.symbolic.states import Case
-from checkers.symbolic.system import Conjunct, Given, Reader, System, typed_terms
+from checkers.symbolic.states import states
+from checkers.symbolic.system import Case, Conjunct, Given, Reader, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import EnumT, SortT, ValueT
 from spec.language.program import Kind, Linked
-from spec.language.rules import CRASH, TEARDOWN
-from spec.language.steps import Step
+from spec.language.rules import CRASH, TEARDOWN, broken_by_state
+from spec.language.steps import Step, take
 
 POSSIBLE = "every-action-possible"
 """The rule that some state in which the invariants hold enables each action, and there is one."""
@@ -238,13 +238,9 @@ class _Stepping:
         """Whether a run shows what a query with opaque counts has found."""
         path, program = answer.violation, self.system.program
         assert path is not None
-        for name in self.system.always:
-            rule = program.invariants[name]
-            for binding in rule.instances(program.layout):
-                if not program.evaluate(rule, path.initial, values=binding):
-                    return False
-        taken = path.steps[0]
-        outcome = program.run(self.rule, path.initial, taken.values, taken.fault)
+        if any(broken_by_state(program, path.initial, self.system.always)):
+            return False
+        outcome = take(program, path.initial, path.steps[0])
         if path.rule == CRASH:
             return outcome.kind is Kind.CRASH
         if outcome.kind is not Kind.DONE:
@@ -277,7 +273,7 @@ def _narrowed(system: System, rule: Linked, task: Task) -> System:
     """The system from the states of a task; of a large action what is the same in all of them."""
     case = system.own(task.case)
     if system.weight(rule) >= LARGE:
-        case += system.states.forced(case, system.merger.guard(rule, task.given))
+        case += states(system).forced(case, system.merger.guard(rule, task.given))
     return system.under(case) if case else system
 
 
@@ -352,6 +348,3 @@ def _legal(g: Graph, kind: ValueT, node: Node) -> Node:
 
 def _status(answer: str) -> str:
     return {"unsat": "holds", "sat": "fails"}.get(answer, "unknown")
-
-
-__all__ = ["POSSIBLE", "Answer", "Query", "Task", "run_task", "tasks"]

@@ -11,46 +11,26 @@ the solver does not know is taken for a state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+import functools
 
 import z3
 
-from checkers.frontend.ir import Graph, Node
+from checkers.frontend.ir import Node
+from checkers.symbolic.system import Case, System, typed_terms
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import SortT
-from spec.language.program import Program
-from spec.language.types import Sort
-
-Case = tuple[tuple[Node, int], ...]
-"""Variables of the state before a step, and what they are in the states of this case."""
 
 
-class Assumed(Protocol):
-    """The system whose states are asked about."""
-
-    program: Program
-    graph: Graph
-    state: dict[Node, Node]
-    order: list[tuple[Node, Node]]
-
-    def carriers(self, extra: Iterable[Node] = ()) -> dict[type[Sort], int]:
-        """How many values each data sort has."""
-
-    def parameters(self) -> list[Node]:
-        """The parameters of all actions."""
-
-    def hypotheses(self) -> list[Node]:
-        """What holds in all of its states."""
-
-    def typed(self, terms: Terms) -> list[Z3]:
-        """Well-typedness of every variable that has been translated."""
+@functools.lru_cache(maxsize=1)
+def states(system: System) -> States:
+    """The states of a system, to be asked about."""
+    return States(system)
 
 
 class States:
     """Asks about the states of a system in which the invariants hold."""
 
-    def __init__(self, system: Assumed) -> None:
+    def __init__(self, system: System) -> None:
         self.system = system
         self.terms = Terms(system.program.layout, system.carriers(system.parameters()))
         self.terms.opaque = True
@@ -63,7 +43,7 @@ class States:
     def _solver(self, case: Case, guard: Node) -> Z3:
         asked = self.terms.term(guard)
         solver = z3.SolverFor("QF_FD", ctx=self.terms.ctx)
-        solver.add(*self.assumed, *self.system.typed(self.terms), asked)
+        solver.add(*self.assumed, *typed_terms(self.terms), asked)
         solver.add(*(self._equal(node, value) for node, value in case))
         assert not self.terms.short()
         return solver

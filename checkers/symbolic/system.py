@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from checkers.frontend.expressions import Env
 from checkers.frontend.ir import Node, variables
 from checkers.frontend.merge import Merger, Step
 from checkers.symbolic.row_order import alike, orders
-from checkers.symbolic.states import Case, States
 from checkers.symbolic.terms import Z3, Terms
 from spec.language.layout import BoolT, EnumT, IdT, IntT, SortT
 from spec.language.program import Linked, Program
@@ -25,6 +23,9 @@ INSTANCES = 64
 """More combinations of an action's parameters than this are left to the solver, last ones first."""
 
 Given = tuple[int | None, ...]
+
+Case = tuple[tuple[Node, int], ...]
+"""Variables of the state before a step, and what they are in the states of this case."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,6 @@ class System:
         found.state = {**self.state, **{x: self.graph.const(n, x.type) for x, n in case}}
         found.conjuncts = found.instances(found.state)
         return found
-
-    @functools.cached_property
-    def states(self) -> States:
-        """The states in which the invariants hold, to be asked about."""
-        return States(self)
-
-    def typed(self, terms: Terms) -> list[Any]:
-        """Well-typedness of every variable that has been translated."""
-        return typed_terms(terms)
 
     def weight(self, rule: Linked) -> int:
         """How many calls of the host are in the text of an action."""

@@ -36,6 +36,15 @@ def broken_by_step(
         yield from _broken(program, names, before, outcome.state)
 
 
+def broken_after(
+    program: Program, before: bytes, outcome: Outcome, names: Collection[str]
+) -> Iterator[Breach]:
+    """The rules among `names` that a step breaks, or the state that it leads to."""
+    yield from broken_by_step(program, before, outcome, names)
+    if outcome.kind is Kind.DONE:
+        yield from broken_by_state(program, outcome.state, names)
+
+
 def witnesses_of(program: Program, state: bytes) -> list[str]:
     """The names of the witnesses that a state satisfies."""
     return [name for name, rule in program.witness_rules.items() if program.evaluate(rule, state)]

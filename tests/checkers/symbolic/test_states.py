@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checkers.symbolic.induction import Task, run_task
+from checkers.symbolic.states import states
 from checkers.symbolic.system import System
 from invariants import complete
 from spec.language import build
@@ -25,7 +26,7 @@ def by_name(system: System, *values: tuple[str, int]) -> tuple[tuple[object, int
 def test_without_a_container_and_with_nothing_waiting_no_object_is_there(system: System) -> None:
     guard = system.merger.guard(system.program.action("vfio_pci_realize"), (1,))
     case = system.own(by_name(system, ("containers[1].space", 0)))  # type: ignore[arg-type]
-    forced = {str(node.value): value for node, value in system.states.forced(case, guard)}
+    forced = {str(node.value): value for node, value in states(system).forced(case, guard)}
     assert all(forced[f"objects[{row}].kind"] == 0 for row in range(1, 8))
     assert forced["vdevs[2].container"] == 0
     assert "gbpa_abort" not in forced
@@ -39,7 +40,7 @@ def test_what_is_forced_is_so_in_every_reachable_state_that_the_guard_admits(
     program, where = system.program, system.merger.where
     rule = program.action("vfio_exitfn")
     guard = system.merger.guard(rule, (2,))
-    forced = system.states.forced((), guard)
+    forced = states(system).forced((), guard)
     assert forced
     seen = 0
     for state in reachable(program):
@@ -63,7 +64,7 @@ def test_the_guard_is_what_an_action_asks_first(system: System) -> None:
 
 
 def test_a_case_that_no_state_is_in_is_not_allowed(system: System) -> None:
-    assert not system.states.allow(system.own(by_name(  # type: ignore[arg-type]
+    assert not states(system).allow(system.own(by_name(  # type: ignore[arg-type]
         system, ("containers[1].space", 0), ("vdevs[1].container", 1),
     )))
 
@@ -77,7 +78,7 @@ def test_large_actions_are_proved_from_what_is_forced(system: System) -> None:
 def test_what_the_solver_does_not_know_is_not_forced(system: System) -> None:
     """The solver gives up when it is asked for a second state."""
     guard = system.merger.guard(system.program.action("vfio_exitfn"), (2,))
-    solver = system.states._solver((), guard)
+    solver = states(system)._solver((), guard)
     answers = iter(("sat", "unknown"))
 
     class GivesUp:
@@ -88,5 +89,5 @@ def test_what_the_solver_does_not_know_is_not_forced(system: System) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(solver, name)
 
-    assert system.states._same(GivesUp()) == ()
-    assert system.states.forced((), guard)
+    assert states(system)._same(GivesUp()) == ()
+    assert states(system).forced((), guard)
