@@ -21,7 +21,10 @@ from checkers.watch import LimitMetError
 
 
 class _Commands(click.Group):
-    """Says what is wrong in one line, and ends with the documented statuses."""
+    """Says what is wrong in one line, and ends with the documented statuses.
+
+    A command ends by itself or with `click.exceptions.Exit`; a `SystemExit` is of a user's file.
+    """
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **given: Any) -> NoReturn:
         """Run a command and exit."""
@@ -30,7 +33,9 @@ class _Commands(click.Group):
         try:
             ended = super().main(args, *more, **given)
             sys.stdout.flush()
-            sys.exit(ended)
+            own = ended or Status.HOLDS
+        except SystemExit:
+            _fail("no verdict: a file that was read ended the program")
         except click.exceptions.NoArgsIsHelpError:
             _fail("which command? see viommu-spec --help")
         except click.ClickException as error:
@@ -47,6 +52,7 @@ class _Commands(click.Group):
         except Exception:
             traceback.print_exc()
             _inconclusive("this is a defect of the program, no verdict")
+        sys.exit(own)
 
 
 def _fail(message: str) -> NoReturn:

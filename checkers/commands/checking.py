@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from functools import partial, reduce
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 from checkers.commands.asked import OPTIONS, Asked
 from checkers.commands.choosing import Session, selecting, subjects
@@ -47,7 +47,7 @@ def check_command(session: Session, /, **words: Any) -> None:
     output.deliver(
         done.rows, result, interrupted=done.interrupted, seconds=time.monotonic() - session.since
     )
-    sys.exit(result)
+    raise Exit(result)
 
 
 def _planned(asked: Asked) -> list[Run]:

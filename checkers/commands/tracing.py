@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 import click
+from click.exceptions import Exit
 
 from checkers import graph
 from checkers.commands.choosing import subjects
@@ -56,7 +56,7 @@ def simulate_command(
     click.echo(text(trace), nl=False, err=file == "-")
     if done.stuck:
         click.echo("no action is enabled here", err=file == "-")
-    sys.exit(Status.HOLDS if done.violation is None else Status.VIOLATED)
+    raise Exit(Status.HOLDS if done.violation is None else Status.VIOLATED)
 
 
 @click.command("replay")
@@ -67,7 +67,7 @@ def replay_command(file: str) -> None:
     found = diverges(trace)
     if found:
         click.echo(f"diverges: {found}")
-        sys.exit(Status.VIOLATED)
+        raise Exit(Status.VIOLATED)
     count = len(trace.trace.steps)
     end = f", {trace.violation.rule}" if trace.violation.rule else ""
     click.echo(f"reproduced: {count} step{'' if count == 1 else 's'}{end}")

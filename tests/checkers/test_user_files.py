@@ -49,6 +49,24 @@ def test_file_that_ends_the_command(tmp_path: Path, more: str, says: str) -> Non
     assert says in done.stderr.splitlines()[-1]
 
 
+def test_machine_that_ends_the_command_when_its_bounds_are_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "ends.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom tests.toys.mutex import MUTEX\n"
+        "ENDS = replace(MUTEX, shape=lambda values: exit(0))\n"
+    )
+    done = command("check", f"{file}:ENDS")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "viommu-spec: no verdict: a file that was read ended the program\n"
+
+
+def test_command_without_a_verdict_of_its_own_succeeds(tmp_path: Path) -> None:
+    file = str(tmp_path / "run.json")
+    assert command("simulate", "tests/toys/mutex.py", "--trace", file).returncode == 0
+    for words in (("replay", file), ("show", file), ("list", "machines"), ("check", "--help")):
+        assert command(*words).returncode == 0
+
+
 def test_what_a_file_prints_goes_to_stderr(tmp_path: Path) -> None:
     file = variant(tmp_path, "print('1..0')\nsys.stdout.close()\n")
     done = command("check", "tests/toys/mutex.py", "--variant", file, "--json", "-")
