@@ -2,7 +2,7 @@
 
 Pages are written below ``generated/`` when a build begins, those that changed only; nothing in them
 is typed by hand. `viommu_spec_registry` is ``MODULE:FUNCTION``, a function like `load`. Directives
-for the pages that are written: `session`, `function-text`, `findings`, `defects`.
+for the pages that are written: `session`, `function-text`, `findings`, `besides`, `defects`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from spec.language import Machine, Variant
 from viommu_spec.defects import Defects
-from viommu_spec.findings import Findings, registered
+from viommu_spec.findings import Besides, Findings, registered
 from viommu_spec.session import FunctionText, Session
 
 ROOM = "generated"
@@ -49,5 +49,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("session", Session)
     app.add_directive("function-text", FunctionText)
     app.add_directive("findings", Findings)
+    app.add_directive("besides", Besides)
     app.add_directive("defects", Defects)
     return {"version": "1", "parallel_read_safe": True}

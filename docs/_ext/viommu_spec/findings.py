@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterable
 
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from spec.language import Machine, Variant
@@ -37,15 +38,45 @@ class Findings(SphinxDirective):
         return parsed(self, listed or "This book is built without these variants.\n")
 
 
-def row(variant: Variant) -> tuple[str, ...]:
-    """A variant as a row of the table."""
-    broken = [
+class Besides(SphinxDirective):
+    """A row for each variant named: what it breaks besides the first rule that it declares."""
+
+    required_arguments = 1
+    optional_arguments = 99
+
+    def run(self) -> list[nodes.Node]:
+        """The table; an error where there are some of these variants, but not all."""
+        depends_on_specification(self.env)
+        known = {item.name: item for item in registered(self.config.viommu_spec_registry)[1]}
+        if not known.keys() & {*self.arguments}:
+            return parsed(self, "This book is built without these variants.\n")
+        listed = [more(name, known.get(name)) for name in self.arguments]
+        head = ("variant", "is about, in steps", "breaks besides, in steps")
+        return parsed(self, table(head, listed, "28 32 40"))
+
+
+def more(name: str, variant: Variant | None) -> tuple[str, ...]:
+    """A variant with the first of the rules that it breaks, and the others."""
+    if variant is None or len(variant.expects) < 2:
+        what = "is no variant" if variant is None else "breaks one rule alone"
+        raise ExtensionError(f"{name} {what}")
+    first, *others = broken(variant)
+    return link(name, f"variant-{name}"), first, lines(others)
+
+
+def broken(variant: Variant) -> list[str]:
+    """The rules that a variant breaks, each with the length of its shortest trace."""
+    return [
         f"{link(name, f'invariant-{name}')}: {length}" for name, length in variant.expects.items()
     ]
+
+
+def row(variant: Variant) -> tuple[str, ...]:
+    """A variant as a row of the table."""
     return (
         link(variant.name, f"variant-{variant.name}"),
         escaped(variant.about),
-        lines(broken) or NOTHING,
+        lines(broken(variant)) or NOTHING,
         lines(map(escaped, places(variant))),
         variant.bounds,
     )
