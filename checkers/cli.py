@@ -15,7 +15,7 @@ from checkers.commands.choosing import Session
 from checkers.commands.exporting import export_command
 from checkers.commands.listed import list_command
 from checkers.commands.tracing import replay_command, show_command, simulate_command
-from checkers.report import Status
+from checkers.report.row import Status
 from checkers.userfiles import InputError
 from checkers.watch import LimitMetError
 

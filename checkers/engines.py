@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from checkers.machines import Subject, larger, readable
-from checkers.report import Row, manifest
+from checkers.report.manifest import manifest
+from checkers.report.row import Row
 from checkers.result import Engine, Finding, Limits, Verdict
-from checkers.trace import DoesNotRunError, Names, record
+from checkers.trace.record import DoesNotRunError, Names, record
 from checkers.userfiles import InputError
 from checkers.watch import LimitMetError, limits_met, watching
 from spec.language import LanguageError, Program, Variant

@@ -16,26 +16,14 @@ from rich.progress import Progress as Bars
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from checkers.machines import Subject
-from checkers.report import (
-    MANIFEST,
-    Row,
-    Status,
-    by_engine,
-    document,
-    headline,
-    junit,
-    line,
-    needs_more,
-    tap,
-    total,
-    traces_text,
-    variants_line,
-    verdicts,
-    verdicts_of_variants,
-)
+from checkers.report.formats import document, junit, tap
+from checkers.report.manifest import MANIFEST
+from checkers.report.row import Row, Status
+from checkers.report.summary import by_engine, line, needs_more, total, variants_line
+from checkers.report.table import headline, traces_text, verdicts, verdicts_of_variants
 from checkers.result import Progress, Verdict
 from checkers.runs import Run
-from checkers.trace import Trace
+from checkers.trace.format import Trace
 from checkers.userfiles import InputError
 
 WIDE = 160

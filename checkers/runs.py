@@ -18,7 +18,7 @@ from typing import Final, Literal
 from checkers import machines
 from checkers.engines import ALL, ENGINES, RANDOM, Checked, Engines, check, engine
 from checkers.machines import Subject
-from checkers.report import Row
+from checkers.report.row import Row
 from checkers.result import Finding, Limits, Verdict
 from checkers.userfiles import InputError
 from checkers.variants import judge, subjects

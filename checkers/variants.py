@@ -8,7 +8,8 @@ from dataclasses import replace
 from checkers import machines
 from checkers.engines import ALL, Checked, Engines, check, rules
 from checkers.machines import Subject
-from checkers.report import MANIFEST, Row, judged
+from checkers.report.manifest import MANIFEST, judged
+from checkers.report.row import Row
 from checkers.report.table import BREAKS
 from checkers.result import Finding, Limits, Verdict
 from checkers.userfiles import InputError

@@ -15,7 +15,7 @@ from checkers.commands.asked import OPTIONS, Asked
 from checkers.commands.choosing import Session, selecting, subjects
 from checkers.engines import Checked
 from checkers.output import Output, Reporting, progress
-from checkers.report import Row, status
+from checkers.report.row import Row, status
 from checkers.result import Limits, Verdict
 from checkers.runs import Run, suite, together
 from checkers.userfiles import InputError

@@ -11,24 +11,15 @@ from click.exceptions import Exit
 from checkers import graph
 from checkers.commands.choosing import subjects
 from checkers.output import save
-from checkers.report import Status
+from checkers.report.row import Status
 from checkers.simulate import simulate as random_walk
-from checkers.trace import (
-    DoesNotRunError,
-    Names,
-    Opened,
-    brief,
-    differs,
-    diverges,
-    opened,
-    record,
-    record_run,
-    retold,
-    text,
-)
+from checkers.trace.brief import brief
 from checkers.trace.export import itf, pytest_module
+from checkers.trace.load import Opened, opened
 from checkers.trace.page import page
-from checkers.trace.record import walk
+from checkers.trace.record import DoesNotRunError, Names, record, record_run, walk
+from checkers.trace.replay import differs, diverges, retold
+from checkers.trace.text import text
 from checkers.userfiles import InputError
 
 

@@ -11,8 +11,7 @@ import msgspec
 from checkers.report.row import Row, Status, said
 from checkers.report.summary import by_engine
 from checkers.result import GOOD, Finding, Verdict
-from checkers.trace import text
-from checkers.trace.text import plain
+from checkers.trace.text import plain, text
 
 TOGETHER: Final = "all its rules together"
 """What the time of an engine is of."""

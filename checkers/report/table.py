@@ -14,7 +14,7 @@ from rich.text import Text
 from checkers.report.manifest import MANIFEST
 from checkers.report.row import Row, detail
 from checkers.result import GOOD, Finding, Verdict
-from checkers.trace import brief
+from checkers.trace.brief import brief
 from checkers.trace.text import choice
 
 STYLES = {

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from checkers.trace import record
 from checkers.trace.page import page
+from checkers.trace.record import record
 from spec.language import build
 from spec.language.rules import CRASH
 from tests.checkers.test_trace import CRASHING, DANGLING, HELD, LEAK, LEAKING

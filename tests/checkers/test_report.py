@@ -8,26 +8,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from checkers.report import (
-    Row,
-    Status,
-    expectation,
-    headline,
-    judged,
-    junit,
-    line,
-    manifest,
-    needs_more,
-    said,
-    status,
-    tap,
-    traces_text,
-    variants_line,
-    verdicts,
-    verdicts_of_variants,
-)
+from checkers.report.formats import junit, tap
+from checkers.report.manifest import expectation, judged, manifest
+from checkers.report.row import Row, Status, said, status
+from checkers.report.summary import line, needs_more, variants_line
+from checkers.report.table import headline, traces_text, verdicts, verdicts_of_variants
 from checkers.result import Finding, Limits, Renaming, Verdict, Violation
-from checkers.trace import record
+from checkers.trace.record import record
 from spec.language import Bounds, build
 from spec.language.steps import Step
 from tests.checkers.stub import explore

@@ -16,9 +16,11 @@ from checkers import machines
 from checkers.cells import changes, condensed, fields, frozen
 from checkers.cli import main
 from checkers.result import Violation
-from checkers.trace import DoesNotRunError, brief, diverges, load, opened, record, text
-from checkers.trace.load import LARGEST, resolve
-from checkers.trace.record import walk
+from checkers.trace.brief import brief
+from checkers.trace.load import LARGEST, load, opened, resolve
+from checkers.trace.record import DoesNotRunError, record, walk
+from checkers.trace.replay import diverges
+from checkers.trace.text import text
 from checkers.userfiles import InputError
 from spec.language import build
 from spec.language.rules import CRASH, TEARDOWN
