@@ -78,28 +78,13 @@ def judged(variant: Variant, rule: str, findings: Sequence[Finding]) -> tuple[Ve
     return Verdict.HOLDS, "as expected"
 
 
-def expectation(
-    variant: Variant, findings: Sequence[Finding], selected: Collection[str] = ()
-) -> list[str]:
-    """How findings differ from the variant's `expects`; empty if they are exactly as declared.
-
-    A counterexample to induction breaks nothing here. With some rules `selected`, only those count.
-    """
-    wrong, undecided = _differences(variant, findings, selected)
-    beside = [
-        f"{rule} is violated{_in(length)}, not expected"
-        for rule, length in _lengths(findings).items()
-        if rule not in variant.expects and rule != MANIFEST
-    ]
-    return beside + wrong + undecided
-
-
 def _differences(
     variant: Variant, findings: Sequence[Finding], selected: Collection[str]
 ) -> tuple[list[str], list[str]]:
     """Which declared rules are not broken as declared; and which nobody has decided.
 
-    Only an exact engine decides that a rule is not violated, or how short a violation is.
+    Only an exact engine decides that a rule is not violated, or how short a violation is; a
+    counterexample to induction breaks nothing.
     """
     lengths = _lengths(findings)
     exact = {item.rule for item in findings if item.engine == EXACT and item.verdict in DECIDED}
