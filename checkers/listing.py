@@ -22,12 +22,15 @@ WIDE: Final = 120
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "machines": ("machine", "about", "bounds", "actions", "invariants"),
-    "bounds": ("machine", "bounds", "states", "checked by", "why"),
+    "bounds": ("machine", "bounds", "states", "orbits", "checked by", "why"),
     "actions": ("machine", "action", "about"),
     "invariants": ("machine", "invariant", "kind", "about"),
     "variants": ("machine", "variant", "bounds", "about", "breaks"),
 }
-"""The columns of each list: the machine, the name, then members of `more`, or what it is about."""
+"""The columns of each list: the machine, the name, then members of `more`, or what it is about.
+
+The orbits of bounds are their states up to renaming of ids.
+"""
 
 
 class Item(Struct, frozen=True):
@@ -87,16 +90,20 @@ def matching(items: Iterable[Item], match: str) -> list[Item]:
 
 
 def shown(what: str, items: Sequence[Item]) -> str:
-    """The list as a table; the last column is wrapped, the machine left out if there is one."""
+    """The list as a table; wide columns are wrapped, the machine is left out if there is one."""
     columns = list(COLUMNS[what])
     if what != "machines" and len({item.machine for item in items}) == 1:
         columns.remove("machine")
     rows = [columns, *([item.cell(column) for column in columns] for item in items)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
-    widest = max(range(len(columns)), key=lambda at: widths[at])
-    others = sum(widths) - widths[widest] + 2 * (len(columns) - 1)
-    widths[widest] = min(widths[widest], max(width - others, 24))
+    words = [
+        max(len(word) for row in rows for word in row[at].split() or [""])
+        for at in range(len(columns))
+    ]
+    while sum(widths) + 2 * (len(columns) - 1) > width and widths != words:
+        wrapped = [at for at in range(len(columns)) if widths[at] > words[at]]
+        widths[max(wrapped, key=lambda at: widths[at])] -= 1
     return "".join(line for row in rows for line in _lines(row, widths))
 
 
@@ -132,6 +139,8 @@ def _bounds(machine: Machine, name: str, bounds: Bounds) -> Item:
     more: dict[str, str | int] = {"numbers": numbers, "checked by": ", ".join(takers)}
     if bounds.states is not None:
         more["states"] = bounds.states
+    if bounds.orbits is not None:
+        more["orbits"] = bounds.orbits[0]
     return Item(machine.name, name, " ".join(bounds.why.split()), "bounds", [], more)
 
 

@@ -27,7 +27,7 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     return reduce(lambda done, option: option(done), reversed(OPTIONS), function)
 
 
-@click.command("check")
+@click.command("check", short_help="Check that the rules of machines hold.")
 @_with_options
 @click.pass_obj
 def check_command(session: Session, /, **words: Any) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from checkers.listing import LISTS, listing, matching, shown
 
 
-@click.command("list")
+@click.command("list", short_help="List machines, bounds, actions, invariants, variants.")
 @click.argument("what", type=click.Choice(LISTS))
 @click.argument("names", metavar="[MACHINE]...", nargs=-1)
 @click.option("--match", metavar="TEXT", default="", help="Only what has this text somewhere.")

@@ -23,7 +23,7 @@ from checkers.trace.text import text
 from checkers.userfiles import InputError
 
 
-@click.command("simulate")
+@click.command("simulate", short_help="Take random steps.")
 @click.argument("name", metavar="MACHINE")
 @click.option("--steps", metavar="N", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
@@ -50,7 +50,7 @@ def simulate_command(
     raise Exit(Status.HOLDS if done.violation is None else Status.VIOLATED)
 
 
-@click.command("replay")
+@click.command("replay", short_help="Take the steps of a trace again.")
 @click.argument("file", metavar="TRACE.json")
 def replay_command(file: str) -> None:
     """Take the steps of a trace again; status 1 if anything it says is otherwise now."""
@@ -80,7 +80,7 @@ FORMATS: dict[str, Callable[[Opened], str]] = {
 }
 
 
-@click.command("show")
+@click.command("show", short_help="Show a trace as text, a page, a picture or a test.")
 @click.argument("file", metavar="TRACE.json")
 @click.option(
     "--format",

@@ -311,6 +311,19 @@ class TestOthers:
             for item in found:
                 assert item["name"] in plain.stdout
 
+    def test_no_name_in_a_list_is_broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
+        for what in ("machines", "variants", "bounds"):
+            words = run("list", what).stdout.replace(",", " ").split()
+            for item in json.loads(run("list", what, "--json").stdout):
+                assert item["name"] in words
+                for rule in str(item["more"].get("breaks", "")).split(", "):
+                    assert rule.split(" in ")[0] in ["", *words]
+
+    def test_orbits_of_bounds_are_listed(self) -> None:
+        table = run("list", "bounds", "refcount").stdout
+        assert table.splitlines()[0].split()[:4] == ["bounds", "states", "orbits", "checked"]
+
     def test_simulate_is_deterministic(self) -> None:
         first = run("simulate", "refcount", "--steps", "30", "--seed", "4")
         assert first.exit_code == 0, first.output
