@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -84,10 +85,10 @@ class NoTeardown(Brute):
         pass
 
 
-def shown_by(broken: type[Brute], seeds: int, taste: Taste | None = None) -> bool:
-    """Whether one of so many machines shows that this explorer is broken."""
+def shown_by(broken: type[Brute], seeds: Iterable[int], taste: Taste | None = None) -> bool:
+    """Whether one of these machines shows that this explorer is broken."""
     counts = not issubclass(broken, Up)
-    for seed in range(seeds):
+    for seed in seeds:
         with draw(seed, SMALL, taste) as drawn:
             for program, facts in drawn:
                 try:
@@ -100,7 +101,7 @@ def shown_by(broken: type[Brute], seeds: int, taste: Taste | None = None) -> boo
 
 
 def test_no_difference_is_found_where_there_is_none() -> None:
-    assert not shown_by(Brute, 10)
+    assert not shown_by(Brute, range(10))
 
 
 HOSTS, ALIKE = Taste(host=1.0), Taste(alike=1.0)
@@ -110,12 +111,13 @@ REFUSALS = Taste(
 
 
 @pytest.mark.parametrize(
-    ("broken", "seeds", "taste"),
+    ("broken", "first", "taste"),
     [
-        (NoFaultsIfDisabled, 60, HOSTS), (NoFaultsIfCrashed, 20, HOSTS), (FaultsBeyond, 20, HOSTS),
-        (RenamedAfter, 40, REFUSALS), (AllRowsAlike, 20, ALIKE), (FirstLevelOnly, 20, None),
-        (CutsAreGuards, 40, None), (NoTeardown, 40, None),
+        (NoFaultsIfDisabled, 4, HOSTS), (NoFaultsIfCrashed, 0, HOSTS), (FaultsBeyond, 0, HOSTS),
+        (RenamedAfter, 24, REFUSALS), (AllRowsAlike, 3, ALIKE), (FirstLevelOnly, 0, None),
+        (CutsAreGuards, 35, None), (NoTeardown, 26, None),
     ],
 )  # fmt: skip
-def test_a_fault_put_back_is_found(broken: type[Brute], seeds: int, taste: Taste | None) -> None:
-    assert shown_by(broken, seeds, taste)
+def test_a_fault_put_back_is_found(broken: type[Brute], first: int, taste: Taste | None) -> None:
+    """The first seed is one that shows it as the grammar is; a new grammar has forty to try."""
+    assert shown_by(broken, range(first, first + 40), taste)
