@@ -20,6 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from checkers.userfiles import InputError
+
 OPTIONS: Final = (
     "-std=gnu11", "-fno-strict-aliasing", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable",
@@ -55,11 +57,15 @@ def load(text: str, *options: str) -> ctypes.CDLL:
     digest = hashlib.sha256("\0".join([_version(), *command, text]).encode()).hexdigest()
     folder = cache_folder()
     data = _kept(folder, digest) if folder else None
-    if data is None:
-        data = _compiled(command, text)
-        if folder:
-            _keep(folder, digest, data)
-    return _loaded(data)
+    try:
+        if data is None:
+            data = _compiled(command, text)
+            if folder:
+                _keep(folder, digest, data)
+        return _loaded(data)
+    except OSError as error:
+        why = f"the compiled machine cannot be written and loaded: {error}"
+        raise InputError(f"{why}; TMPDIR names another folder for that") from error
 
 
 def cache_folder() -> Path | None:

@@ -143,6 +143,13 @@ def test_full_disk_leaves_nothing(
     assert not list(folder.iterdir())
 
 
+def test_no_place_for_temporary_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler.tempfile, "tempdir", str(folder / "nowhere"))
+    said = refused(run("check", MUTEX))
+    assert "the compiled machine cannot be written and loaded: [Errno 2]" in said
+    assert said.endswith("; TMPDIR names another folder for that")
+
+
 def test_no_compiler_is_said_in_one_line(nowhere: str) -> None:
     done = run("check", MUTEX, "-v")
     assert done.exit_code == 0, done.output

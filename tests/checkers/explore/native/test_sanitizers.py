@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def sanitized(library: str, *words: str) -> subprocess.CompletedProcess[str]:
     if not Path(found).is_file():
         pytest.skip(f"{' '.join(command)} has no {library}")
     with_it = {**os.environ, "LD_PRELOAD": found, "ASAN_OPTIONS": "detect_leaks=0"}
-    for prefix in ([], ["setarch", "-R"]):
+    for prefix in ([], ["setarch", "-R"] if shutil.which("setarch") else []):
         done = subprocess.run(
             [*prefix, sys.executable, *words], cwd=ROOT, env=with_it, capture_output=True,
             text=True, check=False,
