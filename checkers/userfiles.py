@@ -29,6 +29,15 @@ class InputError(Exception):
         super().__init__(" ".join(message.split()))
 
 
+@contextlib.contextmanager
+def at(place: str) -> Iterator[None]:
+    """What is wrong with the input in this block is so at this place."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
 def module(path: str) -> ModuleType:
     """A user's file, imported by the name by which its neighbours would import it.
 

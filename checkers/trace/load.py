@@ -12,7 +12,7 @@ from checkers.cells import Value, cells, frozen, parsed
 from checkers.machines import choose
 from checkers.result import Violation
 from checkers.trace.format import VERSION, Broken, StepTaken, Trace
-from checkers.userfiles import InputError, regular
+from checkers.userfiles import InputError, at, regular
 from spec.language import Bounds, Machine, Program
 from spec.language.program import Linked
 from spec.language.rules import CRASH, TEARDOWN
@@ -35,11 +35,6 @@ class Opened:
     violation: Violation
 
 
-def load(path: str) -> Trace:
-    """The trace in a file; `InputError`, naming file and place, for anything that is none."""
-    return opened(path).trace
-
-
 def opened(path: str) -> Opened:
     """The trace in a file and what it is a trace of; `InputError` for anything that is none.
 
@@ -54,10 +49,8 @@ def opened(path: str) -> Opened:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     trace = _decoded(data, path)
-    try:
+    with at(path):
         return resolve(trace)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def _decoded(data: bytes, path: str) -> Trace:
@@ -72,14 +65,10 @@ def _decoded(data: bytes, path: str) -> Trace:
 
 def resolve(trace: Trace) -> Opened:
     """Find the program of a trace, and check that all the trace names is there and in range."""
-    try:
+    with at("$.machine"):
         machine = machines.machine(trace.machine)
-    except InputError as error:
-        raise InputError(f"$.machine: {error}") from error
-    try:
+    with at("$.variant"):
         variant = None if trace.variant is None else machines.variant(trace.variant, machine)
-    except InputError as error:
-        raise InputError(f"$.variant: {error}") from error
     program = machines.readable(machines.link(machine, _bounds(trace, machine), variant))
     initial = frozen(program.layout, trace.initial, "$.initial")
     names = {name for name, _, _ in cells(program.layout)}
@@ -116,11 +105,8 @@ def _bounds(trace: Trace, machine: Machine) -> str | Bounds:
 
 
 def _step(program: Program, step: StepTaken, place: str) -> Step:
-    actions = [rule.name for rule in program.actions]
-    try:
-        choose(step.action, actions, "action")
-    except InputError as error:
-        raise InputError(f"{place}.action: {error}") from error
+    with at(f"{place}.action"):
+        choose(step.action, [rule.name for rule in program.actions], "action")
     rule = program.action(step.action)
     if step.fault < 0 or (step.fault and not rule.fault):
         raise InputError(f"{place}.fault: {step.fault} is no fault of {step.action}")
@@ -152,10 +138,8 @@ def _rule(program: Program, trace: Trace) -> tuple[str, tuple[int, ...]]:
     broken: Broken | None = trace.violation
     assert broken is not None
     known = [CRASH, *([TEARDOWN] if program.machine.teardown else []), *program.invariants]
-    try:
+    with at("$.violation.rule"):
         choose(broken.rule, known, "rule")
-    except InputError as error:
-        raise InputError(f"$.violation.rule: {error}") from error
     rule = program.invariants.get(broken.rule)
     given = {name: culprit.value for name, culprit in broken.binding.items()}
     if rule is None:

@@ -17,7 +17,7 @@ from checkers.cells import changes, condensed, fields, frozen
 from checkers.cli import main
 from checkers.result import Violation
 from checkers.trace.brief import brief
-from checkers.trace.load import LARGEST, load, opened, resolve
+from checkers.trace.load import LARGEST, opened, resolve
 from checkers.trace.record import DoesNotRunError, record, walk
 from checkers.trace.replay import diverges
 from checkers.trace.text import text
@@ -171,7 +171,7 @@ def saved(violation: Violation = DANGLING) -> dict[str, Any]:
 @pytest.mark.parametrize("violation", [DANGLING, LEAK], ids=["state", "on-failure"])
 def test_load_and_replay(tmp_path: Path, violation: Violation) -> None:
     path = save(tmp_path, saved(violation))
-    assert json.loads(msgspec.json.encode(load(path))) == saved(violation)
+    assert json.loads(msgspec.json.encode(opened(path).trace)) == saved(violation)
     assert diverges(opened(path)) == ""
 
 
@@ -293,7 +293,7 @@ BAD: list[tuple[Callable[[Any], Any], str]] = [
 
 def refuses(path: str) -> str:
     with pytest.raises(InputError) as caught:
-        load(path)
+        opened(path)
     said = str(caught.value)
     assert said.startswith(f"{path}: ")
     for command in ("replay", "show"):
