@@ -320,10 +320,6 @@ class TestOthers:
                 for rule in str(item["more"].get("breaks", "")).split(", "):
                     assert rule.split(" in ")[0] in ["", *words]
 
-    def test_orbits_of_bounds_are_listed(self) -> None:
-        table = run("list", "bounds", "refcount").stdout
-        assert table.splitlines()[0].split()[:4] == ["bounds", "states", "orbits", "checked"]
-
     def test_simulate_is_deterministic(self) -> None:
         first = run("simulate", "refcount", "--steps", "30", "--seed", "4")
         assert first.exit_code == 0, first.output

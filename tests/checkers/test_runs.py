@@ -219,6 +219,6 @@ def test_every_engine_takes_the_usual_bounds() -> None:
 @pytest.mark.usefixtures("toys")
 def test_lists_are_tables_and_can_be_filtered() -> None:
     table = run("list", "bounds", "refcount").stdout.splitlines()
-    assert table[0].split() == ["bounds", "states", "checked", "by", "why"]
+    assert table[0].split() == ["bounds", "states", "orbits", "checked", "by", "why"]
     assert run("list", "variants", "--match", "REFUSAL").stdout.count("leaks-on-refusal") == 1
     assert "frees-while-held" not in run("list", "variants", "--match", "refusal").stdout
