@@ -62,9 +62,9 @@ class CSteps:
             count = len(rule.parameters)
             self.out.line(f'_Static_assert({count} <= MOST_PARAMETERS, "too many parameters");')
             self.out.line("state *s = &x->now;")
-            self.out.line("jmp_buf frame;")
+            self.out.line("landing frame;")
             self.out.line("x->escape = &frame;")
-            self.out.line("if (_setjmp(frame)) { stopped(x); goto after; }")
+            self.out.line("if (LAND(frame)) { stopped(x); goto after; }")
             with ExitStack() as loops:
                 self._level(guards, 0)
                 for place, item in enumerate(rule.parameters):

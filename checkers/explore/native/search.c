@@ -22,12 +22,12 @@ static int answer_of(run *x, rule_text rule, state *before, state *after, int ev
 /* Whether a rule holds; a failed check makes it false. */
 static int holds(run *x, rule_text rule, state *before, state *after)
 {
-    jmp_buf frame, *outer = x->escape;
+    landing frame, *outer = x->escape;
     choices *picks = x->choices;
     volatile int answer = 0;
     x->escape = &frame;
     x->choices = &x->rule_choices;
-    if (!_setjmp(frame))
+    if (!LAND(frame))
         answer = answer_of(x, rule, before, after, 1);
     x->escape = outer;
     x->choices = picks;
@@ -51,13 +51,13 @@ static void judge(run *x, const packed *kept, uint64_t written)
 {
     space *all = x->space;
     state own;
-    jmp_buf frame, *outer = x->escape;
+    landing frame, *outer = x->escape;
     choices *picks = x->choices;
     unpack(kept, &own);
     x->escape = &frame;
     x->choices = &x->rule_choices;
     x->judged = 0;
-    if (_setjmp(frame)) {
+    if (LAND(frame)) {
         if (RULES && x->judged < RULES)
             breach(x, x->judged);
         x->judged++;

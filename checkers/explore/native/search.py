@@ -26,7 +26,7 @@ SLICE: Final = 0.1
 """Seconds of search between two looks at the limits."""
 
 OPTIMISED: Final = ((300_000, "-O0"), (3_000_000, "-O1"))
-"""Up to how many transitions the compiler is given how little time; more of them are worth -O2."""
+"""Up to how many transitions the compiler is given how little time; more of them are worth -O3."""
 
 LEAST: Final = 16 << 20
 """Bytes that a search has even if the process has used up its memory: to say so in the end."""
@@ -75,7 +75,7 @@ def optimisation(program: Program, chosen: Symmetry) -> str:
     if ends_soon:
         return "-O0"
     fitting = (option for most, option in OPTIMISED if declared is not None and declared < most)
-    return next(fitting, "-O2")
+    return next(fitting, "-O3")
 
 
 def _room(limits: Limits, stack: ExitStack) -> tuple[int, int]:
