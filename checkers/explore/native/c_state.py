@@ -126,9 +126,11 @@ class CState:
         out.line(f"enum {{ FLAT_BYTES = {size}, FLAT_WORDS = {words} }};")
         out.line('_Static_assert(sizeof(cells) == FLAT_BYTES, "a state is flat");')
         out.line(f"enum {{ STATE_BITS = {max(1, sum(byte.bit_count() for byte in used))} }};")
-        masks = (int.from_bytes(used[8 * n : 8 * n + 8], "little") for n in range(words))
+        masks = [int.from_bytes(used[8 * n : 8 * n + 8], "little") for n in range(words)]
         texts = ", ".join(f"UINT64_C({hex(mask)})" for mask in masks)
         out.line(f"static const uint64_t used[] = {{{texts}}};")
+        counts = _listed(mask.bit_count() for mask in masks)
+        out.line(f"static const uint8_t used_bits[] = {{{counts}}};")
         with out.block("typedef union", "} state;"):
             out.line("cells at;")
             out.line("uint64_t w[FLAT_WORDS];")

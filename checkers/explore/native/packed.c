@@ -1,7 +1,8 @@
 /* A state as it is kept: the bits that its fields may use, one behind the other.
  *
- * Which these are in each word of a state the machine says (`used`). Processors that take the bits of
- * a mask out of a word, or put them there, in one instruction do so; others bit by bit.
+ * Which these are in each word of a state, and how many, the machine says (`used`). Processors that
+ * take the bits of a mask out of a word, or put them there, in one instruction do so (unless it is
+ * compiled with BIT_BY_BIT); others bit by bit.
  */
 
 enum { STATE_BYTES = (STATE_BITS + 7) / 8, STATE_WORDS = (STATE_BYTES + 7) / 8 };
@@ -38,11 +39,11 @@ INLINE void pack_by(const state *s, packed *into, uint64_t (*gathered)(uint64_t,
     for (int n = 0; n < FLAT_WORDS; n++) {
         uint64_t bits = gathered(s->w[n], used[n]);
         word |= bits << at;
-        at += __builtin_popcountll(used[n]);
+        at += used_bits[n];
         if (at >= 64) {
             into->w[to++] = word;
             at -= 64;
-            word = at ? bits >> (__builtin_popcountll(used[n]) - at) : 0;
+            word = at ? bits >> (used_bits[n] - at) : 0;
         }
     }
     if (to < STATE_WORDS)
@@ -54,7 +55,7 @@ INLINE void unpack_by(const packed *from, state *s, uint64_t (*scattered)(uint64
     int at = 0;
 #pragma GCC unroll 64
     for (int n = 0; n < FLAT_WORDS; n++) {
-        int many = __builtin_popcountll(used[n]), first = at / 64, skip = at % 64;
+        int many = used_bits[n], first = at / 64, skip = at % 64;
         uint64_t bits = many ? from->w[first] >> skip : 0;
         if (skip + many > 64)
             bits |= from->w[first + 1] << (64 - skip);
@@ -63,7 +64,18 @@ INLINE void unpack_by(const packed *from, state *s, uint64_t (*scattered)(uint64
     }
 }
 
-#ifdef __x86_64__
+static void pack_by_bits(const state *s, packed *into)
+{
+    pack_by(s, into, gather);
+}
+
+static void unpack_by_bits(const packed *from, state *s)
+{
+    unpack_by(from, s, scatter);
+}
+
+#if defined __x86_64__ && !defined BIT_BY_BIT
+#include <cpuid.h>
 
 #define WITH_BMI2 __attribute__((target("bmi2")))
 
@@ -87,27 +99,34 @@ WITH_BMI2 static void unpack_at_once(const packed *from, state *s)
     unpack_by(from, s, scatter_at_once);
 }
 
-#define IS_AT_ONCE __builtin_cpu_supports("bmi2")
+static int is_at_once;
+
+__attribute__((constructor)) static void ask_processor(void)
+{
+    unsigned a, b = 0, c, d;
+    is_at_once = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+}
+
 #else
-#define IS_AT_ONCE 0
-#define pack_at_once(s, into)
-#define unpack_at_once(from, s)
+enum { is_at_once = 0 };
+#define pack_at_once pack_by_bits
+#define unpack_at_once unpack_by_bits
 #endif
 
 static void pack(const state *s, packed *into)
 {
-    if (IS_AT_ONCE)
+    if (is_at_once)
         pack_at_once(s, into);
     else
-        pack_by(s, into, gather);
+        pack_by_bits(s, into);
 }
 
 static void unpack(const packed *from, state *s)
 {
-    if (IS_AT_ONCE)
+    if (is_at_once)
         unpack_at_once(from, s);
     else
-        unpack_by(from, s, scatter);
+        unpack_by_bits(from, s);
 }
 
 /* Whether two states are the same. */

@@ -117,7 +117,8 @@ static inline void limit(run *x, int condition, int bound)
 /* The row of an id; none is a null dereference. */
 static inline int row(run *x, int id, int why)
 {
-    check(x, id != 0, why);
+    if (UNLIKELY(!id))
+        stop(x, CRASH, why);
     return id;
 }
 
