@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,8 +26,8 @@ from spec.language.rules import CRASH, TEARDOWN
 SLICE: Final = 0.1
 """Seconds of search between two looks at the limits."""
 
-OPTIMISED: Final = ((300_000, "-O0"), (3_000_000, "-O1"))
-"""Up to how many transitions the compiler is given how little time; more of them are worth -O3."""
+OPTIMISED: Final = ((300_000, "-O0"), (3_000_000, "-O1"), (math.inf, "-O3"))
+"""Below how many transitions the compiler is to take how little time; of an unknown number, -O2."""
 
 LEAST: Final = 16 << 20
 """Bytes that a search has even if the process has used up its memory: to say so in the end."""
@@ -74,8 +75,9 @@ def optimisation(program: Program, chosen: Symmetry) -> str:
     ends_soon = variant is not None and bool(variant.expects)
     if ends_soon:
         return "-O0"
-    fitting = (option for most, option in OPTIMISED if declared is not None and declared < most)
-    return next(fitting, "-O3")
+    if declared is None:
+        return "-O2"
+    return next(option for most, option in OPTIMISED if declared < most)
 
 
 def _room(limits: Limits, stack: ExitStack) -> tuple[int, int]:
