@@ -5,6 +5,7 @@ from __future__ import annotations
 from spec.iommufd.calls import held
 from spec.iommufd.objects import Device, Kind, Object
 from spec.iommufd.uapi.attach import fits
+from spec.iommufd.uapi.reserved import in_use, ioas_of
 from spec.iommufd.uapi.state import Driver, Group, Uapi, tombstone
 from spec.language import NONE, NULL, Id, count, invariant, on_failure, sometimes
 
@@ -65,7 +66,7 @@ def hwpt_with_a_queue(s: Uapi) -> bool:
 def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
     """A count is 1 and the objects made on this one, attachments, faulting HWPTs and open files.
 
-    Of a device object it is VFIO and what is attached; of a free id and a tombstone it is 0.
+    Of a device object it is VFIO, what is attached and its vDEVICE; of a free id and a tombstone 0.
     """
     o = s.objects[obj]
     if o.kind == Kind.FREE or tombstone(s, obj):
@@ -73,7 +74,7 @@ def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
     if o.kind == Kind.DEVICE:
         return o.refs == 2 + count(d.object == obj and d.attached != NONE for d in s.devices) + (
             count(d.object == obj and d.pasid_attached != NONE for d in s.devices)
-        )
+        ) + count(x.device != NONE and s.devices[x.device].object == obj for x in s.objects)
     return o.refs == 1 + count(x.parent == obj for x in s.objects) + count(
         x.fault == obj for x in s.objects
     ) + count(d.attached == obj for d in s.devices) + count(
@@ -174,9 +175,15 @@ def device_objects_have_their_device(s: Uapi, obj: Id[Object]) -> bool:
     return s.objects[obj].kind != Kind.DEVICE or any(d.object == obj for d in s.devices)
 
 
+@sometimes
+def an_address_is_reserved(s: Uapi) -> bool:
+    """An IOAS keeps addresses of a device free."""
+    return any(d.reserved_in != NONE for d in s.devices)
+
+
 @invariant(witness=group_shares_an_hwpt)
 def groups_agree(s: Uapi, group: Id[Group]) -> bool:
-    """The members of a group are all attached to what its hardware uses; without any, to nothing.
+    """The members of a group are all attached to what is recorded for it; without any, to nothing.
 
     So too for the PASID.
     """
@@ -190,6 +197,28 @@ def groups_agree(s: Uapi, group: Id[Group]) -> bool:
             or any(d.group == group and d.pasid_attached == pasid for d in s.devices)
         )
     )
+
+
+@invariant(witness=an_hwpt_is_used)
+def hardware_does_what_is_recorded(s: Uapi, dev: Id[Device]) -> bool:
+    """A device's requests go through what its group has: if it is attached, no block."""
+    return s.devices[dev].through == s.groups[s.devices[dev].group].hwpt
+
+
+@invariant(witness=an_address_is_reserved)
+def reserved_while_attached(s: Uapi, dev: Id[Device]) -> bool:
+    """The IOAS that a device is attached to keeps its addresses free, and no other does."""
+    d = s.devices[dev]
+    if not d.reserves or d.attached == NONE:
+        return d.reserved_in == NONE
+    return d.reserved_in == ioas_of(s, d.attached)
+
+
+@invariant(witness=an_address_is_reserved)
+def nothing_is_mapped_where_it_is_reserved(s: Uapi, dev: Id[Device]) -> bool:
+    """The IOAS that a device is attached to maps nothing at the addresses that it reserves."""
+    d = s.devices[dev]
+    return not d.reserves or d.attached == NONE or not in_use(s, ioas_of(s, d.attached))
 
 
 @invariant(witness=an_hwpt_is_used)
@@ -282,6 +311,8 @@ def a_refused_call_changes_nothing(before: Uapi, s: Uapi) -> bool:
             d.object == before.devices[d.id].object
             and d.attached == before.devices[d.id].attached
             and d.pasid_attached == before.devices[d.id].pasid_attached
+            and d.through == before.devices[d.id].through
+            and d.reserved_in == before.devices[d.id].reserved_in
             for d in s.devices
         )
         and all(
@@ -301,6 +332,9 @@ RULES = (
     bound_devices_have_their_object,
     device_objects_have_their_device,
     groups_agree,
+    hardware_does_what_is_recorded,
+    reserved_while_attached,
+    nothing_is_mapped_where_it_is_reserved,
     hardware_uses_a_live_hwpt,
     attached_hwpts_fit,
     pasids_need_their_flag,
@@ -319,6 +353,7 @@ SHARED = (
     bound_devices_have_their_object,
     device_objects_have_their_device,
     groups_agree,
+    hardware_does_what_is_recorded,
     hardware_uses_a_live_hwpt,
     attached_hwpts_fit,
 )

@@ -266,7 +266,13 @@ def suits(s: Kernel, dev: Id[Device], hwpt: Id[Object]) -> bool:
 @mirrors("kernel R2.3", "kernel R7.10")
 def suits_stage2(s: Kernel, dev: Id[Device], stage2: Id[Object]) -> bool:
     """Whether a device can use a stage-2: enforced coherency needs a device that enforces it."""
-    return s.devices[dev].coherent or not s.objects[stage2].enforced
+    return suits_coherency(s, dev, s.objects[stage2].enforced)
+
+
+@mirrors("kernel R2.3", "kernel R7.10")
+def suits_coherency(s: Kernel, dev: Id[Device], enforced: bool) -> bool:
+    """Whether a device can be where coherency is enforced, or is not."""
+    return s.devices[dev].coherent or not enforced
 
 
 @mirrors(

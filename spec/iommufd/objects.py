@@ -34,6 +34,7 @@ class Errno(IntEnum):
     EEXIST = 17
     EINVAL = 22
     EOPNOTSUPP = 95
+    EADDRINUSE = 98
 
 
 class Kind(IntEnum):

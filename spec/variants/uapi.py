@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.calls import iommufd_cdev_unbind, put_parent
-from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object, PgTable
+from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object
 from spec.iommufd.uapi.alloc import (
+    hold_device,
     hwpt_alloc_paging,
     names_fault_queue,
     paging_refusal,
@@ -24,11 +25,13 @@ from spec.iommufd.uapi.attach import (
     put_auto,
     replace_refusal,
     set_attached,
+    unwind,
     vfio_detach,
 )
 from spec.iommufd.uapi.device import bury
 from spec.iommufd.uapi.invalidate import entries_said
-from spec.iommufd.uapi.lifetime import close, put_fault
+from spec.iommufd.uapi.lifetime import close, put_device, put_fault
+from spec.iommufd.uapi.reserved import reserve, unreserve
 from spec.iommufd.uapi.state import Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.variants.kernel import (
@@ -43,6 +46,18 @@ from spec.variants.kernel import (
 @mirrors("kernel R6.3", "defects K-07")
 def vdevice_outlives(s: Uapi, vdevice: Id[Object]) -> None:
     """A vDEVICE is left as it is when its device goes."""
+
+
+@overrides(hold_device)
+@mirrors("kernel R3.2", "defects K-07")
+def vdevice_holds_nothing(s: Uapi, dev: Id[Device]) -> None:
+    """A vDEVICE does not hold its device."""
+
+
+@overrides(put_device)
+@mirrors("kernel R3.2", "defects K-07")
+def vdevice_puts_nothing(s: Uapi, dev: Id[Device]) -> None:
+    """A vDEVICE that goes has no device to let go of."""
 
 
 @overrides(vfio_detach)
@@ -60,6 +75,46 @@ def a_stranger_replaces(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
     return Errno.EINVAL if group_hwpt(s, dev, pasid) == NONE else Errno.OK
 
 
+@overrides(unwind)
+@mirrors("kernel R7.8", "defects K-28")
+def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool) -> None:
+    """Intel's driver blocks a device before it asks whether the HWPT will do: blocked it stays."""
+    if not pasid and pasid_refusal(s, dev, pasid, hwpt) == Errno.OK:
+        s.devices[dev].through = NONE
+
+
+@overrides(unwind)
+@mirrors("kernel R7.13", "defects K-03")
+def nothing_is_reserved_any_more(
+    s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
+) -> None:
+    """A replacement within an IOAS reserves nothing, and if refused takes back what was."""
+    if replace:
+        for d in s.devices:
+            if d.group == s.devices[dev].group and d.attached != NONE:
+                unreserve(s, d.id, pasid)
+
+
+@overrides(unwind)
+@mirrors("kernel R7.13", "defects K-02")
+def the_other_ioas_is_unwound(
+    s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
+) -> None:
+    """A refused replacement leaves addresses reserved where it would go, none where it is."""
+    if replace:
+        for d in s.devices:
+            if d.group == s.devices[dev].group and d.attached != NONE:
+                reserve(s, d.id, pasid, hwpt)
+
+
+@overrides(reserve)
+@mirrors("kernel R7.13", "defects K-04")
+def nested_reserves_nothing(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
+    """An attach to a nested HWPT reserves nothing in the IOAS that it translates to."""
+    if s.objects[hwpt].kind == Kind.HWPT_PAGING:
+        reserve(s, dev, pasid, hwpt)
+
+
 @overrides(paging_refusal)
 @mirrors("kernel R2.2", "defects K-06")
 def parents_take_a_queue(
@@ -70,10 +125,10 @@ def parents_take_a_queue(
     dirty: bool,
     pasid: bool,
     fault_id: Id[Object],
-    table: PgTable,
+    data: bool,
 ) -> Errno:
     """A nesting parent is made with a queue for its faults, which nobody serves (before 6.15)."""
-    return paging_refusal(s, dev, ioas, nest_parent, dirty, pasid, NONE, table)
+    return paging_refusal(s, dev, ioas, nest_parent, dirty, pasid, NONE, data)
 
 
 @overrides(entries_said)
@@ -117,7 +172,7 @@ def flags_do_not_matter(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object])
 @overrides(vdevice_of)
 @mirrors("kernel R3.2")
 def nobody_has_a_vdevice(s: Uapi, dev: Id[Device]) -> Id[Object]:
-    """A device gets as many vDEVICEs as it is asked for, and leaves them when it is unbound."""
+    """A device gets as many vDEVICEs as are asked for, and leaves them behind (before 6.17)."""
     return NONE
 
 
@@ -189,8 +244,28 @@ VARIANTS = (
         faults_go_to_a_queue=4,
     ),
     variant(
-        "uapi-vdevice-outlives", vdevice_outlives, bounds="arm", source="defects K-07",
-        vdevices_have_a_bound_device=6,
+        "linux-7.3-blocked-first", blocked_first, bounds="reserved", source="defects K-28",
+        hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
+    ),
+    variant(
+        "linux-7.3-unreserved", nothing_is_reserved_any_more, bounds="reserved",
+        source="defects K-03", reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        nothing_is_mapped_where_it_is_reserved=6,
+    ),
+    variant(
+        "linux-6.10-other-ioas", the_other_ioas_is_unwound, bounds="reserved",
+        source="defects K-02", reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        nothing_is_mapped_where_it_is_reserved=6,
+    ),
+    variant(
+        "linux-6.11-nested", nested_reserves_nothing, bounds="reserved",
+        source="defects K-04", reserved_while_attached=5,
+        nothing_is_mapped_where_it_is_reserved=6,
+    ),
+    variant(
+        "uapi-vdevice-outlives", vdevice_outlives, vdevice_holds_nothing, vdevice_puts_nothing,
+        bounds="arm-6.15", source="defects K-07",
+        uapi_refs_equal_referrers=5, vdevices_have_a_bound_device=6,
     ),
     variant(
         "uapi-pending-said", pending_entries_are_said, bounds="arm", source="defects K-11",
@@ -239,7 +314,8 @@ VARIANTS = (
         automatic_hwpts_are_in_use=3,
     ),
     variant(
-        "uapi-many-vdevices", nobody_has_a_vdevice, bounds="vdevices", one_vdevice_each=6,
+        "uapi-many-vdevices", nobody_has_a_vdevice, vdevice_holds_nothing, vdevice_puts_nothing,
+        bounds="vdevices", uapi_refs_equal_referrers=5, one_vdevice_each=6,
         vdevices_have_a_bound_device=6,
     ),
     variant(

@@ -16,7 +16,7 @@ from spec.iommufd.uapi.attach import (
     vfio_detach,
 )
 from spec.iommufd.uapi.lifetime import iommufd_ioctl_destroy
-from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, set_group_hwpt
+from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, names, set_group_hwpt
 from spec.language import NONE, NULL, Fault, Id, host_call, limit, mirrors
 
 
@@ -34,10 +34,11 @@ def ids_left(s: Uapi) -> None:
 def vfio_alloc_hwpt(
     s: Uapi, dev: Id[Device], pt: Id[Object], nest_parent: bool, fault: Fault
 ) -> tuple[Errno, Id[Object]]:
-    """IOMMU_HWPT_ALLOC without data: over an IOAS, or the abort or bypass of a vIOMMU."""
+    """IOMMU_HWPT_ALLOC: over an IOAS, or under a vIOMMU with the STE of abort or of bypass."""
     ids_left(s)
+    data = names(s, pt, Kind.VIOMMU)
     return iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, False, NONE, NULL
+        s, s.devices[dev].object, pt, nest_parent, False, False, NONE, data, NULL
     )
 
 

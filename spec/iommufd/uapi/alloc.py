@@ -15,7 +15,6 @@ from spec.iommufd.uapi.state import (
     Driver,
     Uapi,
     VirtId,
-    absent,
     device_of,
     ioctl,
     names,
@@ -41,22 +40,23 @@ def iommufd_hwpt_alloc(
     dirty: bool,
     pasid: bool,
     fault_id: Id[Object],
+    data: bool,
     table: PgTable,
 ) -> tuple[Errno, Id[Object]]:
     """A new HWPT over what `pt_id` names; if that is nothing, the answer is EINVAL, not ENOENT.
 
-    No table: of an HWPT under a vIOMMU, abort or bypass.
+    `data`: some comes with the call. It has a table, or is an SMMU's STE of abort or of bypass.
     """
     if not names(s, dev_id, Kind.DEVICE):
         return Errno.ENOENT, NONE
     dev = device_of(s, dev_id)
     err = Errno.EINVAL
     if names(s, pt_id, Kind.IOAS):
-        err = paging_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, table)
+        err = paging_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, data)
     elif names(s, pt_id, Kind.HWPT_PAGING):
-        err = nested_refusal(s, pt_id, nest_parent, dirty, table)
+        err = nested_refusal(s, pt_id, nest_parent, dirty, data)
     elif names(s, pt_id, Kind.VIOMMU):
-        err = viommu_refusal(s, dev, pt_id, nest_parent, dirty, pasid)
+        err = viommu_refusal(s, dev, pt_id, nest_parent, dirty, pasid, data)
     if err == Errno.OK and fault_id != NONE and not names_fault_queue(s, fault_id):
         err = Errno.ENOENT
     if err != Errno.OK:
@@ -83,10 +83,10 @@ def paging_refusal(
     dirty: bool,
     pasid: bool,
     fault_id: Id[Object],
-    table: PgTable,
+    data: bool,
 ) -> Errno:
-    """Why a paging HWPT cannot be made with these flags; it takes no table of a guest."""
-    if table != NULL or (dirty and not s.devices[dev].can_dirty):
+    """Why a paging HWPT cannot be made with these flags; it takes no data of a guest."""
+    if data or (dirty and not s.devices[dev].can_dirty):
         return Errno.EOPNOTSUPP
     if nest_parent and fault_id != NONE:
         return Errno.EOPNOTSUPP
@@ -97,22 +97,28 @@ def paging_refusal(
 
 @mirrors("kernel R2.4", "kernel R2.8")
 def nested_refusal(
-    s: Uapi, parent: Id[Object], nest_parent: bool, dirty: bool, table: PgTable
+    s: Uapi, parent: Id[Object], nest_parent: bool, dirty: bool, data: bool
 ) -> Errno:
     """Why a nested HWPT cannot be made on a paging one: an SMMU nests under a vIOMMU only."""
-    if nest_parent or dirty or table == NULL or s.driver == Driver.ARM:
+    if nest_parent or dirty or not data or s.driver == Driver.ARM:
         return Errno.EOPNOTSUPP
     return hwpt_nested_refusal(s, parent)
 
 
 @mirrors("kernel R2.5", "kernel R2.10")
 def viommu_refusal(
-    s: Uapi, dev: Id[Device], viommu: Id[Object], nest_parent: bool, dirty: bool, pasid: bool
+    s: Uapi,
+    dev: Id[Device],
+    viommu: Id[Object],
+    nest_parent: bool,
+    dirty: bool,
+    pasid: bool,
+    data: bool,
 ) -> Errno:
-    """Why a nested HWPT cannot be made under a vIOMMU: a device of another, or flags."""
+    """Why a nested HWPT cannot be made under a vIOMMU: a device of another, flags, no data."""
     if s.objects[viommu].second != s.devices[dev].on_second_iommu:
         return Errno.EINVAL
-    if nest_parent or dirty or (pasid and s.driver == Driver.ARM):
+    if nest_parent or dirty or not data or (pasid and s.driver == Driver.ARM):
         return Errno.EOPNOTSUPP
     return Errno.OK
 
@@ -142,7 +148,7 @@ def hwpt_alloc_on_ioas(
     require(not dirty or any(d.can_dirty for d in s.devices))
     require(not pasid or any(d.can_pasid for d in s.devices))
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, dirty, pasid, NONE, NULL
+        s, s.devices[dev].object, pt, nest_parent, dirty, pasid, NONE, False, NULL
     )
     return err
 
@@ -152,14 +158,17 @@ def hwpt_alloc_nested(
     s: Uapi,
     dev: Id[Device],
     pt: Id[Object],
+    nest_parent: bool,
     pasid: bool,
     table: Annotated[PgTable, NULLABLE],
 ) -> Errno:
-    """IOMMU_HWPT_ALLOC with data: a table of the guest, or that there is none."""
+    """IOMMU_HWPT_ALLOC with data: a table of the guest, or the STE of an SMMU that has none."""
     ioctl(s)
     require(not pasid or any(d.can_pasid for d in s.devices))
-    require(not absent(s, pt) and s.objects[pt].kind != Kind.IOAS)
-    err, _ = iommufd_hwpt_alloc(s, s.devices[dev].object, pt, False, False, pasid, NONE, table)
+    require(table != NULL or s.driver == Driver.ARM)
+    err, _ = iommufd_hwpt_alloc(
+        s, s.devices[dev].object, pt, nest_parent, False, pasid, NONE, True, table
+    )
     return err
 
 
@@ -171,7 +180,7 @@ def hwpt_alloc_with_fault(
     ioctl(s)
     require(s.queues)
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, False, fault_id, NULL
+        s, s.devices[dev].object, pt, nest_parent, False, False, fault_id, False, NULL
     )
     return err
 
@@ -183,17 +192,24 @@ def iommufd_viommu_alloc(
     """A new vIOMMU on a nesting parent, for the devices of one IOMMU."""
     if not names(s, dev_id, Kind.DEVICE):
         return Errno.ENOENT, NONE
-    if s.driver == Driver.INTEL:
+    dev = device_of(s, dev_id)
+    if not makes_viommus(s, dev):
         return Errno.EOPNOTSUPP, NONE
     if not names(s, hwpt, Kind.HWPT_PAGING):
         return Errno.ENOENT, NONE
-    second = s.devices[device_of(s, dev_id)].on_second_iommu
+    second = s.devices[dev].on_second_iommu
     if not s.objects[hwpt].nest_parent or s.objects[hwpt].second != second:
         return Errno.EINVAL, NONE
     room(s)
     viommu = object_over(s, s.objects[hwpt].fd, hwpt, Kind.VIOMMU)
     s.objects[viommu].second = second
     return Errno.OK, viommu
+
+
+@mirrors("kernel R3.1")
+def makes_viommus(s: Uapi, dev: Id[Device]) -> bool:
+    """Whether the driver makes vIOMMUs for a device: an SMMU's if all its walks are coherent."""
+    return s.driver == Driver.MOCK or (s.driver == Driver.ARM and s.devices[dev].coherent)
 
 
 @mirrors("kernel R3.1")
@@ -218,9 +234,16 @@ def iommufd_vdevice_alloc(
         return Errno.EEXIST, NONE
     room(s)
     vdevice = object_over(s, s.objects[viommu].fd, viommu, Kind.VDEVICE)
+    hold_device(s, dev)
     s.objects[vdevice].device = dev
     s.objects[vdevice].virt_id = virt_id
     return Errno.OK, vdevice
+
+
+@mirrors("kernel R3.2")
+def hold_device(s: Uapi, dev: Id[Device]) -> None:
+    """A vDEVICE holds the object of its device."""
+    s.objects[s.devices[dev].object].refs += 1
 
 
 @mirrors("kernel R3.2")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from spec.iommufd.calls import held, suits_stage2
+from spec.iommufd.calls import held, suits_coherency
 from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.lifetime import destroy_object
+from spec.iommufd.uapi.reserved import ioas_of, reserve, reserved_refusal, unreserve
 from spec.iommufd.uapi.state import (
     Driver,
     Uapi,
@@ -42,10 +43,34 @@ def refusal(
     s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
 ) -> Errno:
     """Why a device cannot be attached, or its HWPT be replaced, if it cannot."""
-    current = group_hwpt(s, dev, pasid)
-    err = replace_refusal(s, dev, pasid) if replace else attach_refusal(s, dev, pasid, hwpt)
-    if err != Errno.OK or current == hwpt:
+    err = early_refusal(s, dev, pasid, hwpt, replace)
+    if err != Errno.OK or group_hwpt(s, dev, pasid) == hwpt:
         return err
+    return late_refusal(s, dev, pasid, hwpt)
+
+
+@mirrors("kernel R7.5", "kernel R7.6", "kernel R7.13")
+def early_refusal(
+    s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
+) -> Errno:
+    """What is asked first: who is attached, and what is mapped at addresses of the device."""
+    err = member_refusal(s, dev, pasid, hwpt, replace)
+    if err != Errno.OK or pasid or (replace and group_hwpt(s, dev, pasid) == hwpt):
+        return err
+    return reserved_refusal(s, dev, ioas_of(s, hwpt), replace)
+
+
+@mirrors("kernel R7.5", "kernel R7.6")
+def member_refusal(
+    s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
+) -> Errno:
+    """Whether a device is, or may be, among those of its group that are attached."""
+    return replace_refusal(s, dev, pasid) if replace else attach_refusal(s, dev, pasid, hwpt)
+
+
+@mirrors("kernel R7.11", "kernel R7.18")
+def late_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
+    """What is asked before the hardware goes over to another HWPT, the driver last."""
     err = pasid_refusal(s, dev, pasid, hwpt)
     return driver_refusal(s, dev, pasid, hwpt) if err == Errno.OK else err
 
@@ -55,8 +80,6 @@ def attach_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> E
     """A device attaches once, and only to the HWPT that its group has already, if any."""
     if attached_to(s, dev, pasid) != NONE:
         return Errno.EBUSY
-    if pasid and not s.devices[dev].can_pasid:
-        return Errno.EINVAL
     current = group_hwpt(s, dev, pasid)
     return Errno.OK if current in (NONE, hwpt) else Errno.EINVAL
 
@@ -78,59 +101,94 @@ def pasid_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Er
     return Errno.OK
 
 
-@mirrors("kernel R7.10", "kernel R7.15", "kernel R7.17", "kernel R7.18")
+@mirrors("kernel R7.12", "kernel R7.18")
 def driver_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """What the driver says of an HWPT for all devices of a group, or those that can do PASIDs."""
+    """The driver is asked for each device of the group, a bridge first; its first no ends it.
+
+    For a PASID it is asked for those that can do PASIDs, and for a group without any for none.
+    """
     group = s.devices[dev].group
-    if any(
-        d.group == group and (d.can_pasid or not pasid) and not fits(s, d.id, hwpt)
-        for d in s.devices
-    ):
-        return Errno.EINVAL
-    if needs_vdevice(s, hwpt) and vdevice_missing(s, dev, hwpt):
-        return Errno.ENOENT
-    return Errno.OK
-
-
-@mirrors("kernel R7.10", "kernel R7.15", "kernel R7.17")
-def fits(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
-    """Whether a device's IOMMU can use an HWPT: coherency, dirty tracking, and whose it is."""
     stage2 = second_stage(s, hwpt)
-    return (
-        suits_stage2(s, dev, stage2)
-        and (s.devices[dev].can_dirty or not s.objects[stage2].dirty)
-        and (
-            s.driver == Driver.INTEL
-            or s.objects[stage2].second == s.devices[dev].on_second_iommu
-        )
+    if not of_its_iommu(s, dev, stage2):
+        return Errno.EINVAL
+    asks = needs_vdevice(s, hwpt, pasid)
+    if s.groups[group].bridge and asks:
+        return Errno.ENOENT
+    enforced, dirty, viommu = enforces(s, stage2), tracks_dirty(s, hwpt), s.objects[hwpt].parent
+    refused = fresh(
+        d.id
+        for d in s.devices
+        if d.group == group
+        and (d.can_pasid or not pasid)
+        and ((asks and vdevice_missing(s, d.id, viommu)) or not suits(s, d.id, enforced, dirty))
+    )
+    if refused == NONE:
+        return Errno.OK
+    return Errno.ENOENT if asks and vdevice_missing(s, refused, viommu) else Errno.EINVAL
+
+
+@mirrors("kernel R7.17", "kernel R7.18")
+def of_its_iommu(s: Uapi, dev: Id[Device], stage2: Id[Object]) -> bool:
+    """Whether a paging HWPT is of the IOMMU that a device is behind; Intel's are of all of them."""
+    return s.driver == Driver.INTEL or (
+        s.objects[stage2].second == s.devices[dev].on_second_iommu
     )
 
 
+@mirrors("kernel R7.10", "kernel R7.17")
+def fits(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
+    """Whether a device's IOMMU can use an HWPT."""
+    stage2 = second_stage(s, hwpt)
+    return of_its_iommu(s, dev, stage2) and (
+        suits(s, dev, enforces(s, stage2), tracks_dirty(s, hwpt))
+    )
+
+
+@mirrors("kernel R7.10", "kernel R7.15")
+def suits(s: Uapi, dev: Id[Device], enforced: bool, dirty: bool) -> bool:
+    """Whether a device can be where coherency is enforced, or dirty pages are tracked."""
+    return suits_coherency(s, dev, enforced) and (s.devices[dev].can_dirty or not dirty)
+
+
+@mirrors("kernel R2.3", "kernel R2.7")
+def enforces(s: Uapi, stage2: Id[Object]) -> bool:
+    """Whether a paging HWPT is for devices alone that enforce coherency.
+
+    Not so if Intel's driver made it in the first stage's format, as it does if nothing is to be
+    nested in it and no dirty pages are tracked.
+    """
+    o = s.objects[stage2]
+    return o.enforced and (s.driver != Driver.INTEL or o.nest_parent or o.dirty)
+
+
+@mirrors("kernel R7.15")
+def tracks_dirty(s: Uapi, hwpt: Id[Object]) -> bool:
+    """Whether an HWPT is for devices that track dirty pages; the mock asks not of what is below."""
+    return s.objects[hwpt if s.driver == Driver.MOCK else second_stage(s, hwpt)].dirty
+
+
 @mirrors("kernel R7.18")
-def needs_vdevice(s: Uapi, hwpt: Id[Object]) -> bool:
+def needs_vdevice(s: Uapi, hwpt: Id[Object], pasid: bool) -> bool:
     """Whether events and invalidations of an HWPT need to know each device's guest id.
 
     An SMMU's abort and bypass have neither; 6.15 to 6.18 ask for it all the same, 6.14 never does.
+    The mock asks for it for the device, not for a PASID.
     """
     parent = s.objects[hwpt].parent
     if s.objects[hwpt].kind != Kind.HWPT_NESTED or s.objects[parent].kind != Kind.VIOMMU:
         return False
-    if s.driver == Driver.MOCK or s.version == Version.V6_15:
+    if s.driver == Driver.MOCK:
+        return not pasid
+    if s.version in (Version.V6_15, Version.V6_17):
         return True
     return s.version == Version.V6_19 and s.objects[hwpt].table != NULL
 
 
 @mirrors("kernel R7.18")
-def vdevice_missing(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
-    """Whether a device of the group, a bridge among them, has no vDEVICE in the HWPT's vIOMMU."""
-    group = s.devices[dev].group
-    viommu = s.objects[hwpt].parent
-    return s.groups[group].bridge or any(
-        d.group == group
-        and not any(
-            o.kind == Kind.VDEVICE and o.device == d.id and o.parent == viommu for o in s.objects
-        )
-        for d in s.devices
+def vdevice_missing(s: Uapi, dev: Id[Device], viommu: Id[Object]) -> bool:
+    """Whether a device has no vDEVICE in a vIOMMU."""
+    return not any(
+        o.kind == Kind.VDEVICE and o.device == dev and o.parent == viommu for o in s.objects
     )
 
 
@@ -180,6 +238,7 @@ def first_auto(
     The one that enforces coherency, if there is one, is the older: once there is one that does
     not, it takes every device.
     """
+    used = not pasid and reserved_refusal(s, dev, ioas, replace) != Errno.OK
     enforced = fresh(
         o.id
         for o in s.objects
@@ -187,7 +246,7 @@ def first_auto(
         and o.auto
         and o.parent == ioas
         and o.enforced
-        and refusal(s, dev, pasid, o.id, replace) != Errno.EINVAL
+        and ends_walk(s, dev, pasid, o.id, replace, used)
     )
     if enforced != NONE:
         return enforced
@@ -198,8 +257,19 @@ def first_auto(
         and o.auto
         and o.parent == ioas
         and not o.enforced
-        and refusal(s, dev, pasid, o.id, replace) != Errno.EINVAL
+        and ends_walk(s, dev, pasid, o.id, replace, used)
     )
+
+
+@mirrors("kernel R7.16")
+def ends_walk(
+    s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool, used: bool
+) -> bool:
+    """Whether an automatic HWPT answers anything but EINVAL; so it does if addresses are `used`."""
+    err = member_refusal(s, dev, pasid, hwpt, replace)
+    if err != Errno.OK or group_hwpt(s, dev, pasid) == hwpt:
+        return err != Errno.EINVAL
+    return used or late_refusal(s, dev, pasid, hwpt) != Errno.EINVAL
 
 
 @mirrors("kernel R7.5", "kernel R7.6", "kernel R7.8")
@@ -207,16 +277,24 @@ def iommufd_device_do(
     s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool, fault: Fault
 ) -> Errno:
     """The first member programs the hardware, others join; a replacement takes all members."""
-    err = refusal(s, dev, pasid, hwpt, replace)
+    err = early_refusal(s, dev, pasid, hwpt, replace)
     if err != Errno.OK:
         return err
     old = group_hwpt(s, dev, pasid)
     if old != hwpt:
-        err = attach_group(s, dev, pasid, hwpt, fault)
+        err = late_refusal(s, dev, pasid, hwpt)
+        if err == Errno.OK:
+            err = attach_group(s, dev, pasid, hwpt, fault)
         if err != Errno.OK:
+            unwind(s, dev, pasid, hwpt, replace)
             return err
     take_over(s, dev, pasid, old, hwpt, replace)
     return Errno.OK
+
+
+@mirrors("kernel R7.8", "kernel R7.13")
+def unwind(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool) -> None:
+    """Of an attach that is refused late nothing is left: not in the IOAS, not in the hardware."""
 
 
 @mirrors("kernel R7.5", "kernel R7.6")
@@ -235,6 +313,7 @@ def take_over(
 def join(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
     """A device is among those attached, and holds the HWPT and its own object."""
     set_attached(s, dev, pasid, hwpt)
+    reserve(s, dev, pasid, hwpt)
     s.objects[hwpt].refs += 1
     s.objects[s.devices[dev].object].refs += 1
 
@@ -257,6 +336,7 @@ def move_members(
             s.objects[old].refs -= 1
             s.objects[hwpt].refs += 1
             set_attached(s, d.id, pasid, hwpt)
+            reserve(s, d.id, pasid, hwpt)
 
 
 @mirrors("kernel R7.7")
@@ -271,6 +351,7 @@ def iommufd_device_detach(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """A device leaves the HWPT of its group; the last one leaves the hardware blocked."""
     hwpt = group_hwpt(s, dev, pasid)
     set_attached(s, dev, pasid, NONE)
+    unreserve(s, dev, pasid)
     group = s.devices[dev].group
     if not any(d.group == group and attached_to(s, d.id, pasid) != NONE for d in s.devices):
         set_group_hwpt(s, dev, pasid, NONE)
@@ -309,7 +390,10 @@ def replace(
 
 
 @mirrors("kernel R7.7")
-def detach(s: Uapi, dev: Id[Device], pasid: bool) -> None:
+def detach(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
     """VFIO_DEVICE_DETACH_IOMMUFD_PT."""
     ioctl(s)
+    if s.devices[dev].object == NONE:
+        return Errno.EINVAL
     vfio_detach(s, dev, pasid)
+    return Errno.OK

@@ -11,6 +11,7 @@ from spec.iommufd.calls import (
 from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.alloc import vdevice_of
 from spec.iommufd.uapi.attach import vfio_detach
+from spec.iommufd.uapi.lifetime import put_device
 from spec.iommufd.uapi.state import Uapi, ioctl, room
 from spec.language import NONE, NULL, Fault, Id, mirrors, require
 
@@ -40,6 +41,7 @@ def unbind(s: Uapi, dev: Id[Device]) -> None:
 def bury(s: Uapi, vdevice: Id[Object]) -> None:
     """A vDEVICE goes with its device, and leaves a tombstone."""
     put_parent(s, vdevice)
+    put_device(s, s.objects[vdevice].device)
     o = s.objects[vdevice]
     o.parent = NONE
     o.refs = 0

@@ -5,17 +5,22 @@ from __future__ import annotations
 from enum import IntEnum
 
 from spec.iommufd.objects import Errno, Kind, Object
-from spec.iommufd.uapi.state import Driver, Uapi, absent, ioctl
-from spec.language import Id, check, mirrors
+from spec.iommufd.uapi.alloc import virt_id_taken
+from spec.iommufd.uapi.state import Driver, Uapi, VirtId, absent, ioctl
+from spec.language import NULL, Id, check, mirrors
 
 
 class Entry(IntEnum):
-    """One entry of an array of invalidations; NONE where the array has ended."""
+    """One entry of an array of invalidations; NONE where the array has ended.
+
+    OF_DEVICE names a device by the id that the guest knows it by, and is for a vIOMMU.
+    """
 
     NONE = 0
     GOOD = 1
     BAD_FLAG = 2
     BAD_TARGET = 3
+    OF_DEVICE = 4
 
 
 @mirrors("kernel R4.1", "kernel R4.3")
@@ -32,32 +37,42 @@ def invalidate_refusal(s: Uapi, target: Id[Object], its_type: bool) -> Errno:
 
 
 @mirrors("kernel R4.4", "kernel R4.5")
-def entry_refusal(s: Uapi, entry: Entry) -> Errno:
-    """Why one entry cannot be done."""
-    if s.driver == Driver.ARM and entry in (Entry.BAD_FLAG, Entry.BAD_TARGET):
+def entry_refusal(s: Uapi, target: Id[Object], entry: Entry, virt_id: VirtId) -> Errno:
+    """Why one entry cannot be done: an SMMU's driver has one word for all that it cannot do."""
+    if entry == Entry.GOOD or (
+        entry == Entry.OF_DEVICE and virt_id_taken(s, target, virt_id)
+    ):
+        return Errno.OK
+    if s.driver == Driver.ARM:
         return Errno.EIO
-    if entry == Entry.BAD_FLAG:
-        return Errno.EOPNOTSUPP
-    return Errno.EINVAL if entry == Entry.BAD_TARGET else Errno.OK
+    return Errno.EOPNOTSUPP if entry == Entry.BAD_FLAG else Errno.EINVAL
 
 
 @mirrors("kernel R4.2", "kernel R4.4")
 def iommufd_hwpt_invalidate(
-    s: Uapi, target: Id[Object], its_type: bool, one: Entry, two: Entry
+    s: Uapi, target: Id[Object], its_type: bool, one: Entry, two: Entry, virt_id: VirtId
 ) -> tuple[Errno, int, int]:
     """Do entries up to the first bad one; how many are said to be done, and how many are."""
     err = invalidate_refusal(s, target, its_type)
-    if err != Errno.OK or one == Entry.NONE:
+    if err != Errno.OK:
         return err, 0, 0
-    err = entry_refusal(s, one)
+    if one == Entry.NONE:
+        return answer_to_nothing(s), 0, 0
+    err = entry_refusal(s, target, one, virt_id)
     if err != Errno.OK:
         return err, 0, 0
     if two == Entry.NONE:
         return Errno.OK, 1, 1
-    err = entry_refusal(s, two)
+    err = entry_refusal(s, target, two, virt_id)
     if err != Errno.OK:
         return err, entries_said(1), 1
     return Errno.OK, 2, 2
+
+
+@mirrors("kernel R4.2")
+def answer_to_nothing(s: Uapi) -> Errno:
+    """An array without entries asks whether its type is known; an SMMU's driver refuses it."""
+    return Errno.EINVAL if s.driver == Driver.ARM else Errno.OK
 
 
 @mirrors("kernel R4.2")
@@ -67,9 +82,19 @@ def entries_said(done: int) -> int:
 
 
 @mirrors("kernel R4.1", "kernel R4.2")
-def hwpt_invalidate(s: Uapi, target: Id[Object], last: Entry) -> Errno:
+def hwpt_invalidate(s: Uapi, target: Id[Object], last: Entry, virt_id: VirtId) -> Errno:
     """IOMMU_HWPT_INVALIDATE of a good entry and, if it is not NONE, another."""
     ioctl(s)
-    err, said, done = iommufd_hwpt_invalidate(s, target, True, Entry.GOOD, last)
+    err, said, done = iommufd_hwpt_invalidate(s, target, True, Entry.GOOD, last, virt_id)
     check(said == done, "entry_num counts an entry that was not done")
+    return err
+
+
+@mirrors("kernel R4.2")
+def hwpt_invalidate_nothing(s: Uapi, target: Id[Object]) -> Errno:
+    """IOMMU_HWPT_INVALIDATE of no entry."""
+    ioctl(s)
+    err, _, _ = iommufd_hwpt_invalidate(
+        s, target, True, Entry.NONE, Entry.NONE, NULL
+    )
     return err

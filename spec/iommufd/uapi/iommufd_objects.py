@@ -19,8 +19,9 @@ from spec.iommufd.uapi.alloc import (
 )
 from spec.iommufd.uapi.attach import attach, detach, replace
 from spec.iommufd.uapi.device import bind, get_hw_info, unbind
-from spec.iommufd.uapi.invalidate import hwpt_invalidate
+from spec.iommufd.uapi.invalidate import hwpt_invalidate, hwpt_invalidate_nothing
 from spec.iommufd.uapi.lifetime import close, destroy, empty_host, release, things_left
+from spec.iommufd.uapi.reserved import ioas_allow_iovas, ioas_map, ioas_unmap
 from spec.iommufd.uapi.state import Driver, Uapi, Version, uapi_shape
 from spec.language import NONE, Machine, Shape, Teardown, bounds_like, sometimes
 
@@ -71,6 +72,7 @@ NO_QUEUES = ("hwpt-with-a-queue", "hwpt_alloc_with_fault", "veventq_alloc", "fau
 NO_PASIDS = ("pasid-beside-its-device",)
 NO_GROUPS = ("group-shares-an-hwpt",)
 NO_VDEVICES = ("a-vdevice", "a-tombstone")
+NO_RESERVED = ("an-address-is-reserved", "ioas_map", "ioas_unmap", "ioas_allow_iovas")
 NO_NESTING = ("nested-without-a-vdevice",)
 
 
@@ -78,8 +80,9 @@ _bounds = partial(
     bounds_like,
     {
         "slots": 5, "devices": 1, "groups": 1, "incoherent": 0, "on_second_iommu": 0,
-        "can_pasid": 0, "can_dirty": 0, "bridges": 0, "queues": 0, "bound_first": 0, "tables": 1,
-        "virt_ids": 1, "version": Version.V6_19, "driver": Driver.ARM,
+        "can_pasid": 0, "can_dirty": 0, "reserves": 0, "bridges": 0, "queues": 0,
+        "bound_first": 0, "tables": 1, "virt_ids": 1, "version": Version.V6_19,
+        "driver": Driver.ARM,
     },
 )  # fmt: skip
 
@@ -87,8 +90,8 @@ _bounds = partial(
 IOMMUFD_OBJECTS = Machine(
     name="iommufd-objects",
     check={"explicit": (
-        "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "queues", "smmus", "arm",
-        "arm-6.15", "arm-6.14", "vdevices", "arm-groups", "standard",
+        "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "reserved", "queues",
+        "smmus", "arm", "arm-6.17", "arm-6.15", "arm-6.14", "vdevices", "arm-groups", "standard",
     )},
     title="Objects, groups and attachments of iommufd",
     about="""
@@ -100,7 +103,8 @@ IOMMUFD_OBJECTS = Machine(
     the calls take any id. A PASID stands for all. The driver may refuse to make a domain or to
     attach; every other errno is a rule.
 
-    Not here: what an IOAS maps, with reserved regions; hardware queues; the contents of queues;
+    Mappings and the addresses that devices reserve are one place: all overlap. Not here: what else
+    an IOAS maps; hardware queues; the contents of queues;
     the frame of an ioctl and its pointers; a group that is being reset (EBUSY); PRI on a VF. An
     SMMU's own EBUSY for a device with PASIDs in use is never reached, for its HWPTs that would be
     refused so have no PASID flag, which is EINVAL before.
@@ -110,7 +114,8 @@ IOMMUFD_OBJECTS = Machine(
     actions=(
         bind, unbind, get_hw_info, ioas_alloc, hwpt_alloc_on_ioas, hwpt_alloc_nested,
         hwpt_alloc_with_fault, viommu_alloc, vdevice_alloc, veventq_alloc, fault_queue_alloc,
-        close_file, hwpt_invalidate, attach, replace, detach, destroy, close, release,
+        close_file, hwpt_invalidate, hwpt_invalidate_nothing, attach, replace, detach,
+        ioas_map, ioas_unmap, ioas_allow_iovas, destroy, close, release,
     ),
     shape=shape,
     teardown=Teardown(
@@ -122,74 +127,90 @@ IOMMUFD_OBJECTS = Machine(
             "Two devices of one group, the first with PASIDs, and two more objects, or one device "
             "and three: whatever one of the group does to the other, and every replacement. The "
             "driver of the selftest, which makes nested HWPTs in both ways.",
-            (10832, 1842730, 12),
-            (539, 89917, 9),
-            (*NO_VDEVICES, *NO_NESTING),
+            (12368, 2347442, 12),
+            (603, 112354, 9),
+            (*NO_RESERVED, *NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, can_pasid=0b01, queues=1, driver=Driver.MOCK,
         ),
         "intel": _bounds(
             "Two devices with groups of their own: one with PASIDs and dirty tracking, one that is "
             "not coherent.",
-            (28463, 3855654, 12),
-            (1260, 168113, 9),
-            (*NO_QUEUES, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
+            (34223, 5341998, 12),
+            (1500, 231284, 9),
+            (*NO_RESERVED, *NO_QUEUES, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, groups=2, incoherent=0b10, can_pasid=0b01, can_dirty=0b01,
             driver=Driver.INTEL,
         ),
         "groups": _bounds(
             "Two devices of one group and three more objects: two HWPTs that they could be on.",
-            (25143, 3003520, 14),
-            (209, 21651, 8),
-            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (25143, 3400320, 14),
+            (301, 38514, 8),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, driver=Driver.INTEL,
         ),
         "queues": _bounds(
             "One device, with event queues of HWPTs and of a vIOMMU.",
-            (67071, 7187590, 21),
-            (836, 87183, 18),
-            (*NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            (65631, 7790030, 21),
+            (824, 95128, 18),
+            (*NO_RESERVED, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             queues=1, driver=Driver.MOCK,
+        ),
+        "reserved": _bounds(
+            "Two devices of one group, of which the first reserves addresses, and three more "
+            "objects: two IOASes, or HWPTs of one, that they go over to and are refused.",
+            None,
+            (3463, 448329, 16),
+            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            devices=2, reserves=0b01, driver=Driver.INTEL,
         ),
         "arm": _bounds(
             "One device behind an SMMU: a vIOMMU, and a nested HWPT or a vDEVICE under it. The "
             "kernel lets the device attach to an abort or bypass HWPT, to no other.",
-            (18343, 1109966, 20),
-            (242, 13701, 14),
-            (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (18343, 1459166, 20),
+            (242, 18101, 14),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+        ),
+        "arm-6.17": _bounds(
+            "The same on kernels 6.17 and 6.18: it attaches to none.",
+            (18223, 1447286, 20),
+            (241, 18002, 14),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            version=Version.V6_17,
         ),
         "arm-6.15": _bounds(
-            "The same on kernels 6.15 to 6.18: it attaches to none.",
-            (18223, 1100846, 20),
-            (241, 13625, 14),
-            (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            "The same on kernels 6.15 and 6.16, if a vDEVICE went with its device there: it did "
+            "not (uapi-vdevice-outlives).",
+            (18223, 1447286, 20),
+            (241, 18002, 14),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             version=Version.V6_15,
         ),
         "arm-6.14": _bounds(
-            "The same on kernels up to 6.14: it attaches to each.",
-            (18463, 1119086, 20),
-            (243, 13777, 14),
-            (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            "The same on kernels up to 6.14, likewise: it attaches to each.",
+            (18463, 1471046, 20),
+            (243, 18200, 14),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             version=Version.V6_14,
         ),
         "vdevices": _bounds(
             "As arm, with a nested HWPT and a vDEVICE at a time.",
-            (311503, 24472815, 24),
-            (756, 55474, 17),
-            (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (311503, 39177999, 24),
+            (756, 89047, 17),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             slots=6, virt_ids=2,
         ),
         "smmus": _bounds(
             "Two devices behind an SMMU each, and a vIOMMU of one.",
-            (81343, 8820895, 20),
-            (899, 93469, 16),
-            (*NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (81343, 11373055, 20),
+            (899, 120919, 16),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             devices=2, groups=2, on_second_iommu=0b10,
         ),
         "arm-groups": _bounds(
             "Three devices in two groups behind an SMMU, and six objects; cut as standard is.",
             (419599, 82028688, 22),
             (1496, 281729, 15),
-            (*NO_QUEUES, *NO_PASIDS),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=6, devices=3, groups=2, bound_first=1,
         ),
         "standard": _bounds(
@@ -201,7 +222,7 @@ IOMMUFD_OBJECTS = Machine(
             "have 3,103, 49,703 and 854,023 states.",
             (3531443, 840609363, 19),
             (3125, 729812, 10),
-            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
         ),
         "everything": _bounds(
@@ -210,6 +231,7 @@ IOMMUFD_OBJECTS = Machine(
             "with six ids. States up to which id is which; so in those that follow.",
             None,
             (258808, 132069075, 21),
+            NO_RESERVED,
             slots=6, devices=3, groups=2, incoherent=0b100, can_pasid=0b101, can_dirty=0b001,
             queues=1, driver=Driver.MOCK,
         ),
@@ -218,7 +240,7 @@ IOMMUFD_OBJECTS = Machine(
             "vIOMMU. Cut as standard is.",
             None,
             (184810, 61334700, 21),
-            (*NO_QUEUES, *NO_PASIDS),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=10, devices=3, groups=2, bound_first=1,
         ),
         "intel-ten": _bounds(
@@ -226,7 +248,7 @@ IOMMUFD_OBJECTS = Machine(
             "standard.",
             None,
             (55840, 19269578, 13),
-            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=10, devices=3, groups=2, driver=Driver.INTEL,
         ),
         "large": _bounds(

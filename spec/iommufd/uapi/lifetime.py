@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from spec.iommufd.calls import held, iommufd_destroy
-from spec.iommufd.objects import Errno, Kind, Object
+from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.state import Uapi, ioctl, tombstone
 from spec.language import NONE, NULL, Id, count, mirrors, require
 
 
 @mirrors("kernel R0.6", "kernel R0.7")
 def destroy_object(s: Uapi, obj: Id[Object]) -> Errno:
-    """An object that nobody holds goes, and lets go of what it was made on and of its queue."""
+    """An object that nobody holds goes, and lets go of what it was made on, or is for."""
     fault = s.objects[obj].fault
+    dev = s.objects[obj].device
     err = iommufd_destroy(s, obj)
     if err == Errno.OK:
         forget(s, obj)
         put_fault(s, fault)
+        put_device(s, dev)
     return err
 
 
@@ -24,6 +26,13 @@ def put_fault(s: Uapi, fault: Id[Object]) -> None:
     """An HWPT that goes lets go of the queue of its faults."""
     if fault != NONE:
         s.objects[fault].refs -= 1
+
+
+@mirrors("kernel R0.7", "kernel R3.2")
+def put_device(s: Uapi, dev: Id[Device]) -> None:
+    """A vDEVICE that goes lets go of its device."""
+    if dev != NONE:
+        s.objects[s.devices[dev].object].refs -= 1
 
 
 @mirrors("kernel R0.2")
@@ -37,6 +46,7 @@ def forget(s: Uapi, obj: Id[Object]) -> None:
     o.fault = NONE
     o.device = NONE
     o.virt_id = NULL
+    o.allowed = False
 
 
 @mirrors("kernel R0.3", "kernel R0.6")

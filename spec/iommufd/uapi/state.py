@@ -11,11 +11,12 @@ from spec.language import CONST, NONE, Id, Record, Sort, Table, bits, fresh, mir
 
 
 class Version(IntEnum):
-    """Kernels that differ: before 6.15, 6.15 to 6.18, since 6.19."""
+    """Kernels that differ: up to 6.14, 6.15 and 6.16, 6.17 and 6.18, since 6.19."""
 
     V6_14 = 0
     V6_15 = 1
-    V6_19 = 2
+    V6_17 = 2
+    V6_19 = 3
 
 
 class Driver(IntEnum):
@@ -33,8 +34,8 @@ class VirtId(Sort):
 class Group(Record):
     """A group of devices that the host cannot tell apart, and what its hardware translates with.
 
-    `bridge`: it has a device that nobody binds. `hwpt` is what requests without PASID go through,
-    none if they are blocked, `pasid_hwpt` what those with the PASID go through.
+    `bridge`: it has a device that nobody binds. `hwpt` is what iommufd records for requests without
+    a PASID, none if they are blocked, `pasid_hwpt` what it records for those with the PASID.
     """
 
     bridge: Annotated[bool, CONST]
@@ -51,7 +52,8 @@ class UapiObject(Object):
 
     `auto`: made by an attach to an IOAS. `pasid`, `dirty`: the flags it was made with. `fault`: the
     queue of an HWPT. `device` and `virt_id`: a vDEVICE's; one without a device is a tombstone.
-    `open`: the file of an event queue, which holds it.
+    `open`: the file of an event queue, which holds it. `allowed`: the user has an IOAS keep the
+    addresses that devices reserve for its own mappings.
     """
 
     second: bool
@@ -62,16 +64,25 @@ class UapiObject(Object):
     device: Id[Device]
     virt_id: VirtId
     open: bool
+    allowed: bool
 
 
 class UapiDevice(Device):
-    """A device with its group and what it can do, and what its PASID is attached to."""
+    """A device with its group and what it can do, and what its PASID is attached to.
+
+    `reserves`: it has addresses that nothing may be mapped at, as the window of its interrupts; the
+    user's mappings are there. `reserved_in`: the IOAS that keeps them free. `through`: what its
+    hardware translates requests without PASID with, none if it blocks them.
+    """
 
     group: Annotated[Id[Group], CONST]
     on_second_iommu: Annotated[bool, CONST]
     can_pasid: Annotated[bool, CONST]
     can_dirty: Annotated[bool, CONST]
+    reserves: Annotated[bool, CONST]
     pasid_attached: Id[Object]
+    reserved_in: Id[Object]
+    through: Id[Object]
 
 
 class Uapi(Kernel):
@@ -120,6 +131,7 @@ def uapi_shape(
             "on_second_iommu": bits(values["on_second_iommu"], devices),
             "can_pasid": bits(values["can_pasid"], devices),
             "can_dirty": bits(values["can_dirty"], devices),
+            "reserves": bits(values["reserves"], devices),
         },
         "groups": {"bridge": bits(values["bridges"], groups)},
     }
@@ -186,9 +198,12 @@ def group_hwpt(s: Uapi, dev: Id[Device], pasid: bool) -> Id[Object]:
 
 @mirrors("kernel R7.4")
 def set_group_hwpt(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
-    """The hardware of a whole group goes over to an HWPT, or is blocked."""
+    """The hardware of a whole group goes over to an HWPT, or is blocked, and that is recorded."""
     group = s.devices[dev].group
     if pasid:
         s.groups[group].pasid_hwpt = hwpt
-    else:
-        s.groups[group].hwpt = hwpt
+        return
+    s.groups[group].hwpt = hwpt
+    for d in s.devices:
+        if d.group == group:
+            d.through = hwpt

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spec.iommufd import calls
 from spec.iommufd.objects import Errno, Kind
 from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime
 from spec.iommufd.uapi.state import Driver
@@ -19,7 +20,7 @@ from tests.spec.running import Run
 TABLE = tomllib.loads(Path(__file__).with_name("selftest.toml").read_text(encoding="utf-8"))
 ROWS: dict[str, list[str]] = TABLE["rows"]
 MOCK = {
-    "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b001,
+    "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b101,
     "can_dirty": 0b001, "queues": 1, "virt_ids": 2,
 }  # fmt: skip
 
@@ -74,7 +75,8 @@ class User:
         flags = ["nest_parent" in words, "dirty" in words, "pasid" in words]
         return alloc.iommufd_hwpt_alloc(
             self.s, self.named[dev], self.named[pt], *flags,
-            self.named[queue[0]] if queue else NONE, 1 if "table" in words else 0,  # type: ignore[arg-type]
+            self.named[queue[0]] if queue else NONE,
+            "table" in words, 1 if "table" in words else 0,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def viommu(self, dev: str, hwpt: str) -> tuple[Any, ...]:
@@ -96,7 +98,14 @@ class User:
         return invalidate.iommufd_hwpt_invalidate(
             self.s, self.named[target], "other_type" not in words,
             invalidate.Entry[one], invalidate.Entry[two],
+            2 if "of_unknown" in words else 1,  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def map(self, ioas: str) -> tuple[Errno, ...]:
+        return (calls.iommufd_backend_map_dma(self.s, self.named[ioas], Id(1), Fault()),)
+
+    def unmap(self, ioas: str) -> tuple[Errno, ...]:
+        return (calls.iommufd_backend_unmap_dma(self.s, self.named[ioas], Id(1), Fault()),)
 
     def attach(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
         return self.change(dev, pt, words, False)

@@ -36,8 +36,9 @@ class User:
         return Id(new)
 
     def hwpt(self, dev: Id[Any], pt: Id[Any], nest_parent: bool = False, table: Any = NULL) -> Any:
+        data = self.s.objects[pt].kind == Kind.VIOMMU
         err, hwpt = alloc.iommufd_hwpt_alloc(
-            self.s, self.s.devices[dev].object, pt, nest_parent, False, False, NONE, table
+            self.s, self.s.devices[dev].object, pt, nest_parent, False, False, NONE, data, table
         )
         assert err == OK
         return hwpt
@@ -105,6 +106,8 @@ def test_the_second_device_of_a_group_attaches_before_the_first_one_is_moved() -
         (Version.V6_14, TABLE, OK),
         (Version.V6_15, NULL, ENOENT),
         (Version.V6_15, TABLE, ENOENT),
+        (Version.V6_17, NULL, ENOENT),
+        (Version.V6_17, TABLE, ENOENT),
         (Version.V6_19, NULL, OK),
         (Version.V6_19, TABLE, ENOENT),
     ],

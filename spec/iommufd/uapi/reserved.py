@@ -1,0 +1,99 @@
+"""Addresses that devices reserve: an IOAS keeps them free while such a device is attached to it."""
+
+from __future__ import annotations
+
+from spec.iommufd.calls import iommufd_backend_map_dma, iommufd_backend_unmap_dma
+from spec.iommufd.objects import Device, Errno, Kind, Object
+from spec.iommufd.uapi.state import Uapi, ioctl, names, second_stage
+from spec.language import NONE, Fault, Id, mirrors, require
+from spec.memory.section import Section
+
+
+@mirrors("kernel R7.13")
+def ioas_of(s: Uapi, hwpt: Id[Object]) -> Id[Object]:
+    """The IOAS that an HWPT translates to, by way of what it is nested over."""
+    return s.objects[second_stage(s, hwpt)].parent
+
+
+@mirrors("kernel R1.11", "kernel R7.13")
+def reserved_refusal(s: Uapi, dev: Id[Device], ioas: Id[Object], replace: bool) -> Errno:
+    """Addresses that something is mapped at, or that the user has set aside, are not reserved.
+
+    A replacement reserves for all members, but for none if the IOAS stays the same.
+    """
+    if not in_use(s, ioas):
+        return Errno.OK
+    if not replace:
+        return Errno.EADDRINUSE if s.devices[dev].reserves else Errno.OK
+    current = s.devices[dev].attached
+    if current != NONE and ioas == ioas_of(s, current):
+        return Errno.OK
+    group = s.devices[dev].group
+    if any(d.group == group and d.reserves and d.attached != NONE for d in s.devices):
+        return Errno.EADDRINUSE
+    return Errno.OK
+
+
+@mirrors("kernel R1.11")
+def in_use(s: Uapi, ioas: Id[Object]) -> bool:
+    """Whether an IOAS maps something, or has its addresses set aside for that."""
+    return s.objects[ioas].allowed or any(x.id in s.objects[ioas].areas for x in s.sections)
+
+
+@mirrors("kernel R1.4", "kernel R1.11")
+def kept_free(s: Uapi, ioas: Id[Object]) -> bool:
+    """Whether an IOAS keeps addresses free for a device."""
+    return any(d.reserved_in == ioas for d in s.devices)
+
+
+@mirrors("kernel R7.13")
+def reserve(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
+    """The IOAS below an HWPT keeps the addresses of a device free; a PASID reserves none."""
+    if s.devices[dev].reserves and not pasid:
+        s.devices[dev].reserved_in = ioas_of(s, hwpt)
+
+
+@mirrors("kernel R7.13")
+def unreserve(s: Uapi, dev: Id[Device], pasid: bool) -> None:
+    """The addresses of a device are kept free no more."""
+    if not pasid:
+        s.devices[dev].reserved_in = NONE
+
+
+@mirrors("kernel R1.4", "kernel R1.11")
+def map_refusal(s: Uapi, ioas: Id[Object]) -> Errno:
+    """Nothing is mapped where an IOAS keeps addresses free."""
+    return Errno.EINVAL if kept_free(s, ioas) else Errno.OK
+
+
+@mirrors("kernel R1.2", "kernel R1.4")
+def ioas_map(s: Uapi, ioas: Id[Object], section: Id[Section], fault: Fault) -> Errno:
+    """IOMMU_IOAS_MAP at a fixed address, one that devices reserve."""
+    ioctl(s)
+    require(any(d.reserves for d in s.devices))
+    if names(s, ioas, Kind.IOAS):
+        err = map_refusal(s, ioas)
+        if err != Errno.OK:
+            return err
+    return iommufd_backend_map_dma(s, ioas, section, fault)
+
+
+@mirrors("kernel R1.9")
+def ioas_unmap(s: Uapi, ioas: Id[Object], section: Id[Section], fault: Fault) -> Errno:
+    """IOMMU_IOAS_UNMAP of it."""
+    ioctl(s)
+    require(any(d.reserves for d in s.devices))
+    return iommufd_backend_unmap_dma(s, ioas, section, fault)
+
+
+@mirrors("kernel R1.11")
+def ioas_allow_iovas(s: Uapi, ioas: Id[Object], any_address: bool) -> Errno:
+    """IOMMU_IOAS_ALLOW_IOVAS: only these addresses, which devices reserve, or again any."""
+    ioctl(s)
+    require(any(d.reserves for d in s.devices))
+    if not names(s, ioas, Kind.IOAS):
+        return Errno.ENOENT
+    if not any_address and kept_free(s, ioas):
+        return Errno.EADDRINUSE
+    s.objects[ioas].allowed = not any_address
+    return Errno.OK
