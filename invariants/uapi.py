@@ -353,7 +353,6 @@ SHARED = (
     bound_devices_have_their_object,
     device_objects_have_their_device,
     groups_agree,
-    hardware_does_what_is_recorded,
     hardware_uses_a_live_hwpt,
     attached_hwpts_fit,
 )

@@ -76,7 +76,7 @@ def a_stranger_replaces(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
 
 
 @overrides(unwind)
-@mirrors("kernel R7.8", "defects K-28")
+@mirrors("kernel R7.8", "kernel R7.20")
 def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool) -> None:
     """Intel's driver blocks a device before it asks whether the HWPT will do: blocked it stays."""
     if not pasid and pasid_refusal(s, dev, pasid, hwpt) == Errno.OK:
@@ -84,7 +84,7 @@ def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], repla
 
 
 @overrides(unwind)
-@mirrors("kernel R7.13", "defects K-03")
+@mirrors("kernel R7.13")
 def nothing_is_reserved_any_more(
     s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
 ) -> None:
@@ -244,12 +244,12 @@ VARIANTS = (
         faults_go_to_a_queue=4,
     ),
     variant(
-        "linux-7.3-blocked-first", blocked_first, bounds="reserved", source="defects K-28",
+        "linux-7.3-blocked-first", blocked_first, bounds="reserved", source="kernel R7.8",
         hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
     ),
     variant(
         "linux-7.3-unreserved", nothing_is_reserved_any_more, bounds="reserved",
-        source="defects K-03", reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        source="kernel R7.13", reserved_while_attached=5, a_refused_call_changes_nothing=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),
     variant(

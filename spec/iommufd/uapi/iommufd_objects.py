@@ -144,7 +144,7 @@ IOMMUFD_OBJECTS = Machine(
         "groups": _bounds(
             "Two devices of one group and three more objects: two HWPTs that they could be on.",
             (25143, 3400320, 14),
-            (301, 38514, 8),
+            (209, 24747, 8),
             (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, driver=Driver.INTEL,
         ),
@@ -208,8 +208,8 @@ IOMMUFD_OBJECTS = Machine(
         ),
         "arm-groups": _bounds(
             "Three devices in two groups behind an SMMU, and six objects; cut as standard is.",
-            (419599, 82028688, 22),
-            (1496, 281729, 15),
+            (419599, 105456888, 22),
+            (1496, 362995, 15),
             (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=6, devices=3, groups=2, bound_first=1,
         ),
@@ -220,8 +220,8 @@ IOMMUFD_OBJECTS = Machine(
             "tracking and no queues; a driver that makes no vIOMMU. In small and the others all of "
             "that is, with fewer objects. Bound at any time, three devices with 4, 5 and 6 objects "
             "have 3,103, 49,703 and 854,023 states.",
-            (3531443, 840609363, 19),
-            (3125, 729812, 10),
+            (3531443, 935031051, 19),
+            (3125, 811640, 10),
             (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
         ),
@@ -230,7 +230,7 @@ IOMMUFD_OBJECTS = Machine(
             "tracking, coherency, event queues, vDEVICEs, and the ways of the selftest's driver, "
             "with six ids. States up to which id is which; so in those that follow.",
             None,
-            (258808, 132069075, 21),
+            (318271, 175411884, 21),
             NO_RESERVED,
             slots=6, devices=3, groups=2, incoherent=0b100, can_pasid=0b101, can_dirty=0b001,
             queues=1, driver=Driver.MOCK,
@@ -239,7 +239,7 @@ IOMMUFD_OBJECTS = Machine(
             "Three devices in two groups behind an SMMU, and ten ids: two of each object under a "
             "vIOMMU. Cut as standard is.",
             None,
-            (184810, 61334700, 21),
+            (184810, 78484607, 21),
             (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=10, devices=3, groups=2, bound_first=1,
         ),
@@ -247,7 +247,7 @@ IOMMUFD_OBJECTS = Machine(
             "Three devices in two groups, which come and go at any time, and ten ids; else as "
             "standard.",
             None,
-            (55840, 19269578, 13),
+            (55840, 21332538, 13),
             (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=10, devices=3, groups=2, driver=Driver.INTEL,
         ),
