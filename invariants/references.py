@@ -192,5 +192,5 @@ def bindings_are_attached(s: IntelIOMMUState, vtd_as: Id[VTDAddressSpace]) -> bo
 def deferred_ids_are_live(s: IntelIOMMUState, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, which is neither a device nor VFIO's."""
     return obj not in s.deferred or (
-        s.objects[obj].kind not in (Kind.FREE, Kind.DEVICE) and not vfio_owns(s, obj)
+        s.objects[obj].kind not in (Kind.FREE, Kind.DEVICE, Kind.ACCESS) and not vfio_owns(s, obj)
     )

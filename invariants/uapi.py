@@ -71,7 +71,7 @@ def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
     o = s.objects[obj]
     if o.kind == Kind.FREE or tombstone(s, obj):
         return o.refs == 0
-    if o.kind == Kind.DEVICE:
+    if o.kind in (Kind.DEVICE, Kind.ACCESS):
         return o.refs == 2 + count(d.object == obj and d.attached != NONE for d in s.devices) + (
             count(d.object == obj and d.pasid_attached != NONE for d in s.devices)
         ) + count(x.device != NONE and s.devices[x.device].object == obj for x in s.objects)
@@ -86,7 +86,7 @@ def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
 def destroy_is_ebusy_while_held(s: Uapi, obj: Id[Object]) -> bool:
     """DESTROY is refused exactly if something is made on the object, uses it or has it open."""
     o = s.objects[obj]
-    if o.kind in (Kind.FREE, Kind.DEVICE) or tombstone(s, obj):
+    if o.kind in (Kind.FREE, Kind.DEVICE, Kind.ACCESS) or tombstone(s, obj):
         return True
     return held(s, obj) == (
         o.open
@@ -99,13 +99,15 @@ def destroy_is_ebusy_while_held(s: Uapi, obj: Id[Object]) -> bool:
 def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
     """What an object is made on is there, of the right kind, and not yet gone.
 
-    A device object that is on an IOAS is an mdev's access.
+    An access is on an IOAS, if on anything.
     """
     o = s.objects[obj]
     if o.parent == NONE:
-        return o.kind in (Kind.FREE, Kind.DEVICE, Kind.IOAS, Kind.EVENTQ) or tombstone(s, obj)
+        return tombstone(s, obj) or (
+            o.kind in (Kind.FREE, Kind.DEVICE, Kind.ACCESS, Kind.IOAS, Kind.EVENTQ)
+        )
     parent = s.objects[o.parent]
-    if o.kind in (Kind.HWPT_PAGING, Kind.DEVICE):
+    if o.kind in (Kind.HWPT_PAGING, Kind.ACCESS):
         return parent.kind == Kind.IOAS
     if o.kind == Kind.HWPT_NESTED and parent.kind == Kind.HWPT_PAGING:
         return parent.nest_parent and o.table != NULL
@@ -120,7 +122,7 @@ def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
 
 @invariant(witness=an_hwpt_is_used)
 def some_are_made_on_nothing(s: Uapi, obj: Id[Object]) -> bool:
-    """A device object, where there are no mdevs, and a tombstone are made on nothing.
+    """A device object and a tombstone are made on nothing.
 
     Nor does a tombstone keep the guest's id.
     """
@@ -164,7 +166,7 @@ def bound_devices_have_their_object(s: Uapi, dev: Id[Device]) -> bool:
     d = s.devices[dev]
     if d.object == NONE:
         return d.attached == NONE and d.pasid_attached == NONE
-    return s.objects[d.object].kind == Kind.DEVICE and not any(
+    return s.objects[d.object].kind == (Kind.ACCESS if d.mdev else Kind.DEVICE) and not any(
         x.id != dev and x.object == d.object for x in s.devices
     )
 
@@ -172,7 +174,9 @@ def bound_devices_have_their_object(s: Uapi, dev: Id[Device]) -> bool:
 @invariant()
 def device_objects_have_their_device(s: Uapi, obj: Id[Object]) -> bool:
     """A device object is that of a bound device."""
-    return s.objects[obj].kind != Kind.DEVICE or any(d.object == obj for d in s.devices)
+    return s.objects[obj].kind not in (Kind.DEVICE, Kind.ACCESS) or any(
+        d.object == obj for d in s.devices
+    )
 
 
 @sometimes
@@ -201,8 +205,23 @@ def groups_agree(s: Uapi, group: Id[Group]) -> bool:
 
 @invariant(witness=an_hwpt_is_used)
 def hardware_does_what_is_recorded(s: Uapi, dev: Id[Device]) -> bool:
-    """A device's requests go through what its group has: if it is attached, no block."""
-    return s.devices[dev].through == s.groups[s.devices[dev].group].hwpt
+    """A device's requests go through what is recorded: if it is attached, a reset alone blocks."""
+    d = s.devices[dev]
+    return d.through == (NONE if d.resetting else s.groups[d.group].hwpt)
+
+
+@sometimes
+def a_group_is_taken(s: Uapi) -> bool:
+    """Another owns a group."""
+    return any(g.taken for g in s.groups)
+
+
+@invariant(witness=a_group_is_taken)
+def a_group_has_one_owner(s: Uapi, group: Id[Group]) -> bool:
+    """While another owns a group, none of its devices is bound here."""
+    return not s.groups[group].taken or not any(
+        d.group == group and d.object != NONE for d in s.devices
+    )
 
 
 @invariant(witness=an_address_is_reserved)
@@ -333,6 +352,7 @@ RULES = (
     device_objects_have_their_device,
     groups_agree,
     hardware_does_what_is_recorded,
+    a_group_has_one_owner,
     reserved_while_attached,
     nothing_is_mapped_where_it_is_reserved,
     hardware_uses_a_live_hwpt,

@@ -156,7 +156,7 @@ def vfio_leaks_nothing(s: VFIOState, obj: Id[Object]) -> bool:
 def what_waits_is_live(s: VFIOState, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, and no device."""
     return obj not in s.deferred or s.objects[obj].kind not in (
-        Kind.FREE, Kind.DEVICE, Kind.VDEVICE, Kind.EVENTQ
+        Kind.FREE, Kind.DEVICE, Kind.ACCESS, Kind.VDEVICE, Kind.EVENTQ
     )
 
 

@@ -26,6 +26,7 @@ class Errno(IntEnum):
     """What a call of the kernel, or a function of QEMU, answers."""
 
     OK = 0
+    EPERM = 1
     ENOENT = 2
     EIO = 5
     ENOMEM = 12
@@ -48,6 +49,7 @@ class Kind(IntEnum):
     VIOMMU = 5
     VDEVICE = 6
     EVENTQ = 7
+    ACCESS = 8
 
 
 class PgTable(Sort):

@@ -28,11 +28,11 @@ from spec.iommufd.uapi.attach import (
     unwind,
     vfio_detach,
 )
-from spec.iommufd.uapi.device import bury
+from spec.iommufd.uapi.device import bury, take_group
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
 from spec.iommufd.uapi.reserved import reserve, unreserve
-from spec.iommufd.uapi.state import Uapi, absent, attached_to, group_hwpt, ioctl, room
+from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.variants.kernel import (
     everything_fits,
@@ -223,6 +223,14 @@ def tombstones_remember(s: Uapi, vdevice: Id[Object]) -> None:
     s.objects[vdevice].device = NONE
 
 
+@overrides(take_group)
+@mirrors("kernel R6.1")
+def owners_do_not_ask(s: Uapi, group: Id[Group]) -> None:
+    """Another comes to own a group whose devices are bound."""
+    require(s.groups[group].rival and not s.groups[group].taken)
+    s.groups[group].taken = True
+
+
 @overrides(close)
 @mirrors("kernel R0.9")
 def close_does_not_wait(s: Uapi) -> None:
@@ -329,6 +337,9 @@ VARIANTS = (
     variant(
         "uapi-any-object", any_object_will_do, bounds="queues", faults_go_to_a_queue=3,
         uapi_refs_equal_referrers=3,
+    ),
+    variant(
+        "uapi-two-owners", owners_do_not_ask, bounds="host", a_group_has_one_owner=2,
     ),
     variant(
         "uapi-close-does-not-wait", close_does_not_wait, bounds="arm",

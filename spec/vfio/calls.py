@@ -6,8 +6,8 @@ all as it was, so it is the same as a call that fails.
 
 from __future__ import annotations
 
-from spec.iommufd.calls import put_parent
 from spec.iommufd.objects import Device, Errno, Kind, Object, free_object
+from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detach
 from spec.iommufd.uapi.alloc import iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
     iommufd_device_detach,
@@ -92,21 +92,7 @@ def vfio_detach_pt(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
 @host_call("iommufd_cdev_attach_ioas_hwpt {dev} id={ioas} ({ret})", fails=Errno.ENOMEM)
 def vfio_access_attach(s: Uapi, dev: Id[Device], ioas: Id[Object], fault: Fault) -> Errno:
     """VFIO_DEVICE_ATTACH_IOMMUFD_PT of an mdev: an access, which holds the IOAS itself."""
-    if absent(s, ioas):
-        return Errno.ENOENT
-    if s.objects[ioas].kind != Kind.IOAS:
-        return Errno.EINVAL
-    s.objects[s.devices[dev].object].parent = ioas
-    s.objects[ioas].refs += 1
-    return Errno.OK
-
-
-@mirrors("kernel R0.7")
-def iommufd_access_detach(s: Uapi, dev: Id[Device]) -> None:
-    """An access lets go of the IOAS, if it has one."""
-    obj = s.devices[dev].object
-    put_parent(s, obj)
-    s.objects[obj].parent = NONE
+    return iommufd_access_attach(s, dev, ioas)
 
 
 @mirrors("kernel R0.7")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from spec.iommufd.calls import (
     iommufd_backend_alloc_ioas,
     iommufd_backend_get_device_info,
-    iommufd_cdev_connect_and_bind,
     tries_on,
 )
 from spec.iommufd.objects import Errno, Object
+from spec.iommufd.uapi.device import vfio_bind
 from spec.language import NONE, Fault, Id, first, limit, mirrors
 from spec.vfio.calls import (
     vfio_access_attach,
@@ -233,7 +233,7 @@ def takes_device(
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach", "000 02/20 pci_device_get_viommu_cap")
 def iommufd_cdev_attach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Errno:
     """A device is bound, attached in a container of its address space, then handed to QEMU."""
-    err = iommufd_cdev_connect_and_bind(s, s.vdevs[vdev].dev, fault)
+    err = vfio_bind(s, s.vdevs[vdev].dev, fault)
     if err != Errno.OK:
         return err
     for x in s.containers:

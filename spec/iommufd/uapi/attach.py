@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spec.iommufd.calls import held, suits_coherency
 from spec.iommufd.objects import Device, Errno, Kind, Object
+from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detach
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.lifetime import destroy_object
 from spec.iommufd.uapi.reserved import ioas_of, reserve, reserved_refusal, unreserve
@@ -19,7 +20,7 @@ from spec.iommufd.uapi.state import (
     second_stage,
     set_group_hwpt,
 )
-from spec.language import NONE, NULL, Fault, Id, check, fresh, host_call, mirrors
+from spec.language import NONE, NULL, Fault, Id, check, fresh, host_call, mirrors, require
 
 
 @host_call("iommu_domain_alloc {dev} ({ret})", fails=Errno.ENOMEM)
@@ -72,7 +73,15 @@ def member_refusal(
 def late_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
     """What is asked before the hardware goes over to another HWPT, the driver last."""
     err = pasid_refusal(s, dev, pasid, hwpt)
-    return driver_refusal(s, dev, pasid, hwpt) if err == Errno.OK else err
+    if err != Errno.OK:
+        return err
+    return Errno.EBUSY if being_reset(s, dev) else driver_refusal(s, dev, pasid, hwpt)
+
+
+@mirrors("kernel R7.9")
+def being_reset(s: Uapi, dev: Id[Device]) -> bool:
+    """Whether a device of the group is being reset: its hardware is not to be touched then."""
+    return any(d.group == s.devices[dev].group and d.resetting for d in s.devices)
 
 
 @mirrors("kernel R7.5")
@@ -373,6 +382,8 @@ def attach(
 ) -> Errno:
     """Attach a device, or its PASID, as VFIO asks the first time."""
     ioctl(s)
+    if s.devices[dev].mdev:
+        return access_attach(s, dev, pasid, pt)
     err, hwpt = iommufd_device_change_pt(s, dev, pasid, pt, False, fault)
     check(err != Errno.OK or attached_to(s, dev, pasid) == hwpt, "success, and not attached")
     return err
@@ -384,6 +395,7 @@ def replace(
 ) -> Errno:
     """Replace what a device, or its PASID, is attached to, as VFIO asks from then on."""
     ioctl(s)
+    require(not s.devices[dev].mdev)
     err, hwpt = iommufd_device_change_pt(s, dev, pasid, pt, True, fault)
     check(err != Errno.OK or attached_to(s, dev, pasid) == hwpt, "success, and not attached")
     return err
@@ -395,5 +407,24 @@ def detach(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
     ioctl(s)
     if s.devices[dev].object == NONE:
         return Errno.EINVAL
+    if s.devices[dev].mdev:
+        return access_detach(s, dev, pasid)
     vfio_detach(s, dev, pasid)
+    return Errno.OK
+
+
+@mirrors("kernel R7.1", "kernel R7.3")
+def access_attach(s: Uapi, dev: Id[Device], pasid: bool, pt: Id[Object]) -> Errno:
+    """Attach an mdev, the first time or anew: it has no PASIDs."""
+    if s.devices[dev].object == NONE:
+        return Errno.EINVAL
+    return Errno.EOPNOTSUPP if pasid else iommufd_access_attach(s, dev, pt)
+
+
+@mirrors("kernel R7.1", "kernel R7.7")
+def access_detach(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
+    """Detach an mdev, which is nothing if it is not attached."""
+    if pasid:
+        return Errno.EOPNOTSUPP
+    iommufd_access_detach(s, dev)
     return Errno.OK

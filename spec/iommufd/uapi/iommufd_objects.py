@@ -18,7 +18,15 @@ from spec.iommufd.uapi.alloc import (
     viommu_alloc,
 )
 from spec.iommufd.uapi.attach import attach, detach, replace
-from spec.iommufd.uapi.device import bind, get_hw_info, unbind
+from spec.iommufd.uapi.device import (
+    bind,
+    get_hw_info,
+    leave_group,
+    pci_dev_reset_iommu_done,
+    pci_dev_reset_iommu_prepare,
+    take_group,
+    unbind,
+)
 from spec.iommufd.uapi.invalidate import hwpt_invalidate, hwpt_invalidate_nothing
 from spec.iommufd.uapi.lifetime import close, destroy, empty_host, release, things_left
 from spec.iommufd.uapi.reserved import ioas_allow_iovas, ioas_map, ioas_unmap
@@ -72,6 +80,8 @@ NO_QUEUES = ("hwpt-with-a-queue", "hwpt_alloc_with_fault", "veventq_alloc", "fau
 NO_PASIDS = ("pasid-beside-its-device",)
 NO_GROUPS = ("group-shares-an-hwpt",)
 NO_VDEVICES = ("a-vdevice", "a-tombstone")
+NO_HOST = ("a-group-is-taken", "take_group", "leave_group", "pci_dev_reset_iommu_prepare",
+           "pci_dev_reset_iommu_done")  # fmt: skip
 NO_RESERVED = ("an-address-is-reserved", "ioas_map", "ioas_unmap", "ioas_allow_iovas")
 NO_NESTING = ("nested-without-a-vdevice",)
 
@@ -80,7 +90,8 @@ _bounds = partial(
     bounds_like,
     {
         "slots": 5, "devices": 1, "groups": 1, "incoherent": 0, "on_second_iommu": 0,
-        "can_pasid": 0, "can_dirty": 0, "reserves": 0, "bridges": 0, "queues": 0,
+        "can_pasid": 0, "can_dirty": 0, "reserves": 0, "mdev": 0, "resets": 0, "rivals": 0,
+        "bridges": 0, "queues": 0,
         "bound_first": 0, "tables": 1, "virt_ids": 1, "version": Version.V6_19,
         "driver": Driver.ARM,
     },
@@ -90,8 +101,9 @@ _bounds = partial(
 IOMMUFD_OBJECTS = Machine(
     name="iommufd-objects",
     check={"explicit": (
-        "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "reserved", "queues",
-        "smmus", "arm", "arm-6.17", "arm-6.15", "arm-6.14", "vdevices", "arm-groups", "standard",
+        "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "reserved", "host",
+        "mdev", "queues", "smmus", "arm", "arm-6.17", "arm-6.15", "arm-6.14", "vdevices",
+        "arm-groups", "standard",
     )},
     title="Objects, groups and attachments of iommufd",
     about="""
@@ -105,21 +117,25 @@ IOMMUFD_OBJECTS = Machine(
 
     Mappings and the addresses that devices reserve are one place: all overlap. Not here: what else
     an IOAS maps; hardware queues; the contents of queues;
-    the frame of an ioctl and its pointers; a group that is being reset (EBUSY); PRI on a VF. An
+    the frame of an ioctl and its pointers; PRI on a VF. An
     SMMU's own EBUSY for a device with PASIDs in use is never reached, for its HWPTs that would be
     refused so have no PASID flag, which is EINVAL before.
     """,
     state=Uapi,
     init=init,
     actions=(
-        bind, unbind, get_hw_info, ioas_alloc, hwpt_alloc_on_ioas, hwpt_alloc_nested,
+        bind, unbind, take_group, leave_group, pci_dev_reset_iommu_prepare,
+        pci_dev_reset_iommu_done, get_hw_info, ioas_alloc, hwpt_alloc_on_ioas, hwpt_alloc_nested,
         hwpt_alloc_with_fault, viommu_alloc, vdevice_alloc, veventq_alloc, fault_queue_alloc,
         close_file, hwpt_invalidate, hwpt_invalidate_nothing, attach, replace, detach,
         ioas_map, ioas_unmap, ioas_allow_iovas, destroy, close, release,
     ),
     shape=shape,
     teardown=Teardown(
-        actions=(unbind, close_file, close, release), empty=empty_host, rank=things_left
+        actions=(
+            leave_group, pci_dev_reset_iommu_done, unbind, close_file, close, release,
+        ),
+        empty=empty_host, rank=things_left
     ),
     sometimes=(no_id_left, being_closed, nested_without_a_vdevice),
     bounds={
@@ -129,7 +145,7 @@ IOMMUFD_OBJECTS = Machine(
             "driver of the selftest, which makes nested HWPTs in both ways.",
             (12368, 2347442, 12),
             (603, 112354, 9),
-            (*NO_RESERVED, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, can_pasid=0b01, queues=1, driver=Driver.MOCK,
         ),
         "intel": _bounds(
@@ -137,7 +153,7 @@ IOMMUFD_OBJECTS = Machine(
             "not coherent.",
             (34223, 5341998, 12),
             (1500, 231284, 9),
-            (*NO_RESERVED, *NO_QUEUES, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
             slots=4, devices=2, groups=2, incoherent=0b10, can_pasid=0b01, can_dirty=0b01,
             driver=Driver.INTEL,
         ),
@@ -145,14 +161,14 @@ IOMMUFD_OBJECTS = Machine(
             "Two devices of one group and three more objects: two HWPTs that they could be on.",
             (25143, 3400320, 14),
             (209, 24747, 8),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, driver=Driver.INTEL,
         ),
         "queues": _bounds(
             "One device, with event queues of HWPTs and of a vIOMMU.",
             (65631, 7790030, 21),
             (824, 95128, 18),
-            (*NO_RESERVED, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             queues=1, driver=Driver.MOCK,
         ),
         "reserved": _bounds(
@@ -160,21 +176,36 @@ IOMMUFD_OBJECTS = Machine(
             "objects: two IOASes, or HWPTs of one, that they go over to and are refused.",
             None,
             (3463, 448329, 16),
-            (*NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             devices=2, reserves=0b01, driver=Driver.INTEL,
+        ),
+        "host": _bounds(
+            "Two devices of one group, of which the first can be reset at any time, and another "
+            "owner of the group on the host.",
+            None,
+            (524, 65367, 9),
+            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            devices=2, resets=0b01, rivals=0b1, driver=Driver.INTEL,
+        ),
+        "mdev": _bounds(
+            "A device and an mdev, whose object is an access.",
+            None,
+            (291, 34113, 8),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_VDEVICES, *NO_NESTING),
+            devices=2, groups=2, mdev=0b10, driver=Driver.INTEL,
         ),
         "arm": _bounds(
             "One device behind an SMMU: a vIOMMU, and a nested HWPT or a vDEVICE under it. The "
             "kernel lets the device attach to an abort or bypass HWPT, to no other.",
             (18343, 1459166, 20),
             (242, 18101, 14),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
         ),
         "arm-6.17": _bounds(
             "The same on kernels 6.17 and 6.18: it attaches to none.",
             (18223, 1447286, 20),
             (241, 18002, 14),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             version=Version.V6_17,
         ),
         "arm-6.15": _bounds(
@@ -182,35 +213,35 @@ IOMMUFD_OBJECTS = Machine(
             "not (uapi-vdevice-outlives).",
             (18223, 1447286, 20),
             (241, 18002, 14),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS, *NO_NESTING),
             version=Version.V6_15,
         ),
         "arm-6.14": _bounds(
             "The same on kernels up to 6.14, likewise: it attaches to each.",
             (18463, 1471046, 20),
             (243, 18200, 14),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             version=Version.V6_14,
         ),
         "vdevices": _bounds(
             "As arm, with a nested HWPT and a vDEVICE at a time.",
             (311503, 39177999, 24),
             (756, 89047, 17),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             slots=6, virt_ids=2,
         ),
         "smmus": _bounds(
             "Two devices behind an SMMU each, and a vIOMMU of one.",
             (81343, 11373055, 20),
             (899, 120919, 16),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_GROUPS),
             devices=2, groups=2, on_second_iommu=0b10,
         ),
         "arm-groups": _bounds(
             "Three devices in two groups behind an SMMU, and six objects; cut as standard is.",
             (419599, 105456888, 22),
             (1496, 362995, 15),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=6, devices=3, groups=2, bound_first=1,
         ),
         "standard": _bounds(
@@ -222,7 +253,7 @@ IOMMUFD_OBJECTS = Machine(
             "have 3,103, 49,703 and 854,023 states.",
             (3531443, 935031051, 19),
             (3125, 811640, 10),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=7, devices=3, groups=2, bound_first=1, driver=Driver.INTEL,
         ),
         "everything": _bounds(
@@ -231,7 +262,7 @@ IOMMUFD_OBJECTS = Machine(
             "with six ids. States up to which id is which; so in those that follow.",
             None,
             (318271, 175411884, 21),
-            NO_RESERVED,
+            (*NO_HOST, *NO_RESERVED),
             slots=6, devices=3, groups=2, incoherent=0b100, can_pasid=0b101, can_dirty=0b001,
             queues=1, driver=Driver.MOCK,
         ),
@@ -240,7 +271,7 @@ IOMMUFD_OBJECTS = Machine(
             "vIOMMU. Cut as standard is.",
             None,
             (184810, 78484607, 21),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS),
             slots=10, devices=3, groups=2, bound_first=1,
         ),
         "intel-ten": _bounds(
@@ -248,7 +279,7 @@ IOMMUFD_OBJECTS = Machine(
             "standard.",
             None,
             (55840, 21332538, 13),
-            (*NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            (*NO_HOST, *NO_RESERVED, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=10, devices=3, groups=2, driver=Driver.INTEL,
         ),
         "large": _bounds(

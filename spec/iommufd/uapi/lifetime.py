@@ -97,5 +97,7 @@ def things_left(s: Uapi) -> int:
         count(o.kind != Kind.FREE for o in s.objects)
         + count(o.open for o in s.objects)
         + count(d.object != NONE for d in s.devices)
+        + count(d.resetting for d in s.devices)
+        + count(g.taken for g in s.groups)
         + (1 if any(o.kind != Kind.FREE for o in s.objects) and not s.closing else 0)
     )

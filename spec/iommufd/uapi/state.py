@@ -36,9 +36,12 @@ class Group(Record):
 
     `bridge`: it has a device that nobody binds. `hwpt` is what iommufd records for requests without
     a PASID, none if they are blocked, `pasid_hwpt` what it records for those with the PASID.
+    `rival`: the host may give the group to another, `taken`: it has.
     """
 
     bridge: Annotated[bool, CONST]
+    rival: Annotated[bool, CONST]
+    taken: bool
     hwpt: Id[Object]
     pasid_hwpt: Id[Object]
 
@@ -73,6 +76,9 @@ class UapiDevice(Device):
     `reserves`: it has addresses that nothing may be mapped at, as the window of its interrupts; the
     user's mappings are there. `reserved_in`: the IOAS that keeps them free. `through`: what its
     hardware translates requests without PASID with, none if it blocks them.
+
+    `mdev`: there is no IOMMU before it; its object is an access, on an IOAS while attached.
+    `resets`: it can be reset in a way that the IOMMU takes part in; `resetting`: it is being reset.
     """
 
     group: Annotated[Id[Group], CONST]
@@ -80,6 +86,9 @@ class UapiDevice(Device):
     can_pasid: Annotated[bool, CONST]
     can_dirty: Annotated[bool, CONST]
     reserves: Annotated[bool, CONST]
+    mdev: Annotated[bool, CONST]
+    resets: Annotated[bool, CONST]
+    resetting: bool
     pasid_attached: Id[Object]
     reserved_in: Id[Object]
     through: Id[Object]
@@ -132,8 +141,13 @@ def uapi_shape(
             "can_pasid": bits(values["can_pasid"], devices),
             "can_dirty": bits(values["can_dirty"], devices),
             "reserves": bits(values["reserves"], devices),
+            "mdev": bits(values["mdev"], devices),
+            "resets": bits(values["resets"], devices),
         },
-        "groups": {"bridge": bits(values["bridges"], groups)},
+        "groups": {
+            "bridge": bits(values["bridges"], groups),
+            "rival": bits(values["rivals"], groups),
+        },
     }
     return sizes, constants
 
@@ -205,5 +219,5 @@ def set_group_hwpt(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> N
         return
     s.groups[group].hwpt = hwpt
     for d in s.devices:
-        if d.group == group:
+        if d.group == group and not d.resetting:
             d.through = hwpt

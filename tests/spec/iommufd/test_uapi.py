@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spec.iommufd.objects import Errno, Kind
-from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime, state
+from spec.iommufd.uapi import access, alloc, attach, device, invalidate, lifetime, reserved, state
 from spec.iommufd.uapi.state import Driver, Version
 from spec.language import NONE, NULL, Fault, Id
 from spec.language.machine import Function, sources_of
@@ -174,9 +174,80 @@ def test_a_tombstone_keeps_its_id_until_the_close() -> None:
     assert lifetime.empty_host(user.s)
 
 
+def test_a_device_that_is_being_reset_is_blocked_and_what_is_recorded_is_done_after() -> None:
+    user = User(resets=0b01)
+    user.bind(A)
+    user.bind(B)
+    one, other = user.ioas(), user.ioas()
+    assert [user.attach(dev, one) for dev in (A, B)] == [OK, OK]
+    device.pci_dev_reset_iommu_prepare(user.s, A)
+    first = user.s.devices[B].through
+    assert (user.s.devices[A].through, first) == (NONE, user.s.devices[B].attached)
+    assert user.replace(B, other) == EBUSY
+    assert [attach.detach(user.s, dev, False) for dev in (A, B)] == [OK, OK]
+    assert user.attach(A, one) == EBUSY
+    device.pci_dev_reset_iommu_done(user.s, A)
+    assert user.attach(A, one) == OK
+    assert user.s.devices[A].through == user.s.devices[B].through != NONE
+
+
+def test_a_group_that_another_owns_is_not_bound() -> None:
+    user = User(rivals=0b1)
+    device.take_group(user.s, Id(1))
+    assert device.bind(user.s, A, Fault()) == Errno.EPERM
+    device.leave_group(user.s, Id(1))
+    assert user.bind(A) == 1
+
+
+def test_an_access_goes_from_ioas_to_ioas_and_is_no_device() -> None:
+    user = User(groups=2, mdev=0b10)
+    user.bind(A)
+    access = Id[Any](user.bind(B))
+    one, other = user.ioas(), user.ioas()
+    hwpt = user.hwpt(A, one)
+    assert [user.attach(B, pt) for pt in (hwpt, access)] == [ENOENT, ENOENT]
+    assert [user.attach(B, pt) for pt in (one, other)] == [OK, OK]
+    assert (user.destroy(hwpt), user.destroy(one), user.destroy(other)) == (OK, OK, EBUSY)
+    assert attach.attach(user.s, B, True, other, Fault()) == Errno.EOPNOTSUPP
+    assert alloc.viommu_alloc(user.s, B, other) == ENOENT
+    assert device.get_hw_info(user.s, B, True, Fault()) == ENOENT
+    assert attach.detach(user.s, B, False) == OK
+    assert user.destroy(other) == OK
+
+
+def test_addresses_are_reserved_or_used_never_both() -> None:
+    user = User(reserves=0b01)
+    user.bind(A)
+    ioas = user.ioas()
+    section = Id[Any](1)
+    assert reserved.ioas_map(user.s, ioas, section, Fault()) == OK
+    assert user.attach(A, ioas) == Errno.EADDRINUSE
+    assert reserved.ioas_unmap(user.s, ioas, section, Fault()) == OK
+    assert user.attach(A, ioas) == OK
+    assert reserved.ioas_map(user.s, ioas, section, Fault()) == EINVAL
+    assert reserved.ioas_allow_iovas(user.s, ioas, False) == Errno.EADDRINUSE
+    attach.detach(user.s, A, False)
+    assert reserved.ioas_allow_iovas(user.s, ioas, False) == OK
+    assert user.attach(A, ioas) == Errno.EADDRINUSE
+    assert reserved.ioas_allow_iovas(user.s, ioas, True) == OK
+    assert user.attach(A, ioas) == OK
+
+
+def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
+    """A vDEVICE is asked for, device by device, before coherency."""
+    user = User(incoherent=0b10)
+    user.bind(A)
+    viommu = user.viommu(A, user.hwpt(A, user.ioas(), True))
+    nested = user.hwpt(A, viommu, table=TABLE)
+    assert user.attach(A, nested) == ENOENT
+    assert alloc.vdevice_alloc(user.s, viommu, A, TABLE) == OK
+    assert user.attach(A, nested) == ENOENT  # of the second, which is not coherent either
+    assert alloc.iommufd_viommu_alloc(user.s, Id(user.bind(B)), nested)[0] == Errno.EOPNOTSUPP
+
+
 HELPERS = [
     function
-    for module in (alloc, attach, device, invalidate, lifetime, state)
+    for module in (access, alloc, attach, device, invalidate, lifetime, reserved, state)
     for function in vars(module).values()
     if callable(function) and sources_of(function) and function.__module__ == module.__name__
 ]
