@@ -62,6 +62,23 @@ def hwpt_with_a_queue(s: Uapi) -> bool:
     return any(o.fault != NONE and not s.objects[o.fault].open for o in s.objects)
 
 
+@sometimes
+def a_section_is_pinned(s: Uapi) -> bool:
+    """A hardware queue is in a section of memory."""
+    return any(o.access != NONE for o in s.objects)
+
+
+def before(s: Uapi, queue: Id[Object], obj: Id[Object]) -> bool:
+    """Whether an object is the hardware queue before another one of a vIOMMU, which holds it."""
+    o, other = s.objects[obj], s.objects[queue]
+    return (
+        o.kind == Kind.HW_QUEUE
+        and other.kind == Kind.HW_QUEUE
+        and o.parent == other.parent
+        and o.index < other.index
+    )
+
+
 @invariant(witness=an_hwpt_is_used)
 def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
     """A count is 1 and the objects made on this one, attachments, faulting HWPTs and open files.
@@ -79,7 +96,7 @@ def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
         x.fault == obj for x in s.objects
     ) + count(d.attached == obj for d in s.devices) + count(
         d.pasid_attached == obj for d in s.devices
-    ) + (1 if o.open else 0)
+    ) + (1 if o.open else 0) + count(before(s, x.id, obj) for x in s.objects)
 
 
 @invariant(witness=an_hwpt_is_used)
@@ -92,6 +109,34 @@ def destroy_is_ebusy_while_held(s: Uapi, obj: Id[Object]) -> bool:
         o.open
         or any(x.parent == obj or x.fault == obj for x in s.objects)
         or any(obj in (d.attached, d.pasid_attached) for d in s.devices)
+        or any(before(s, x.id, obj) for x in s.objects)
+    )
+
+
+@invariant(witness=a_section_is_pinned)
+def a_queue_stays_mapped(s: Uapi, obj: Id[Object]) -> bool:
+    """The section that a hardware queue is in is mapped where its vIOMMU translates to."""
+    o = s.objects[obj]
+    if o.kind != Kind.HW_QUEUE:
+        return o.access == NONE
+    access = s.objects[o.access]
+    return (
+        access.kind == Kind.ACCESS
+        and access.parent == ioas_of(s, s.objects[o.parent].parent)
+        and access.pinned in s.objects[access.parent].areas
+    )
+
+
+@invariant(witness=a_section_is_pinned)
+def queues_are_numbered_in_order(s: Uapi, obj: Id[Object]) -> bool:
+    """The second hardware queue of a vIOMMU is there only beside the first, and each but once."""
+    o = s.objects[obj]
+    return o.kind != Kind.HW_QUEUE or (
+        (o.index == 0 or any(before(s, obj, x.id) for x in s.objects))
+        and not any(
+            x.id != obj and x.kind == Kind.HW_QUEUE and x.parent == o.parent and x.index == o.index
+            for x in s.objects
+        )
     )
 
 
@@ -115,7 +160,7 @@ def made_on_what_is_there(s: Uapi, obj: Id[Object]) -> bool:
         return parent.kind == Kind.HWPT_PAGING and parent.nest_parent and (
             parent.second == o.second
         )
-    return o.kind in (Kind.HWPT_NESTED, Kind.VDEVICE, Kind.EVENTQ) and (
+    return o.kind in (Kind.HWPT_NESTED, Kind.VDEVICE, Kind.EVENTQ, Kind.HW_QUEUE) and (
         parent.kind == Kind.VIOMMU
     )
 
@@ -145,6 +190,9 @@ def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
         and (paging or o.kind == Kind.VIOMMU or not o.second)
         and (o.kind == Kind.VDEVICE or (o.device == NONE and o.virt_id == NULL))
         and (o.kind == Kind.EVENTQ or not o.open)
+        and (o.kind == Kind.IOAS or not o.allowed)
+        and (o.kind == Kind.HW_QUEUE or (o.access == NONE and o.index == 0))
+        and (o.kind == Kind.ACCESS or o.pinned == NONE)
         and not (o.auto and (o.nest_parent or o.pasid or o.dirty or o.fault != NONE))
     )
 
@@ -176,7 +224,7 @@ def device_objects_have_their_device(s: Uapi, obj: Id[Object]) -> bool:
     """A device object is that of a bound device."""
     return s.objects[obj].kind not in (Kind.DEVICE, Kind.ACCESS) or any(
         d.object == obj for d in s.devices
-    )
+    ) or any(o.access == obj for o in s.objects)
 
 
 @sometimes
@@ -353,6 +401,8 @@ RULES = (
     groups_agree,
     hardware_does_what_is_recorded,
     a_group_has_one_owner,
+    a_queue_stays_mapped,
+    queues_are_numbered_in_order,
     reserved_while_attached,
     nothing_is_mapped_where_it_is_reserved,
     hardware_uses_a_live_hwpt,

@@ -34,6 +34,7 @@ class Errno(IntEnum):
     EBUSY = 16
     EEXIST = 17
     EINVAL = 22
+    EOVERFLOW = 75
     EOPNOTSUPP = 95
     EADDRINUSE = 98
 
@@ -50,6 +51,7 @@ class Kind(IntEnum):
     VDEVICE = 6
     EVENTQ = 7
     ACCESS = 8
+    HW_QUEUE = 9
 
 
 class PgTable(Sort):

@@ -29,11 +29,13 @@ from spec.iommufd.uapi.attach import (
     vfio_detach,
 )
 from spec.iommufd.uapi.device import bury, take_group
+from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_before
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
 from spec.iommufd.uapi.reserved import reserve, unreserve
 from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.memory.section import Section
 from spec.variants.kernel import (
     everything_fits,
     nothing_is_forgotten,
@@ -231,6 +233,26 @@ def owners_do_not_ask(s: Uapi, group: Id[Group]) -> None:
     s.groups[group].taken = True
 
 
+@overrides(is_pinned)
+@mirrors("kernel R1.10")
+def queues_pin_nothing(s: Uapi, ioas: Id[Object], section: Id[Section]) -> bool:
+    """What a hardware queue is in can be unmapped."""
+    return False
+
+
+@overrides(put_queue_before)
+@mirrors("kernel R0.8")
+def queue_before_is_kept(s: Uapi, viommu: Id[Object]) -> None:
+    """A hardware queue that goes keeps its reference on the one before."""
+
+
+@overrides(index_refusal)
+@mirrors("kernel R3.5")
+def any_index_will_do(s: Uapi, viommu: Id[Object], index: int) -> Errno:
+    """Hardware queues may be made in any order, and twice."""
+    return Errno.EINVAL if index > 1 else Errno.OK
+
+
 @overrides(close)
 @mirrors("kernel R0.9")
 def close_does_not_wait(s: Uapi) -> None:
@@ -340,6 +362,16 @@ VARIANTS = (
     ),
     variant(
         "uapi-two-owners", owners_do_not_ask, bounds="host", a_group_has_one_owner=2,
+    ),
+    variant(
+        "uapi-nothing-pinned", queues_pin_nothing, bounds="hw-queue", a_queue_stays_mapped=7,
+    ),
+    variant(
+        "uapi-queue-before-kept", queue_before_is_kept, bounds="hw-queues",
+        uapi_refs_equal_referrers=8, destroy_is_ebusy_while_held=8,
+    ),
+    variant(
+        "uapi-any-index", any_index_will_do, bounds="hw-queue", queues_are_numbered_in_order=6,
     ),
     variant(
         "uapi-close-does-not-wait", close_does_not_wait, bounds="arm",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spec.iommufd.calls import held, iommufd_destroy
 from spec.iommufd.objects import Device, Errno, Kind, Object
+from spec.iommufd.uapi.hw_queue import put_queue_before, unpin
 from spec.iommufd.uapi.state import Uapi, ioctl, tombstone
 from spec.language import NONE, NULL, Id, count, mirrors, require
 
@@ -11,13 +12,16 @@ from spec.language import NONE, NULL, Id, count, mirrors, require
 @mirrors("kernel R0.6", "kernel R0.7")
 def destroy_object(s: Uapi, obj: Id[Object]) -> Errno:
     """An object that nobody holds goes, and lets go of what it was made on, or is for."""
-    fault = s.objects[obj].fault
-    dev = s.objects[obj].device
+    fault, dev = s.objects[obj].fault, s.objects[obj].device
+    access, viommu = s.objects[obj].access, s.objects[obj].parent
     err = iommufd_destroy(s, obj)
     if err == Errno.OK:
         forget(s, obj)
         put_fault(s, fault)
         put_device(s, dev)
+        unpin(s, access)
+        if access != NONE:
+            put_queue_before(s, viommu)
     return err
 
 
@@ -46,6 +50,8 @@ def forget(s: Uapi, obj: Id[Object]) -> None:
     o.fault = NONE
     o.device = NONE
     o.virt_id = NULL
+    o.access = NONE
+    o.index = 0
     o.allowed = False
 
 

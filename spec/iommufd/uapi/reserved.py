@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from spec.iommufd.calls import iommufd_backend_map_dma, iommufd_backend_unmap_dma
-from spec.iommufd.objects import Device, Errno, Kind, Object
-from spec.iommufd.uapi.state import Uapi, ioctl, names, second_stage
-from spec.language import NONE, Fault, Id, mirrors, require
-from spec.memory.section import Section
+from spec.iommufd.objects import Device, Errno, Object
+from spec.iommufd.uapi.state import Uapi, second_stage
+from spec.language import NONE, Id, mirrors
 
 
 @mirrors("kernel R7.13")
@@ -58,42 +56,3 @@ def unreserve(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """The addresses of a device are kept free no more."""
     if not pasid:
         s.devices[dev].reserved_in = NONE
-
-
-@mirrors("kernel R1.4", "kernel R1.11")
-def map_refusal(s: Uapi, ioas: Id[Object]) -> Errno:
-    """Nothing is mapped where an IOAS keeps addresses free."""
-    return Errno.EINVAL if kept_free(s, ioas) else Errno.OK
-
-
-@mirrors("kernel R1.2", "kernel R1.4")
-def ioas_map(s: Uapi, ioas: Id[Object], section: Id[Section], fault: Fault) -> Errno:
-    """IOMMU_IOAS_MAP at a fixed address, one that devices reserve."""
-    ioctl(s)
-    require(any(d.reserves for d in s.devices))
-    if names(s, ioas, Kind.IOAS):
-        err = map_refusal(s, ioas)
-        if err != Errno.OK:
-            return err
-    return iommufd_backend_map_dma(s, ioas, section, fault)
-
-
-@mirrors("kernel R1.9")
-def ioas_unmap(s: Uapi, ioas: Id[Object], section: Id[Section], fault: Fault) -> Errno:
-    """IOMMU_IOAS_UNMAP of it."""
-    ioctl(s)
-    require(any(d.reserves for d in s.devices))
-    return iommufd_backend_unmap_dma(s, ioas, section, fault)
-
-
-@mirrors("kernel R1.11")
-def ioas_allow_iovas(s: Uapi, ioas: Id[Object], any_address: bool) -> Errno:
-    """IOMMU_IOAS_ALLOW_IOVAS: only these addresses, which devices reserve, or again any."""
-    ioctl(s)
-    require(any(d.reserves for d in s.devices))
-    if not names(s, ioas, Kind.IOAS):
-        return Errno.ENOENT
-    if not any_address and kept_free(s, ioas):
-        return Errno.EADDRINUSE
-    s.objects[ioas].allowed = not any_address
-    return Errno.OK

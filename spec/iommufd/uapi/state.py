@@ -7,7 +7,21 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 from spec.iommufd.objects import Device, Kernel, Kind, Object
-from spec.language import CONST, NONE, Id, Record, Sort, Table, bits, fresh, mirrors, require
+from spec.language import (
+    CONST,
+    NONE,
+    Id,
+    Range,
+    Record,
+    Sort,
+    Table,
+    bits,
+    count,
+    fresh,
+    mirrors,
+    require,
+)
+from spec.memory.section import Section
 
 
 class Version(IntEnum):
@@ -55,8 +69,9 @@ class UapiObject(Object):
 
     `auto`: made by an attach to an IOAS. `pasid`, `dirty`: the flags it was made with. `fault`: the
     queue of an HWPT. `device` and `virt_id`: a vDEVICE's; one without a device is a tombstone.
-    `open`: the file of an event queue, which holds it. `allowed`: the user has an IOAS keep the
-    addresses that devices reserve for its own mappings.
+    `open`: the file of an event queue, which holds it. `access`, `index`: of a hardware queue the
+    access by which it pins a section, and its number; `pinned`: what that pins. `allowed`: the
+    user has an IOAS keep the addresses that devices reserve for its own mappings.
     """
 
     second: bool
@@ -67,6 +82,9 @@ class UapiObject(Object):
     device: Id[Device]
     virt_id: VirtId
     open: bool
+    access: Id[Object]
+    index: Annotated[int, Range(0, 1)]
+    pinned: Id[Section]
     allowed: bool
 
 
@@ -98,12 +116,14 @@ class Uapi(Kernel):
     """One open /dev/iommu and the devices of a host.
 
     `closing`: its last file is closed, and what is left is being destroyed. `queues`: the user
-    makes event queues. `bound_first`: it binds devices while there are no other objects.
+    makes event queues, `hw_queues`: hardware queues. `bound_first`: it binds devices while there
+    are no other objects.
     """
 
     version: Annotated[Version, CONST]
     driver: Annotated[Driver, CONST]
     queues: Annotated[bool, CONST]
+    hw_queues: Annotated[bool, CONST]
     bound_first: Annotated[bool, CONST]
     closing: bool
     objects: Table[UapiObject]
@@ -128,6 +148,7 @@ def uapi_shape(
             "version": (Version(values["version"]),),
             "driver": (Driver(values["driver"]),),
             "queues": (bool(values["queues"]),),
+            "hw_queues": (bool(values["hw_queues"]),),
             "bound_first": (bool(values["bound_first"]),),
         },
         "iommufds": {"vfio_hwpt": (NONE,)},
@@ -162,6 +183,12 @@ def ioctl(s: Uapi) -> None:
 def room(s: Uapi) -> None:
     """The user makes no more objects than the bounds have ids."""
     require(any(o.kind == Kind.FREE for o in s.objects))
+
+
+@mirrors("kernel R0.1")
+def room_for_two(s: Uapi) -> None:
+    """Nor where a call takes two ids."""
+    require(count(o.kind == Kind.FREE for o in s.objects) > 1)
 
 
 @mirrors("kernel R0.1", "kernel R0.3", "kernel R0.5")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from spec.iommufd import calls
 from spec.iommufd.objects import Errno, Kind
-from spec.iommufd.uapi import alloc, attach, device, invalidate, lifetime
+from spec.iommufd.uapi import alloc, attach, device, hw_queue, invalidate, ioas, lifetime
 from spec.iommufd.uapi.state import Driver
 from spec.language import NONE, Fault, Id
+from spec.memory.section import Section
 from tests.seeds import document
 from tests.spec.running import Run
 
@@ -21,8 +21,14 @@ TABLE = tomllib.loads(Path(__file__).with_name("selftest.toml").read_text(encodi
 ROWS: dict[str, list[str]] = TABLE["rows"]
 MOCK = {
     "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b101,
-    "can_dirty": 0b001, "queues": 1, "virt_ids": 2,
+    "can_dirty": 0b001, "queues": 1, "hw_queues": 1, "sections": 2, "reserves": 0b010,
+    "virt_ids": 2,
 }  # fmt: skip
+
+
+def page(words: tuple[str, ...]) -> Id[Section]:
+    """The section of memory that the words of a step are about."""
+    return Id(2 if "other" in words else 1)
 
 
 class User:
@@ -101,11 +107,21 @@ class User:
             2 if "of_unknown" in words else 1,  # type: ignore[arg-type]
         )  # fmt: skip
 
-    def map(self, ioas: str) -> tuple[Errno, ...]:
-        return (calls.iommufd_backend_map_dma(self.s, self.named[ioas], Id(1), Fault()),)
+    def map(self, as_: str, *words: str) -> tuple[Errno, ...]:
+        return (ioas.ioas_map(self.s, self.named[as_], page(words), Fault()),)
 
-    def unmap(self, ioas: str) -> tuple[Errno, ...]:
-        return (calls.iommufd_backend_unmap_dma(self.s, self.named[ioas], Id(1), Fault()),)
+    def unmap(self, as_: str, *words: str) -> tuple[Errno, ...]:
+        return (ioas.ioas_unmap(self.s, self.named[as_], page(words), Fault()),)
+
+    def allow(self, as_: str) -> tuple[Errno, ...]:
+        return (ioas.ioas_allow_iovas(self.s, self.named[as_], False),)
+
+    def hw_queue(self, viommu: str, index: str, *words: str) -> tuple[Any, ...]:
+        asked = [word for word in words if word in hw_queue.Asked.__members__]
+        return hw_queue.iommufd_hw_queue_alloc(
+            self.s, self.named[viommu], hw_queue.Asked[asked[0] if asked else "QUEUE"],
+            int(index), page(words),
+        )  # fmt: skip
 
     def attach(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
         return self.change(dev, pt, words, False)

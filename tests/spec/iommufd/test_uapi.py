@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from spec.iommufd.objects import Errno, Kind
-from spec.iommufd.uapi import access, alloc, attach, device, invalidate, lifetime, reserved, state
+from spec.iommufd.uapi import (
+    access,
+    alloc,
+    attach,
+    device,
+    hw_queue,
+    invalidate,
+    ioas,
+    lifetime,
+    reserved,
+    state,
+)
 from spec.iommufd.uapi.state import Driver, Version
 from spec.language import NONE, NULL, Fault, Id
 from spec.language.machine import Function, sources_of
@@ -218,19 +229,19 @@ def test_an_access_goes_from_ioas_to_ioas_and_is_no_device() -> None:
 def test_addresses_are_reserved_or_used_never_both() -> None:
     user = User(reserves=0b01)
     user.bind(A)
-    ioas = user.ioas()
+    pt = user.ioas()
     section = Id[Any](1)
-    assert reserved.ioas_map(user.s, ioas, section, Fault()) == OK
-    assert user.attach(A, ioas) == Errno.EADDRINUSE
-    assert reserved.ioas_unmap(user.s, ioas, section, Fault()) == OK
-    assert user.attach(A, ioas) == OK
-    assert reserved.ioas_map(user.s, ioas, section, Fault()) == EINVAL
-    assert reserved.ioas_allow_iovas(user.s, ioas, False) == Errno.EADDRINUSE
+    assert ioas.ioas_map(user.s, pt, section, Fault()) == OK
+    assert user.attach(A, pt) == Errno.EADDRINUSE
+    assert ioas.ioas_unmap(user.s, pt, section, Fault()) == OK
+    assert user.attach(A, pt) == OK
+    assert ioas.ioas_map(user.s, pt, section, Fault()) == EINVAL
+    assert ioas.ioas_allow_iovas(user.s, pt, False) == Errno.EADDRINUSE
     attach.detach(user.s, A, False)
-    assert reserved.ioas_allow_iovas(user.s, ioas, False) == OK
-    assert user.attach(A, ioas) == Errno.EADDRINUSE
-    assert reserved.ioas_allow_iovas(user.s, ioas, True) == OK
-    assert user.attach(A, ioas) == OK
+    assert ioas.ioas_allow_iovas(user.s, pt, False) == OK
+    assert user.attach(A, pt) == Errno.EADDRINUSE
+    assert ioas.ioas_allow_iovas(user.s, pt, True) == OK
+    assert user.attach(A, pt) == OK
 
 
 def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
@@ -245,9 +256,12 @@ def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
     assert alloc.iommufd_viommu_alloc(user.s, Id(user.bind(B)), nested)[0] == Errno.EOPNOTSUPP
 
 
+MODULES = (
+    access, alloc, attach, device, hw_queue, invalidate, ioas, lifetime, reserved, state,
+)  # fmt: skip
 HELPERS = [
     function
-    for module in (access, alloc, attach, device, invalidate, lifetime, reserved, state)
+    for module in MODULES
     for function in vars(module).values()
     if callable(function) and sources_of(function) and function.__module__ == module.__name__
 ]

@@ -95,7 +95,7 @@ def test_an_mdev_holds_the_ioas_itself_and_has_no_host_iommu_device() -> None:
     host = Host("mixed")
     assert host.do("vfio_pci_realize", 2) == Errno.OK
     s = host.s
-    assert host.kinds() == [Kind.DEVICE, Kind.IOAS]
+    assert host.kinds() == [Kind.ACCESS, Kind.IOAS]
     assert (int(s.objects[1].parent), int(s.objects[2].refs)) == (2, 2)
     assert not s.vdevs[2].hiod
 
