@@ -21,7 +21,7 @@ ROOMS = {
     "spec.language": "",
     "spec.memory": "language",
     "spec.iommufd": "language memory",
-    "spec.iommufd.uapi": "language iommufd",
+    "spec.iommufd.uapi": "language iommufd memory",
     "spec.migration": "language iommufd",
     "spec.pci": "language iommufd",
     "spec.vtd": "language memory iommufd",
