@@ -1,0 +1,1 @@
+"""The specification held against the systems themselves."""

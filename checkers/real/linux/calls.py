@@ -1,0 +1,220 @@
+"""What a step of `iommufd-objects` is as a call of the kernel, and what is to be seen after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from checkers.real.linux.batch import Batch, Call, Failing, Flag, Machine, Op, Trait
+from spec.iommufd.objects import Kind
+from spec.iommufd.uapi.invalidate import Entry
+from spec.iommufd.uapi.state import tombstone
+from spec.language.program import Outcome, Program
+from spec.language.steps import Step
+
+SEEN_OF_DEVICE: Final = ("record", "hardware", "PASID record", "PASID hardware")
+"""What the guest says of a device, in its order."""
+
+TOMBSTONE: Final = 9
+"""What the guest says of an id that is not used again."""
+
+INJECTED: Final = {
+    "iommu_domain_alloc": Failing.DOMAIN,
+    "iommu_attach_group": Failing.ATTACH,
+    "iommufd_backend_get_device_info": Failing.INFO,
+    "iommufd_cdev_connect_and_bind": Failing.ALLOCATION,
+    "iommufd_backend_map_dma": Failing.ALLOCATION,
+}
+"""How each host call of the specification is made to fail in the kernel."""
+
+Values = Mapping[str, int]
+
+
+def _device(s: Any, v: Values) -> int:
+    """The object of the device that a step names, 0 if it is not bound."""
+    return int(s.devices[v["dev"]].object)
+
+
+def _flags(v: Values) -> int:
+    named = {"nest_parent": Flag.NEST_PARENT, "dirty": Flag.DIRTY, "pasid": Flag.PASID}
+    return sum(int(flag) for name, flag in named.items() if v.get(name))
+
+
+def _on_device(op: Op) -> Callable[[Any, Values], Call]:
+    return lambda s, v: Call(op, v["dev"] - 1, v.get("pt", 0), _flags(v))
+
+
+CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
+    "bind": _on_device(Op.BIND),
+    "unbind": _on_device(Op.UNBIND),
+    "get_hw_info": lambda s, v: Call(
+        Op.INFO, id=_device(s, v), flags=Flag.ITS_TYPE if v["its_type"] else 0
+    ),
+    "ioas_alloc": lambda s, v: Call(Op.IOAS),
+    "ioas_map": lambda s, v: Call(Op.MAP, id=v["ioas"], more=v["section"]),
+    "ioas_unmap": lambda s, v: Call(Op.UNMAP, id=v["ioas"], more=v["section"]),
+    "ioas_allow_iovas": lambda s, v: Call(
+        Op.ALLOW, id=v["ioas"], flags=Flag.NOTHING if v["any_address"] else 0
+    ),
+    "hwpt_alloc_on_ioas": lambda s, v: Call(Op.HWPT, _device(s, v), v["pt"], _flags(v)),
+    "hwpt_alloc_nested": lambda s, v: Call(
+        Op.HWPT, _device(s, v), v["pt"], _flags(v) | Flag.DATA, v["table"]
+    ),
+    "hwpt_alloc_with_fault": lambda s, v: Call(
+        Op.HWPT, _device(s, v), v["pt"], _flags(v) | (Flag.FAULT_ID), v["fault_id"]
+    ),
+    "viommu_alloc": lambda s, v: Call(Op.VIOMMU, _device(s, v), v["hwpt"]),
+    "vdevice_alloc": lambda s, v: Call(
+        Op.VDEVICE, _device(s, v), v["viommu"], more=v["virt_id"]
+    ),
+    "veventq_alloc": lambda s, v: Call(Op.VEVENTQ, id=v["viommu"]),
+    "fault_queue_alloc": lambda s, v: Call(Op.FAULTQ),
+    "close_file": lambda s, v: Call(Op.CLOSE_QUEUE, id=v["queue"]),
+    "hwpt_invalidate": lambda s, v: Call(
+        Op.INVALIDATE, v["virt_id"], v["target"], more=v["last"]
+    ),
+    "hwpt_invalidate_nothing": lambda s, v: Call(
+        Op.INVALIDATE, id=v["target"], flags=Flag.NOTHING
+    ),
+    "attach": _on_device(Op.ATTACH),
+    "replace": _on_device(Op.REPLACE),
+    "detach": _on_device(Op.DETACH),
+    "destroy": lambda s, v: Call(Op.DESTROY, id=v["obj"]),
+    "close": lambda s, v: Call(Op.CLOSE),
+}
+"""Every action that is a call; `release` is what the kernel does by itself at a close."""
+
+
+class Kernel:
+    """One program of the machine, as the guest is to see it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.before, self.after = program.store(), program.store()
+        self.names = {
+            action.name: tuple(item.name for item in action.parameters)
+            for action in program.actions
+        }
+
+    def machine(self) -> Machine:
+        """The devices of the machine, and one more for each group that has a bridge."""
+        self.before.load(self.program.initial()[0])
+        s: Any = self.before.state
+        devices = [(int(d.group) - 1, _traits(d)) for d in s.devices]
+        bridges = [(int(g.id) - 1, _BRIDGE) for g in s.groups if g.bridge]
+        every = (*devices, *bridges)
+        return Machine(int(s.driver), len(s.objects), len(devices), every)
+
+    def batch(self) -> Batch:
+        """A batch that has nothing but the empty iommufd, node 0."""
+        batch = Batch(self.machine())
+        batch.node(0, Call(Op.GO), self.look(self.program.initial()[0]))
+        return batch
+
+    def look(self, state: bytes) -> bytes:
+        """What is to be seen in a state: kinds and users of the ids, and each device's paths."""
+        self.after.load(state)
+        s: Any = self.after.state
+        seen = bytearray()
+        for o in s.objects:
+            seen += bytes((TOMBSTONE, 0) if tombstone(s, o.id) else (o.kind, o.refs))
+        for d in s.devices:
+            group = s.groups[d.group]
+            through = group.pasid_hwpt if d.can_pasid else 0
+            seen += bytes((group.hwpt, d.through, group.pasid_hwpt, through))
+        seen.append(sum(o.kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED) for o in s.objects))
+        return bytes(seen)
+
+    def can_fail(self, state: bytes, step: Step, outcome: Outcome) -> bool:
+        """Whether the kernel can be made to fail where a host call did, if one did.
+
+        What is a whole ioctl may fail at any point in the specification; the kernel refuses first.
+        """
+        if not step.fault:
+            return True
+        failing = INJECTED.get(outcome.calls[-1].name)
+        if failing in (Failing.DOMAIN, Failing.ATTACH):
+            return True
+        action = self.program.action(step.action)
+        return failing is not None and not self.program.run(action, state, step.values).result
+
+    def call(self, state: bytes, step: Step, outcome: Outcome) -> Call:
+        """The call that a step is, with its answer."""
+        self.before.load(state)
+        s: Any = self.before.state
+        call = CALLS[step.action](s, self._values(step))
+        flags = call.flags | (Flag.CHANGES if outcome.state != state else 0)
+        return call._replace(
+            flags=int(flags), fault=self._fault(s, step, outcome), error=outcome.result,
+            answer=self._answer(state, step, outcome),
+        )  # fmt: skip
+
+    def _values(self, step: Step) -> Values:
+        return dict(zip(self.names[step.action], step.values, strict=True))
+
+    def _fault(self, s: Any, step: Step, outcome: Outcome) -> int:
+        if not step.fault:
+            return 0
+        failing = INJECTED[outcome.calls[-1].name]
+        if failing is Failing.ALLOCATION:
+            return int(failing) + 1
+        turn = 1
+        if failing is Failing.ATTACH:
+            turn = self._asked(s, step)
+        return int(failing) + 16 * turn
+
+    def _asked(self, s: Any, step: Step) -> int:
+        """How many devices the driver programs for an attach: the last of them fails."""
+        values = self._values(step)
+        group = s.devices[values["dev"]].group
+        members = [d for d in s.devices if d.group == group]
+        if values["pasid"]:
+            return sum(d.can_pasid for d in members)
+        return len(members) + s.groups[group].bridge
+
+    def _answer(self, state: bytes, step: Step, outcome: Outcome) -> int:
+        """The id that a call answers; of an invalidation, the entries that were done."""
+        if step.action.startswith("hwpt_invalidate"):
+            return self._entries(state, step, outcome)
+        if outcome.result:
+            return 0
+        self.after.load(outcome.state)
+        s, old = self.after.state, self.before.state
+        if step.action in ("attach", "replace"):
+            values = self._values(step)
+            device = s.devices[values["dev"]]  # type: ignore[attr-defined]
+            return int(device.pasid_attached if values["pasid"] else device.attached)
+        if step.action in ("destroy", "unbind", "close_file", "detach", "close"):
+            return 0
+        for now, then in zip(s.objects, old.objects, strict=True):  # type: ignore[attr-defined]
+            if then.kind == Kind.FREE != now.kind:
+                return int(now.id)
+        return 0
+
+    def _entries(self, state: bytes, step: Step, outcome: Outcome) -> int:
+        names = self.names[step.action]
+        if "last" not in names:
+            return 0
+        place = names.index("last")
+        last = step.values[place]
+        if not outcome.result:
+            return 2 if last else 1
+        good = list(step.values)
+        good[place] = int(Entry.NONE)
+        first = self.program.run(self.program.action(step.action), state, tuple(good))
+        return 0 if first.result else 1
+
+
+_BRIDGE: Final = Trait.COHERENT | Trait.DIRTY
+
+
+def _traits(d: Any) -> Trait:
+    named = {
+        Trait.COHERENT: d.coherent, Trait.PASIDS: d.can_pasid, Trait.DIRTY: d.can_dirty,
+        Trait.SECOND_IOMMU: d.on_second_iommu, Trait.RESERVES: d.reserves,
+    }  # fmt: skip
+    traits = Trait(0)
+    for trait, has in named.items():
+        if has:
+            traits |= trait
+    return traits

@@ -1,0 +1,141 @@
+"""What the guest says of a batch: counts, and where Linux does otherwise than the specification."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from checkers.real.linux.batch import Op
+from checkers.real.linux.calls import SEEN_OF_DEVICE, TOMBSTONE
+from checkers.real.linux.plan import Made, Plan
+from checkers.trace.record import called
+from checkers.userfiles import InputError
+from spec.iommufd.objects import Kind
+from spec.language.steps import Step
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A call that Linux answers otherwise, or after which something else is to be seen.
+
+    `what` says so without ids, so that those of one cause have one text. `steps` are the shortest
+    way there, the call itself the last of them.
+    """
+
+    what: str
+    steps: tuple[Step, ...]
+    specification: str
+    linux: str
+
+
+@dataclass
+class Compared:
+    """What was held against Linux, and what was not as it should be."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, list[Difference]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    unreached: int = 0
+
+    def add(self, found: Difference) -> None:
+        """One more of its class, the shortest first."""
+        others = self.differences.setdefault(found.what, [])
+        others.append(found)
+        if len(found.steps) < len(others[0].steps):
+            others[0], others[-1] = others[-1], others[0]
+
+
+def compared(plan: Plan, lines: Sequence[str]) -> Compared:
+    """The guest's lines about a plan; `InputError` if it did not come to its end."""
+    result = Compared()
+    done = [line for line in lines if line.startswith("done ")]
+    if not done:
+        said = next((line for line in lines if line.startswith("cannot")), lines[-1:] or "nothing")
+        raise InputError(f"the guest did not come to its end: {said}")
+    result.counts = {key: int(n) for key, n in (word.split("=") for word in done[0].split()[1:])}
+    for line in lines:
+        word, *rest = line.split()[:4] or [""]
+        if word == "call":
+            result.add(_other_answer(plan, *map(int, rest)))
+        elif word == "look":
+            result.add(_other_sight(plan, int(rest[0]), bytes.fromhex(rest[1])))
+        elif word in ("odd", "left"):
+            result.add(_bad_failure(plan, word, int(rest[0]), rest[1], rest[2]))
+        elif word == "path":
+            result.unreached += 1
+        elif word == "warned":
+            result.warnings.append(_where(plan, int(rest[0])))
+    return result
+
+
+def _said(error: int, answer: int) -> str:
+    return errno.errorcode.get(error, str(error)) if error else f"0, id {answer}"
+
+
+def _steps(plan: Plan, node: int, made: Made | None) -> tuple[Step, ...]:
+    return (*plan.path(node), *([made.step] if made else []))
+
+
+def _where(plan: Plan, record: int) -> str:
+    node, made = plan.visited(record)
+    return " ".join(text(plan, _steps(plan, node, made)))
+
+
+def text(plan: Plan, steps: Iterable[Step]) -> list[str]:
+    """Steps as calls of the specification."""
+    program = plan.kernel.program
+    return [called(program.action(step.action), step) for step in steps]
+
+
+def _kind(plan: Plan, node: int, obj: int) -> str:
+    look = plan.kernel.look(plan.states[node])
+    kind = look[2 * (obj - 1)] if obj else 0
+    return "tombstone" if kind == TOMBSTONE else Kind(kind).name
+
+
+def _other_answer(plan: Plan, record: int, error: int, answer: int) -> Difference:
+    node, made = plan.visited(record)
+    assert made is not None
+    call = made.call
+    ours, theirs = _said(call.error, call.answer), _said(error, answer)
+    short = (theirs if error else "0", ours if call.error else "0")
+    if short == ("0", "0"):
+        short = ("another id", "an id")
+    on = f" of {_kind(plan, node, call.id)}" if call.op not in (Op.BIND, Op.UNBIND) else ""
+    with_fault = " with a fault" if call.fault else ""
+    what = f"{made.step.action}{on}{with_fault}: {short[0]}, not {short[1]}"
+    return Difference(what, _steps(plan, node, made), ours, theirs)
+
+
+def _other_sight(plan: Plan, record: int, seen: bytes) -> Difference:
+    node, made = plan.visited(record)
+    wanted = plan.kernel.look(made.after if made and made.changes else plan.states[node])
+    slots, bound = plan.batch.machine.slots, plan.batch.machine.bound
+    after = made.step.action if made else "nothing"
+    if made and made.call.fault:
+        after += " with a fault"
+    for place, (ours, theirs) in enumerate(zip(wanted, seen, strict=True)):
+        if ours == theirs:
+            continue
+        if place < 2 * slots:
+            kind = wanted[place & ~1]
+            of = "tombstone" if kind == TOMBSTONE else Kind(kind).name
+            field_ = "users" if place & 1 else "kind"
+            change = f"{theirs - ours:+d}" if place & 1 else f"{theirs}"
+            what = f"after {after}: {field_} of {of} {change}"
+        elif place < 2 * slots + 4 * bound:
+            name = SEEN_OF_DEVICE[(place - 2 * slots) % 4]
+            what = f"after {after}: {name} {'other' if theirs and ours else 'none' if ours else 'some'}"
+        else:
+            what = f"after {after}: domains {theirs - ours:+d}"
+        return Difference(what, _steps(plan, node, made), wanted.hex(), seen.hex())
+    raise AssertionError("the guest saw what it should have seen")
+
+
+def _bad_failure(plan: Plan, word: str, record: int, nth: str, said: str) -> Difference:
+    node, made = plan.visited(record)
+    action = made.step.action if made else "nothing"
+    what = f"{action} with allocation {nth} failing: "
+    what += "something is left" if word == "left" else f"{_said(int(said), 0)}"
+    return Difference(what, _steps(plan, node, made), "ENOMEM", said)

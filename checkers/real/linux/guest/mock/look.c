@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What iommufd holds, and what the hardware of each device goes through. */
+#include "iommufd_private.h"
+#include "mock.h"
+
+static const u8 kinds[IOMMUFD_OBJ_MAX] = {
+	[IOMMUFD_OBJ_DEVICE] = MOCK_DEVICE,
+	[IOMMUFD_OBJ_IOAS] = MOCK_IOAS,
+	[IOMMUFD_OBJ_HWPT_PAGING] = MOCK_HWPT_PAGING,
+	[IOMMUFD_OBJ_HWPT_NESTED] = MOCK_HWPT_NESTED,
+	[IOMMUFD_OBJ_VIOMMU] = MOCK_VIOMMU,
+	[IOMMUFD_OBJ_VDEVICE] = MOCK_VDEVICE,
+	[IOMMUFD_OBJ_FAULT] = MOCK_EVENTQ,
+	[IOMMUFD_OBJ_VEVENTQ] = MOCK_EVENTQ,
+};
+
+static void look_at_object(struct iommufd_ctx *ictx, u32 id,
+			   struct mock_object *seen)
+{
+	XA_STATE(place, &ictx->objects, id);
+	struct iommufd_object *object;
+
+	object = xas_load(&place);
+	if (!object)
+		return;
+	if (xa_is_zero(object)) {
+		seen->kind = MOCK_TOMBSTONE;
+		return;
+	}
+	seen->kind = kinds[object->type] ?: MOCK_OTHER;
+	seen->users = min(refcount_read(&object->users), 255U);
+}
+
+static u8 hwpt_of(struct iommu_domain *domain)
+{
+	if (!domain || domain->cookie_type != IOMMU_COOKIE_IOMMUFD)
+		return 0;
+	return domain->iommufd_hwpt->obj.id;
+}
+
+static u8 record(struct device *dev, ioasid_t pasid)
+{
+	struct iommu_attach_handle *handle;
+
+	handle = iommu_attach_handle_get(dev->iommu_group, pasid, 0);
+	return IS_ERR(handle) ? 0 : hwpt_of(handle->domain);
+}
+
+void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
+		  unsigned int number, struct mock_look *look)
+{
+	unsigned int i;
+
+	xa_lock(&ictx->objects);
+	for (i = 0; i < MOCK_OBJECTS; i++)
+		look_at_object(ictx, i + 1, &look->object[i]);
+	xa_unlock(&ictx->objects);
+
+	for (i = 0; i < number; i++) {
+		look->path[i] = (struct mock_path){
+			.record = record(&devices[i]->dev, IOMMU_NO_PASID),
+			.hardware = hwpt_of(devices[i]->path),
+			.pasid_record = record(&devices[i]->dev, MOCK_PASID),
+			.pasid_hardware = hwpt_of(devices[i]->pasid_path),
+		};
+	}
+	look->domains = mock_driver_domains();
+	look->warned = test_taint(TAINT_WARN);
+}

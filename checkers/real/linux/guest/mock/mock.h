@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VIOMMU_MOCK_H
+#define VIOMMU_MOCK_H
+
+#include <linux/device.h>
+#include <linux/generic_pt/iommu.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+
+#include "control.h"
+
+/* A domain of ours: an address space, or a guest's table on top of one. */
+struct mock_domain {
+	union {
+		struct iommu_domain domain;
+		struct pt_iommu iommu;
+		struct pt_iommu_amdv1 amdv1;
+	};
+	struct mock_domain *parent;	/* of a nested one */
+	struct iommufd_viommu *viommu;	/* under which it was made, if any */
+	bool second;
+	bool coherent;
+	bool nest_parent;
+	bool tracks_dirty;
+	u32 table;
+};
+
+/* A device: what is in its hardware, and what user space did through its file. */
+struct mock_device {
+	struct device dev;
+	struct mock_device_traits is;
+	struct iommu_domain *path;
+	struct iommu_domain *pasid_path;
+
+	struct iommufd_device *idev;
+	bool attached;
+	bool pasid_attached;
+};
+
+#define to_mock_device(d) container_of(d, struct mock_device, dev)
+
+/* Strikes when the turn of a call that is to fail has come. */
+bool mock_fails(enum mock_failing call);
+void mock_fail_at(const struct mock_failure *failure);
+
+int mock_driver_set(enum mock_driver driver, bool blocks_first);
+int mock_driver_register(void);
+void mock_driver_unregister(void);
+int mock_driver_add(struct mock_device *mock);
+/* No group of the last machine is there any more. */
+void mock_driver_forget_groups(void);
+unsigned int mock_driver_domains(void);
+
+/* Whether some device goes through a domain. */
+bool mock_uses(struct iommu_domain *domain);
+
+void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
+		  unsigned int number, struct mock_look *look);
+
+#endif
