@@ -3,6 +3,7 @@
 # make test     the tools: lint, types, tests
 # make witness  rumur counts too, at larger bounds than make test asks it for (needs rumur and gcc)
 # make random SEED=1000 COUNT=500  the explorers on that many random machines
+# make linux    what Linux's iommufd answers, call by call (fetches and builds a kernel once; needs QEMU)
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
@@ -10,7 +11,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: random check exhaust test witness docs bench clean
+.PHONY: random check exhaust test witness linux docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
@@ -32,6 +33,11 @@ COUNT := 500
 
 random: $(STAMP)
 	$(BIN)/python -m tests.random --seed $(SEED) --count $(COUNT)
+
+BOUNDS := small intel groups queues
+
+linux: $(STAMP)
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -38,7 +38,9 @@ ROOMS = {
     "checkers.trace": "",
     "checkers.report": "trace",
     "checkers.cluster": "explore",
-    "checkers.commands": "murphi symbolic explore trace report cluster",
+    "checkers.real": "",
+    "checkers.real.linux": "trace",
+    "checkers.commands": "murphi symbolic explore trace report cluster real.linux",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

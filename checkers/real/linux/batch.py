@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
@@ -149,3 +150,19 @@ class Batch:
         )  # fmt: skip
         padding = bytes(-len(self.looks) % 4)
         return b"".join((header, self.nodes, self.looks, padding, self.records))
+
+    def calls(self) -> Iterator[tuple[Call, int]]:
+        """The records: each as a call, and the node that it names if it is a GO or a LOOK."""
+        for place in range(0, len(self.records), 8):
+            call = Call(Op(self.records[place]), *self.records[place + 1 : place + 8])
+            yield call, int.from_bytes(self.records[place + 4 : place + 8], "little")
+
+    def look_of(self, node: int) -> bytes:
+        """What is to be seen at a node."""
+        size = len(self.looks) * 12 // len(self.nodes)
+        return bytes(self.looks[size * node : size * (node + 1)])
+
+    def came(self, node: int) -> tuple[int, Call]:
+        """The parent of a node, and the call from there."""
+        raw = self.nodes[12 * node : 12 * (node + 1)]
+        return int.from_bytes(raw[:4], "little"), Call(Op(raw[4]), *raw[5:])

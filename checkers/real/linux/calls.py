@@ -85,6 +85,13 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
 """Every action that is a call; `release` is what the kernel does by itself at a close."""
 
 
+ANSWER_NOTHING: Final = frozenset(
+    ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
+     "destroy", "close")
+)  # fmt: skip
+"""Calls that answer no id."""
+
+
 class Kernel:
     """One program of the machine, as the guest is to see it."""
 
@@ -95,10 +102,15 @@ class Kernel:
             action.name: tuple(item.name for item in action.parameters)
             for action in program.actions
         }
+        columns = program.layout.tables["devices"].columns
+        self.attached = columns["attached"], columns["pasid_attached"]
+        self.kinds = program.layout.tables["objects"].columns["kind"]
+        (self.empty,) = program.initial()
+        self.at(self.empty)
 
     def machine(self) -> Machine:
         """The devices of the machine, and one more for each group that has a bridge."""
-        self.before.load(self.program.initial()[0])
+        self.before.load(self.empty)
         s: Any = self.before.state
         devices = [(int(d.group) - 1, _traits(d)) for d in s.devices]
         bridges = [(int(g.id) - 1, _BRIDGE) for g in s.groups if g.bridge]
@@ -108,7 +120,7 @@ class Kernel:
     def batch(self) -> Batch:
         """A batch that has nothing but the empty iommufd, node 0."""
         batch = Batch(self.machine())
-        batch.node(0, Call(Op.GO), self.look(self.program.initial()[0]))
+        batch.node(0, Call(Op.GO), self.look(self.empty))
         return batch
 
     def look(self, state: bytes) -> bytes:
@@ -125,7 +137,7 @@ class Kernel:
         seen.append(sum(o.kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED) for o in s.objects))
         return bytes(seen)
 
-    def can_fail(self, state: bytes, step: Step, outcome: Outcome) -> bool:
+    def can_fail(self, step: Step, outcome: Outcome) -> bool:
         """Whether the kernel can be made to fail where a host call did, if one did.
 
         What is a whole ioctl may fail at any point in the specification; the kernel refuses first.
@@ -136,72 +148,61 @@ class Kernel:
         if failing in (Failing.DOMAIN, Failing.ATTACH):
             return True
         action = self.program.action(step.action)
-        return failing is not None and not self.program.run(action, state, step.values).result
+        return failing is not None and not self.program.run(action, self.state, step.values).result
 
-    def call(self, state: bytes, step: Step, outcome: Outcome) -> Call:
-        """The call that a step is, with its answer."""
+    def at(self, state: bytes) -> None:
+        """The state that the calls that follow are made in."""
+        self.state = state
         self.before.load(state)
+
+    def call(self, step: Step, outcome: Outcome) -> Call:
+        """The call that a step is in this state, with its answer."""
         s: Any = self.before.state
-        call = CALLS[step.action](s, self._values(step))
-        flags = call.flags | (Flag.CHANGES if outcome.state != state else 0)
-        return call._replace(
-            flags=int(flags), fault=self._fault(s, step, outcome), error=outcome.result,
-            answer=self._answer(state, step, outcome),
-        )  # fmt: skip
+        values = dict(zip(self.names[step.action], step.values, strict=True))
+        op, device, id_, flags, more, *_ = CALLS[step.action](s, values)
+        if outcome.state != self.state:
+            flags |= Flag.CHANGES
+        fault = self._fault(s, values, outcome) if step.fault else 0
+        answer = self._answer(step, values, outcome)
+        return Call(op, device, id_, int(flags), more, fault, outcome.result, answer)
 
-    def _values(self, step: Step) -> Values:
-        return dict(zip(self.names[step.action], step.values, strict=True))
-
-    def _fault(self, s: Any, step: Step, outcome: Outcome) -> int:
-        if not step.fault:
-            return 0
+    def _fault(self, s: Any, values: Values, outcome: Outcome) -> int:
         failing = INJECTED[outcome.calls[-1].name]
         if failing is Failing.ALLOCATION:
             return int(failing) + 1
-        turn = 1
-        if failing is Failing.ATTACH:
-            turn = self._asked(s, step)
+        turn = self._asked(s, values) if failing is Failing.ATTACH else 1
         return int(failing) + 16 * turn
 
-    def _asked(self, s: Any, step: Step) -> int:
+    def _asked(self, s: Any, values: Values) -> int:
         """How many devices the driver programs for an attach: the last of them fails."""
-        values = self._values(step)
         group = s.devices[values["dev"]].group
         members = [d for d in s.devices if d.group == group]
         if values["pasid"]:
             return sum(d.can_pasid for d in members)
         return len(members) + s.groups[group].bridge
 
-    def _answer(self, state: bytes, step: Step, outcome: Outcome) -> int:
+    def _answer(self, step: Step, values: Values, outcome: Outcome) -> int:
         """The id that a call answers; of an invalidation, the entries that were done."""
         if step.action.startswith("hwpt_invalidate"):
-            return self._entries(state, step, outcome)
-        if outcome.result:
+            return self._entries(step, values, outcome)
+        if outcome.result or step.action in ANSWER_NOTHING:
             return 0
-        self.after.load(outcome.state)
-        s, old = self.after.state, self.before.state
         if step.action in ("attach", "replace"):
-            values = self._values(step)
-            device = s.devices[values["dev"]]  # type: ignore[attr-defined]
-            return int(device.pasid_attached if values["pasid"] else device.attached)
-        if step.action in ("destroy", "unbind", "close_file", "detach", "close"):
-            return 0
-        for now, then in zip(s.objects, old.objects, strict=True):  # type: ignore[attr-defined]
-            if then.kind == Kind.FREE != now.kind:
-                return int(now.id)
-        return 0
+            column = self.attached[values["pasid"]]
+            attached: int = outcome.state[column.base + values["dev"] - 1]
+            return attached
+        base, size = self.kinds.base, self.kinds.size
+        now, then = outcome.state[base : base + size], self.state[base : base + size]
+        return next((row for row in range(1, size + 1) if now[row - 1] and not then[row - 1]), 0)
 
-    def _entries(self, state: bytes, step: Step, outcome: Outcome) -> int:
-        names = self.names[step.action]
-        if "last" not in names:
+    def _entries(self, step: Step, values: Values, outcome: Outcome) -> int:
+        last = values.get("last")
+        if last is None:
             return 0
-        place = names.index("last")
-        last = step.values[place]
         if not outcome.result:
             return 2 if last else 1
-        good = list(step.values)
-        good[place] = int(Entry.NONE)
-        first = self.program.run(self.program.action(step.action), state, tuple(good))
+        good = {**values, "last": int(Entry.NONE)}.values()
+        first = self.program.run(self.program.action(step.action), self.state, tuple(good))
         return 0 if first.result else 1
 
 

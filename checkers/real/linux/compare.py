@@ -12,6 +12,7 @@ from checkers.real.linux.plan import Made, Plan
 from checkers.trace.record import called
 from checkers.userfiles import InputError
 from spec.iommufd.objects import Kind
+from spec.language.program import Program
 from spec.language.steps import Step
 
 
@@ -79,19 +80,23 @@ def _steps(plan: Plan, node: int, made: Made | None) -> tuple[Step, ...]:
 
 def _where(plan: Plan, record: int) -> str:
     node, made = plan.visited(record)
-    return " ".join(text(plan, _steps(plan, node, made)))
+    return ", ".join(text(plan.kernel.program, _steps(plan, node, made)))
 
 
-def text(plan: Plan, steps: Iterable[Step]) -> list[str]:
+def text(program: Program, steps: Iterable[Step]) -> list[str]:
     """Steps as calls of the specification."""
-    program = plan.kernel.program
     return [called(program.action(step.action), step) for step in steps]
 
 
 def _kind(plan: Plan, node: int, obj: int) -> str:
     look = plan.kernel.look(plan.states[node])
     kind = look[2 * (obj - 1)] if obj else 0
-    return "tombstone" if kind == TOMBSTONE else Kind(kind).name
+    return _named(kind)
+
+
+def _named(kind: int) -> str:
+    known = {item.value: item.name for item in Kind} | {TOMBSTONE: "tombstone"}
+    return known.get(kind, f"kind {kind}")
 
 
 def _other_answer(plan: Plan, record: int, error: int, answer: int) -> Difference:
@@ -111,26 +116,26 @@ def _other_answer(plan: Plan, record: int, error: int, answer: int) -> Differenc
 def _other_sight(plan: Plan, record: int, seen: bytes) -> Difference:
     node, made = plan.visited(record)
     wanted = plan.kernel.look(made.after if made and made.changes else plan.states[node])
-    slots, bound = plan.batch.machine.slots, plan.batch.machine.bound
     after = made.step.action if made else "nothing"
     if made and made.call.fault:
         after += " with a fault"
-    for place, (ours, theirs) in enumerate(zip(wanted, seen, strict=True)):
-        if ours == theirs:
-            continue
-        if place < 2 * slots:
-            kind = wanted[place & ~1]
-            of = "tombstone" if kind == TOMBSTONE else Kind(kind).name
-            field_ = "users" if place & 1 else "kind"
-            change = f"{theirs - ours:+d}" if place & 1 else f"{theirs}"
-            what = f"after {after}: {field_} of {of} {change}"
-        elif place < 2 * slots + 4 * bound:
-            name = SEEN_OF_DEVICE[(place - 2 * slots) % 4]
-            what = f"after {after}: {name} {'other' if theirs and ours else 'none' if ours else 'some'}"
-        else:
-            what = f"after {after}: domains {theirs - ours:+d}"
-        return Difference(what, _steps(plan, node, made), wanted.hex(), seen.hex())
-    raise AssertionError("the guest saw what it should have seen")
+    place = next(i for i, pair in enumerate(zip(wanted, seen, strict=True)) if pair[0] != pair[1])
+    what = f"after {after}: {_seen(plan, wanted, seen, place)}"
+    return Difference(what, _steps(plan, node, made), wanted.hex(), seen.hex())
+
+
+def _seen(plan: Plan, wanted: bytes, seen: bytes, place: int) -> str:
+    """What the first byte is that is another."""
+    ours, theirs = wanted[place], seen[place]
+    paths = 2 * plan.batch.machine.slots
+    if place < paths and place % 2:
+        return f"users of {_named(wanted[place - 1])} {theirs - ours:+d}"
+    if place < paths:
+        return f"{_named(theirs)}, not {_named(ours)}"
+    if place < len(wanted) - 1:
+        other = "another" if ours and theirs else "none" if ours else "some"
+        return f"{SEEN_OF_DEVICE[(place - paths) % 4]}: {other}"
+    return f"HWPTs of the driver {theirs - ours:+d}"
 
 
 def _bad_failure(plan: Plan, word: str, record: int, nth: str, said: str) -> Difference:

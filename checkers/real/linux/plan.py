@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from checkers.real.linux.batch import Batch, Call, Flag
+from checkers.real.linux.batch import EACH_ALLOCATION, Batch, Call, Flag
 from checkers.real.linux.calls import CALLS, Kernel
 from spec.language.program import Kind, Program
 from spec.language.steps import Step, steps
@@ -33,6 +33,10 @@ class Made(NamedTuple):
         return bool(self.call.flags & Flag.CHANGES)
 
 
+Wish = Callable[[Made], Call | None]
+"""How a call is made, or that it is not."""
+
+
 @dataclass
 class Plan:
     """A batch, and what its nodes and records stand for.
@@ -42,9 +46,11 @@ class Plan:
     """
 
     kernel: Kernel
+    wish: Wish
     batch: Batch
     states: list[bytes]
     came: list[tuple[int, Step | None]]
+    node_of: dict[bytes, int]
     visits: list[tuple[int, int]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -57,11 +63,36 @@ class Plan:
                 return found[::-1]
             found.append(step)
 
+    def visit(self, node: int) -> dict[str, list[Made]]:
+        """Make the calls in a node's state; those that change something, by their actions."""
+        leads: dict[str, list[Made]] = {}
+        self.visits.append((self.batch.go(node), node))
+        for made in calls_at(self.kernel, self.states[node], self.left_out):
+            call = self.wish(made)
+            if call is not None:
+                self.batch.call(call)
+            if made.changes:
+                leads.setdefault(made.step.action, []).append(made)
+                if call is not None:
+                    self.batch.look(self.after(node, made))
+        return leads
+
+    def after(self, node: int, made: Made) -> int:
+        """The node of the state after a call in that of another."""
+        found = self.node_of.get(made.after)
+        if found is None:
+            found = self.batch.node(node, made.call, self.kernel.look(made.after))
+            self.node_of[made.after] = found
+            self.states.append(made.after)
+            self.came.append((node, made.step))
+        return found
+
     def visited(self, record: int) -> tuple[int, Made | None]:
         """The node that a record is about, and the call, if it is one or is the look after one."""
-        first, node = self.visits[bisect_right(self.visits, (record, len(self.states))) - 1]
-        at = first
+        at, node = self.visits[bisect_right(self.visits, (record, len(self.states))) - 1]
         for made in calls_at(self.kernel, self.states[node], Counter()):
+            if self.wish(made) is None:
+                continue
             at += 1
             if record in (at, at + made.changes):
                 return node, made
@@ -69,72 +100,60 @@ class Plan:
         return node, None
 
 
-def begun(program: Program) -> Plan:
+def begun(program: Program, wish: Wish) -> Plan:
     """A plan in which nothing is done, and the empty iommufd is node 0."""
     kernel = Kernel(program)
-    return Plan(kernel, kernel.batch(), program.initial(), [(0, None)])
+    return Plan(kernel, wish, kernel.batch(), [kernel.empty], [(0, None)], {kernel.empty: 0})
+
+
+def as_it_is(made: Made) -> Call:
+    """Every call, as the specification has it."""
+    return made.call
+
+
+def for_want_of_memory(made: Made) -> Call | None:
+    """Those that succeed, each of their allocations failing in its turn."""
+    if made.step.fault or made.call.error:
+        return None
+    return made.call._replace(fault=EACH_ALLOCATION)
 
 
 def calls_at(kernel: Kernel, state: bytes, left_out: Counter[str]) -> Iterator[Made]:
     """Every call that a state allows, with what comes of it."""
-    initial = kernel.program.initial()[0]
+    kernel.at(state)
     for step, outcome in steps(kernel.program, state):
         if outcome.kind is not Kind.DONE:
             left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
         elif step.action not in CALLS:
             left_out[BY_THE_KERNEL] += 1
-        elif not kernel.can_fail(state, step, outcome):
+        elif not kernel.can_fail(step, outcome):
             left_out[NOT_INJECTED] += 1
         else:
-            after = initial if step.action == "close" else outcome.state
-            yield Made(step, kernel.call(state, step, outcome), after)
+            after = kernel.empty if step.action == "close" else outcome.state
+            yield Made(step, kernel.call(step, outcome), after)
 
 
-def every_call(program: Program) -> Plan:
-    """Every call in every state, each state reached by a shortest way."""
-    plan = begun(program)
-    kernel, batch = plan.kernel, plan.batch
-    node_of = {plan.states[0]: 0}
-    for node, state in enumerate(plan.states):
-        plan.visits.append((batch.go(node), node))
-        for step, call, after in calls_at(kernel, state, plan.left_out):
-            batch.call(call)
-            if not call.flags & Flag.CHANGES:
-                continue
-            if after not in node_of:
-                node_of[after] = batch.node(node, call, kernel.look(after))
-                plan.states.append(after)
-                plan.came.append((node, step))
-            batch.look(node_of[after])
+def every_state(program: Program, wish: Wish = as_it_is) -> Plan:
+    """Calls in every state, each state reached by a shortest way."""
+    plan = begun(program, wish)
+    node = 0
+    while node < len(plan.states):
+        plan.visit(node)
+        node += 1
     return plan
 
 
-def some_calls(program: Program, runs: int, length: int, seed: int) -> Plan:
-    """Every call in the states of random runs, each state once."""
-    plan = begun(program)
-    kernel, batch, draw = plan.kernel, plan.batch, random.Random(seed)
-    node_of = {plan.states[0]: 0}
-
-    def node(parent: int, made: Made) -> int:
-        if made.after not in node_of:
-            node_of[made.after] = batch.node(parent, made.call, kernel.look(made.after))
-            plan.states.append(made.after)
-            plan.came.append((parent, made.step))
-        return node_of[made.after]
-
-    visited: dict[int, list[tuple[int, str]]] = {}
+def some_states(
+    program: Program, runs: int, length: int, seed: int, wish: Wish = as_it_is
+) -> Plan:
+    """Calls in the states that random runs come through."""
+    plan, draw = begun(program, wish), random.Random(seed)
+    leads: dict[int, dict[str, list[Made]]] = {}
     for _ in range(runs):
-        at = 0
+        node = 0
         for _ in range(length):
-            if at not in visited:
-                plan.visits.append((batch.go(at), at))
-                visited[at] = []
-                for made in calls_at(kernel, plan.states[at], plan.left_out):
-                    batch.call(made.call)
-                    if made.changes:
-                        after = node(at, made)
-                        visited[at].append((after, made.step.action))
-                        batch.look(after)
-            action = draw.choice(sorted({name for _, name in visited[at]}))
-            at = draw.choice([after for after, name in visited[at] if name == action])
+            if node not in leads:
+                leads[node] = plan.visit(node)
+            action = draw.choice(sorted(leads[node]))
+            node = plan.after(node, draw.choice(leads[node][action]))
     return plan

@@ -151,13 +151,28 @@ static void look(uint32_t node)
 	at.left = 1;
 }
 
+/* A call that an allocation failed in: what it refused has left nothing. */
+static void nothing_left(const uint8_t *before, unsigned int nth, struct answer answer)
+{
+	uint8_t seen[LOOK_SIZE];
+
+	if (answer.error != ENOMEM)
+		printf("odd %u %u %u\n", here, nth, answer.error);
+	if (look_shows(before, seen))
+		return;
+	printf("left %u %u ", here, nth);
+	say_bytes(seen, batch.look_size);
+	count.differ++;
+	go(at.node);
+}
+
 /*
  * Makes a call again and again, the first allocation failing and then the next,
- * until it needs no more of them. What it refuses must leave nothing.
+ * until it needs no more of them. One that it can do without changes nothing.
  */
 static struct answer call_with_failures(const struct batch_call *call)
 {
-	uint8_t before[LOOK_SIZE], seen[LOOK_SIZE];
+	uint8_t before[LOOK_SIZE];
 	struct answer answer;
 	unsigned int nth;
 	int failed;
@@ -172,15 +187,9 @@ static struct answer call_with_failures(const struct batch_call *call)
 			return answer;
 		count.failed++;
 		if (same(answer, call))
-			return answer;
-		if (answer.error != ENOMEM)
-			printf("odd %u %u %u\n", here, nth, answer.error);
-		if (!look_shows(before, seen)) {
-			printf("left %u %u ", here, nth);
-			say_bytes(seen, batch.look_size);
-			count.differ++;
 			go(at.node);
-		}
+		else
+			nothing_left(before, nth, answer);
 	}
 }
 

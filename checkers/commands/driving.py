@@ -1,0 +1,136 @@
+"""The command that holds a machine against the system itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+
+from checkers.commands.choosing import subjects
+from checkers.machines import Subject
+from checkers.output import save, write
+from checkers.real.linux.compare import text
+from checkers.real.linux.drive import Driven, drive
+from checkers.real.linux.image import Image, image, ready
+from checkers.real.linux.kernel_source import source
+from checkers.real.linux.recording import recorded
+from checkers.report import Status
+from checkers.trace import Names, record_run
+from checkers.userfiles import InputError
+
+MACHINE = "iommufd-objects"
+FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.command("drive")
+@click.argument("name", metavar="MACHINE")
+@click.option(
+    "--kernel", "kernel", metavar="[IMAGE]", is_flag=False, flag_value="built",
+    help="Linux: the image in this folder, else one that is built once and kept.",
+)
+@click.option(
+    "--source", "tree", metavar="DIR", type=FOLDER,
+    help="The kernel's source to build from.  [default: the newest of Debian's, fetched once]",
+)
+@click.option(
+    "--bounds", metavar="NAME|KEY=N,...", multiple=True, help="May be given several times."
+)
+@click.option("--variant", metavar="NAME|FILE.py", help="Hold a variant against it.")
+@click.option(
+    "--runs", metavar="N", type=click.IntRange(0), default=0,
+    help="Only the states of so many random runs.  [default: every state, if not too many]",
+)
+@click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--traces", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Save the shortest way to each difference there.",
+)
+@click.option(
+    "--record", "record_file", metavar="FILE", help="Only keep what Linux answers to some calls."
+)
+@click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
+def drive_command(
+    name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
+    runs: int, seed: int, traces: Path | None, record_file: str | None, json_file: str | None,
+) -> None:  # fmt: skip
+    """Make the calls of a machine in the system itself, and compare what it answers.
+
+    Status 1 if Linux answers a call otherwise than the specification.
+    """
+    if kernel is None:
+        raise InputError("drive: what? say --kernel")
+    if name != MACHINE:
+        raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
+    chosen = subjects([name], variant, bounds)
+    booted = _image(kernel, tree)
+    if record_file is not None:
+        kept = [recorded(subject.program, booted, seed) for subject in chosen]
+        write(record_file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
+        return
+    done = []
+    for subject in chosen:
+        driven = drive(subject.program, booted, runs, seed, lambda what: click.echo(what, err=True))
+        click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
+        if traces is not None:
+            _save(driven, subject, traces)
+        done.append(driven)
+    if json_file is not None:
+        write(json_file, _document(done, booted))
+    different = any(item.differences or item.warnings for item in done)
+    sys.exit(Status.VIOLATED if different else Status.HOLDS)
+
+
+def _image(kernel: str, tree: Path | None) -> Image:
+    if kernel == "built":
+        return image(source(tree))
+    if tree is not None:
+        raise InputError("--kernel IMAGE is built; --source is for one that is not")
+    return ready(Path(kernel))
+
+
+def _told(done: Driven, booted: Image, subject: Subject) -> str:
+    """What came of some bounds, as lines."""
+    how = "every call in" if done.exhaustive else "every call in some states,"
+    different = sum(map(len, done.differences.values()))
+    lines = [
+        f"{booted.about}, {done.bounds}: {how} {done.states:,} states: {done.held:,} calls and "
+        f"{done.looks:,} looks held, {different:,} differ, {done.unreached:,} not reached, "
+        f"{done.failed:,} allocations failed"
+    ]
+    lines += [f"  not held: {count:,} {why}" for why, count in done.left_out.items()]
+    lines += [f"  the kernel warns: {where}" for where in done.warnings]
+    for what, found in sorted(done.differences.items(), key=lambda item: -len(item[1])):
+        steps = ", ".join(text(subject.program, found[0].steps))
+        lines += [
+            f"  {len(found):,} times {what}",
+            f"    {steps}",
+            f"    Linux: {found[0].linux}; the specification: {found[0].specification}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _save(done: Driven, subject: Subject, folder: Path) -> None:
+    """The shortest way to each class of differences, as a trace that can be replayed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (initial,) = subject.program.initial()
+    names = Names("linux", subject.machine, subject.variant)
+    for number, found in enumerate(done.differences.values(), 1):
+        trace = record_run(subject.program, initial, found[0].steps, names)
+        save(trace, str(folder / f"linux-{done.bounds}-{number}.json"))
+
+
+def _document(done: Sequence[Driven], booted: Image) -> str:
+    items = [
+        {
+            "kernel": booted.about, "bounds": item.bounds, "exhaustive": item.exhaustive,
+            "states": item.states, "held": item.held, "looks": item.looks,
+            "allocations_failed": item.failed, "not_reached": item.unreached,
+            "not_held": dict(item.left_out), "warnings": item.warnings,
+            "differences": {what: len(found) for what, found in item.differences.items()},
+        }
+        for item in done
+    ]  # fmt: skip
+    return msgspec.json.format(msgspec.json.encode(items), indent=1).decode() + "\n"

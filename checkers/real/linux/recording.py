@@ -1,0 +1,127 @@
+"""What a kernel answered to some calls, kept: the specification is held against it without one.
+
+A recording is a batch, as guest/batch.h describes it, in which the answers are the kernel's, with
+the kernel's version and the bounds. Its calls are chosen for coverage: of those that differ in no
+more than their ids a few.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from checkers.real.linux.batch import Batch, Call, Flag, Op
+from checkers.real.linux.calls import Kernel
+from checkers.real.linux.drive import LENGTH, said
+from checkers.real.linux.image import Image
+from checkers.real.linux.plan import Made, calls_at, some_states
+from checkers.userfiles import InputError
+from spec.language.program import Program
+
+ALIKE: Final = 4
+"""How many calls of one kind a recording has for each of its bounds."""
+
+RUNS: Final = 25
+"""Random runs in whose states they are made."""
+
+class Recording(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a kernel answered in the states of some bounds."""
+
+    kernel: str
+    bounds: str
+    values: dict[str, int]
+    nodes: str
+    looks: str
+    records: str
+
+
+def recorded(program: Program, image: Image, seed: int) -> Recording:
+    """Calls for coverage, made; `InputError` if the kernel does otherwise than is expected."""
+    kinds = Counter[tuple[object, ...]]()
+
+    def some(made: Made) -> Call | None:
+        kind = _kind(made)
+        kinds[kind] += 1
+        return made.call if kinds[kind] <= ALIKE else None
+
+    plan = some_states(program, RUNS, LENGTH, seed, some)
+    if any(line.startswith(("call", "look", "path")) for line in said(image, plan)):
+        raise InputError(f"no recording: {image.about} differs at bounds {program.bounds_name}")
+    batch = plan.batch
+    return Recording(
+        kernel=image.about, bounds=program.bounds_name, values=dict(program.bounds.values),
+        nodes=_text(batch.nodes), looks=_text(batch.looks), records=_text(batch.records),
+    )  # fmt: skip
+
+
+def _kind(made: Made) -> tuple[object, ...]:
+    """What calls that differ in no more than their ids have in common."""
+    call = made.call
+    return made.step.action, call.flags, call.fault, call.error, bool(call.id), bool(call.device)
+
+
+def _text(data: bytes | bytearray) -> str:
+    return base64.b85encode(zlib.compress(bytes(data), 9)).decode()
+
+
+def _bytes(text: str) -> bytearray:
+    return bytearray(zlib.decompress(base64.b85decode(text)))
+
+
+def held(recording: Recording, program: Program) -> tuple[int, list[str]]:
+    """How many answers of a recording the specification gives too, and the others in words."""
+    replay = _Replay(recording, program)
+    alike, others, made, node = 0, list[str](), None, 0
+    for call, named in replay.batch.calls():
+        if call.op is Op.GO:
+            node = named
+            continue
+        if call.op is not Op.LOOK:
+            made = replay.asked(node, call)
+        wrong = replay.wrong(made, call, named)
+        alike += not wrong
+        others += [f"state {node}: {wrong}"] if wrong else []
+    return alike, others
+
+
+class _Replay:
+    """The specification's states for the nodes of a recording, as far as they were asked for."""
+
+    def __init__(self, recording: Recording, program: Program) -> None:
+        self.kernel = Kernel(program)
+        parts = map(_bytes, (recording.nodes, recording.looks, recording.records))
+        self.batch = Batch(self.kernel.machine(), *parts)
+        self.states: dict[int, bytes] = {0: self.kernel.empty}
+        self.calls: dict[int, dict[Call, Made]] = {}
+
+    def asked(self, node: int, call: Call) -> Made | None:
+        """What the specification says to a call at a node; None if it knows no such call there."""
+        if node not in self.calls:
+            every = calls_at(self.kernel, self._state(node), Counter())
+            self.calls[node] = {_question(made.call): made for made in every}
+        return self.calls[node].get(_question(call))
+
+    def _state(self, node: int) -> bytes:
+        if node not in self.states:
+            parent, call = self.batch.came(node)
+            made = self.asked(parent, call)
+            self.states[node] = made.after if made else self.kernel.empty
+        return self.states[node]
+
+    def wrong(self, made: Made | None, call: Call, node: int) -> str:
+        """How a record is not as the specification has it; empty if it is."""
+        if made is None:
+            return f"{_question(call)} is no call of the specification"
+        if call.op is not Op.LOOK:
+            return "" if made.call == call else f"{made.call}, and the kernel {call}"
+        now, then = self.kernel.look(made.after), self.batch.look_of(node)
+        return "" if now == then else f"after {made.call}: {now.hex()}, and the kernel {then.hex()}"
+
+
+def _question(call: Call) -> Call:
+    """A call without its answer."""
+    return call._replace(error=0, answer=0, flags=call.flags & ~Flag.CHANGES)

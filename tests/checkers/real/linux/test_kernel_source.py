@@ -1,0 +1,62 @@
+"""Where the kernel's source comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checkers.real.linux.kernel_source import _mirror, source
+from checkers.userfiles import InputError
+
+MAKEFILE = "VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\nNAME = x\n"
+
+
+def tree(folder: Path, text: str = MAKEFILE) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Makefile").write_text(text)
+    return folder
+
+
+def test_a_users_tree_is_built_as_it_is(tmp_path: Path) -> None:
+    found = source(tree(tmp_path))
+    assert (found.folder, found.version, found.fixed) == (tmp_path, "7.4.0-rc1", False)
+
+
+def test_the_newest_that_was_fetched_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = tmp_path / "viommu-spec/linux/source"
+    tree(kept / "linux-source-7.9")
+    newest = tree(kept / "linux-source-7.10")
+    found = source(None)
+    assert (found.folder, found.fixed) == (newest, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("NAME = x\n", "names no version"), (None, "no kernel's source")]
+)
+def test_what_is_no_tree_is_refused(tmp_path: Path, text: str | None, why: str) -> None:
+    if text is not None:
+        tree(tmp_path, text)
+    with pytest.raises(InputError, match=why):
+        source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deb http://mirror.example/debian trixie main\n",
+        "# a comment\ndeb [signed-by=/x y=z] http://mirror.example/debian trixie main\n",
+        "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\n",
+    ],
+)
+def test_the_mirror_is_the_machines_own(text: str) -> None:
+    other = "deb http://elsewhere.example/tools stable main\n"
+    assert _mirror([other, text]) == "http://mirror.example/debian"
+
+
+def test_a_machine_without_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --source DIR"):
+        _mirror(["deb http://security.example/debian-security trixie main\n"])
