@@ -101,6 +101,7 @@ def _told(done: Driven, booted: Image, subject: Subject) -> str:
         f"{done.failed:,} allocations failed"
     ]
     lines += [f"  not held: {count:,} {why}" for why, count in done.left_out.items()]
+    lines += [f"  a failure inside is answered {name}: {n:,} times" for name, n in done.odd.items()]
     lines += [f"  the kernel warns: {where}" for where in done.warnings]
     for what, found in sorted(done.differences.items(), key=lambda item: -len(item[1])):
         steps = ", ".join(text(subject.program, found[0].steps))
@@ -128,7 +129,7 @@ def _document(done: Sequence[Driven], booted: Image) -> str:
             "kernel": booted.about, "bounds": item.bounds, "exhaustive": item.exhaustive,
             "states": item.states, "held": item.held, "looks": item.looks,
             "allocations_failed": item.failed, "not_reached": item.unreached,
-            "not_held": dict(item.left_out), "warnings": item.warnings,
+            "odd": dict(item.odd), "not_held": dict(item.left_out), "warnings": item.warnings,
             "differences": {what: len(found) for what, found in item.differences.items()},
         }
         for item in done

@@ -15,6 +15,9 @@ from spec.language.steps import Step
 SEEN_OF_DEVICE: Final = ("record", "hardware", "PASID record", "PASID hardware")
 """What the guest says of a device, in its order."""
 
+OF_OBJECT: Final = 3
+"""How many bytes are seen of an object: its kind, its users, for whom addresses are reserved."""
+
 TOMBSTONE: Final = 9
 """What the guest says of an id that is not used again."""
 
@@ -26,6 +29,9 @@ INJECTED: Final = {
     "iommufd_backend_map_dma": Failing.ALLOCATION,
 }
 """How each host call of the specification is made to fail in the kernel."""
+
+TURN: Final = {"iommufd_backend_map_dma": 2}
+"""Which allocation that is; the first of these calls is a look-up of an id, which may fail too."""
 
 Values = Mapping[str, int]
 
@@ -129,7 +135,8 @@ class Kernel:
         s: Any = self.after.state
         seen = bytearray()
         for o in s.objects:
-            seen += bytes((TOMBSTONE, 0) if tombstone(s, o.id) else (o.kind, o.refs))
+            reserved = sum(1 << int(d.id) - 1 for d in s.devices if d.id in o.reserved)
+            seen += bytes((TOMBSTONE if tombstone(s, o.id) else o.kind, o.refs, reserved))
         for d in s.devices:
             group = s.groups[d.group]
             through = group.pasid_hwpt if d.can_pasid else 0
@@ -169,7 +176,7 @@ class Kernel:
     def _fault(self, s: Any, values: Values, outcome: Outcome) -> int:
         failing = INJECTED[outcome.calls[-1].name]
         if failing is Failing.ALLOCATION:
-            return int(failing) + 1
+            return int(failing) + TURN.get(outcome.calls[-1].name, 1)
         turn = self._asked(s, values) if failing is Failing.ATTACH else 1
         return int(failing) + 16 * turn
 
@@ -177,9 +184,8 @@ class Kernel:
         """How many devices the driver programs for an attach: the last of them fails."""
         group = s.devices[values["dev"]].group
         members = [d for d in s.devices if d.group == group]
-        if values["pasid"]:
-            return sum(d.can_pasid for d in members)
-        return len(members) + s.groups[group].bridge
+        asked = [d for d in members if d.can_pasid or not values["pasid"]]
+        return len(asked) + (s.groups[group].bridge and not values["pasid"])
 
     def _answer(self, step: Step, values: Values, outcome: Outcome) -> int:
         """The id that a call answers; of an invalidation, the entries that were done."""

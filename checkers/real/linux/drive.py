@@ -42,6 +42,7 @@ class Driven:
     left_out: Counter[str] = field(default_factory=Counter)
     differences: dict[str, list[Difference]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    odd: Counter[str] = field(default_factory=Counter)
 
     def add(self, plan: Plan, found: Compared) -> None:
         """What the guest said of a plan."""
@@ -52,6 +53,7 @@ class Driven:
         self.unreached += found.counts["unreached"]
         self.left_out += plan.left_out
         self.warnings += found.warnings
+        self.odd += found.odd
         for what, others in found.differences.items():
             self.differences.setdefault(what, []).extend(others)
 

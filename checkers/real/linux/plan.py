@@ -112,8 +112,8 @@ def as_it_is(made: Made) -> Call:
 
 
 def for_want_of_memory(made: Made) -> Call | None:
-    """Those that succeed, each of their allocations failing in its turn."""
-    if made.step.fault or made.call.error:
+    """Those that succeed, a close apart, each of their allocations failing in its turn."""
+    if made.step.fault or made.call.error or made.step.action == "close":
         return None
     return made.call._replace(fault=EACH_ALLOCATION)
 

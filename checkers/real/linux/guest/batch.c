@@ -52,7 +52,8 @@ const char *batch_open(struct batch *batch, const void *bytes, size_t size)
 	    memcmp(header->magic, BATCH_MAGIC, sizeof(header->magic)))
 		return "this is no batch";
 	batch->header = header;
-	batch->look_size = 2 * header->slots + 4 * header->bound + 1;
+	batch->look_size = sizeof(struct mock_object) * header->slots +
+			   sizeof(struct mock_path) * header->bound + 1;
 	nodes = header->nodes * sizeof(struct batch_node);
 	looks = header->nodes * batch->look_size;
 	looks = (looks + 3) & ~(size_t)3;

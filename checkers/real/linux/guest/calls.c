@@ -342,8 +342,8 @@ struct answer calls_make(const struct batch_call *call)
 int calls_look(uint8_t *seen)
 {
 	struct mock_looking looking = { .iommufd = iommufd };
-	size_t objects = 2 * batch->header->slots;
-	size_t paths = 4 * batch->header->bound;
+	size_t objects = sizeof(struct mock_object) * batch->header->slots;
+	size_t paths = sizeof(struct mock_path) * batch->header->bound;
 
 	must(!ioctl(control, MOCK_LOOK, &looking), "look");
 	memcpy(seen, looking.look.object, objects);

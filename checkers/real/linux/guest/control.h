@@ -88,6 +88,7 @@ enum mock_kind {
 struct mock_object {
 	__u8 kind;
 	__u8 users;
+	__u8 reserved;	/* of an IOAS: for which devices, the first is bit 0 */
 };
 
 /* The HWPTs of a device, or 0: its group's record, and what it goes through. */

@@ -47,6 +47,6 @@ def test_another_answer_is_noticed() -> None:
     place = next(i for i in range(0, len(records), 8) if records[i] == Op.DESTROY)
     records[place + 6] ^= 1
     other = msgspec.structs.replace(recording, records=_text(records))
-    alike, others = held(other, program(recording))
+    _, others = held(other, program(recording))
     assert len(others) == 1
     assert str(Call(Op.DESTROY).op) in others[0]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What iommufd holds, and what the hardware of each device goes through. */
 #include "iommufd_private.h"
+#include "io_pagetable.h"
 #include "mock.h"
 
 static const u8 kinds[IOMMUFD_OBJ_MAX] = {
@@ -14,7 +15,26 @@ static const u8 kinds[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_VEVENTQ] = MOCK_EVENTQ,
 };
 
+/* The devices for which an IOAS keeps addresses free. */
+static u8 reserved(struct iommufd_ioas *ioas, struct mock_device **devices,
+		   unsigned int number)
+{
+	struct rb_node *node;
+	unsigned int i;
+	u8 seen = 0;
+
+	node = rb_first_cached(&ioas->iopt.reserved_itree);
+	for (; node; node = rb_next(node))
+		for (i = 0; i < number; i++)
+			if (rb_entry(node, struct iopt_reserved, node.rb)->owner ==
+			    &devices[i]->dev)
+				seen |= 1 << i;
+	return seen;
+}
+
+/* Nobody else uses the iommufd meanwhile: init has one thread. */
 static void look_at_object(struct iommufd_ctx *ictx, u32 id,
+			   struct mock_device **devices, unsigned int number,
 			   struct mock_object *seen)
 {
 	XA_STATE(place, &ictx->objects, id);
@@ -29,6 +49,10 @@ static void look_at_object(struct iommufd_ctx *ictx, u32 id,
 	}
 	seen->kind = kinds[object->type] ?: MOCK_OTHER;
 	seen->users = min(refcount_read(&object->users), 255U);
+	if (object->type == IOMMUFD_OBJ_IOAS)
+		seen->reserved = reserved(
+			container_of(object, struct iommufd_ioas, obj),
+			devices, number);
 }
 
 static u8 hwpt_of(struct iommu_domain *domain)
@@ -53,7 +77,7 @@ void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
 
 	xa_lock(&ictx->objects);
 	for (i = 0; i < MOCK_OBJECTS; i++)
-		look_at_object(ictx, i + 1, &look->object[i]);
+		look_at_object(ictx, i + 1, devices, number, &look->object[i]);
 	xa_unlock(&ictx->objects);
 
 	for (i = 0; i < number; i++) {
