@@ -38,6 +38,8 @@ class Op(IntEnum):
     DETACH = 18
     DESTROY = 19
     CLOSE = 20
+    TAKE = 21
+    LEAVE = 22
 
 
 class Flag(IntFlag):
@@ -62,6 +64,7 @@ class Trait(IntFlag):
     DIRTY = 4
     SECOND_IOMMU = 8
     RESERVES = 16
+    MDEV = 32
 
 
 class Failing(IntEnum):

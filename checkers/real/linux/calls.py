@@ -41,6 +41,11 @@ def _device(s: Any, v: Values) -> int:
     return int(s.devices[v["dev"]].object)
 
 
+def _first_of(s: Any, v: Values) -> int:
+    """A device of a group."""
+    return next(int(d.id) - 1 for d in s.devices if d.group == v["group"])
+
+
 def _flags(v: Values) -> int:
     named = {"nest_parent": Flag.NEST_PARENT, "dirty": Flag.DIRTY, "pasid": Flag.PASID}
     return sum(int(flag) for name, flag in named.items() if v.get(name))
@@ -85,15 +90,24 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     "attach": _on_device(Op.ATTACH),
     "replace": _on_device(Op.REPLACE),
     "detach": _on_device(Op.DETACH),
+    "take_group": lambda s, v: Call(Op.TAKE, _first_of(s, v)),
+    "leave_group": lambda s, v: Call(Op.LEAVE, _first_of(s, v)),
     "destroy": lambda s, v: Call(Op.DESTROY, id=v["obj"]),
     "close": lambda s, v: Call(Op.CLOSE),
 }
-"""Every action that is a call; `release` is what the kernel does by itself at a close."""
+"""Every action that is a call."""
+
+NO_CALLS: Final = {
+    "release": "steps that the kernel takes by itself at a close",
+    "pci_dev_reset_iommu_prepare": "resets, of which the mock driver's devices have none",
+    "pci_dev_reset_iommu_done": "resets, of which the mock driver's devices have none",
+}
+"""Actions that are none, and why not."""
 
 
 ANSWER_NOTHING: Final = frozenset(
     ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
-     "destroy", "close")
+     "destroy", "close", "take_group", "leave_group")
 )  # fmt: skip
 """Calls that answer no id."""
 
@@ -135,7 +149,7 @@ class Kernel:
         s: Any = self.after.state
         seen = bytearray()
         for o in s.objects:
-            reserved = sum(1 << int(d.id) - 1 for d in s.devices if d.id in o.reserved)
+            reserved = sum(1 << int(d.id) - 1 for d in s.devices if d.reserved_in == o.id)
             seen += bytes((TOMBSTONE if tombstone(s, o.id) else o.kind, o.refs, reserved))
         for d in s.devices:
             group = s.groups[d.group]
@@ -194,6 +208,9 @@ class Kernel:
         if outcome.result or step.action in ANSWER_NOTHING:
             return 0
         if step.action in ("attach", "replace"):
+            s: Any = self.before.state
+            if s.devices[values["dev"]].mdev:
+                return values["pt"]
             column = self.attached[values["pasid"]]
             attached: int = outcome.state[column.base + values["dev"] - 1]
             return attached
@@ -219,6 +236,7 @@ def _traits(d: Any) -> Trait:
     named = {
         Trait.COHERENT: d.coherent, Trait.PASIDS: d.can_pasid, Trait.DIRTY: d.can_dirty,
         Trait.SECOND_IOMMU: d.on_second_iommu, Trait.RESERVES: d.reserves,
+        Trait.MDEV: d.mdev,
     }  # fmt: skip
     traits = Trait(0)
     for trait, has in named.items():

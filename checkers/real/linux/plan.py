@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from checkers.real.linux.batch import EACH_ALLOCATION, Batch, Call, Flag
-from checkers.real.linux.calls import CALLS, Kernel
+from checkers.real.linux.calls import CALLS, NO_CALLS, Kernel
 from spec.language.program import Kind, Program
 from spec.language.steps import Step, steps
 
-BY_THE_KERNEL: Final = "steps that the kernel takes by itself at a close"
 NOT_INJECTED: Final = "host calls that cannot be made to fail alone"
 NO_ID: Final = "calls for which the bounds have no id"
 CRASHES: Final = "calls at which the specification says that the kernel goes wrong"
@@ -125,7 +124,7 @@ def calls_at(kernel: Kernel, state: bytes, left_out: Counter[str]) -> Iterator[M
         if outcome.kind is not Kind.DONE:
             left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
         elif step.action not in CALLS:
-            left_out[BY_THE_KERNEL] += 1
+            left_out[NO_CALLS[step.action]] += 1
         elif not kernel.can_fail(step, outcome):
             left_out[NOT_INJECTED] += 1
         else:

@@ -54,7 +54,8 @@ void calls_open(void)
 	int id;
 
 	for (; call.device < batch->header->bound; call.device++)
-		ioctl(control, MOCK_UNBIND, &call);
+		if (ioctl(control, MOCK_UNBIND, &call))
+			ioctl(control, MOCK_LEAVE, &call);
 	for (id = 0; id < 256; id++)
 		if (queues[id] >= 0)
 			close_queue(id);
@@ -313,6 +314,10 @@ static struct answer make(const struct batch_call *call)
 	case BATCH_DETACH:
 		answer = on_device(call, MOCK_DETACH);
 		break;
+	case BATCH_TAKE:
+		return on_device(call, MOCK_TAKE);
+	case BATCH_LEAVE:
+		return on_device(call, MOCK_LEAVE);
 	case BATCH_DESTROY:
 		return destroy(call);
 	case BATCH_CLOSE:

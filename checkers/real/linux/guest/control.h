@@ -31,6 +31,7 @@ enum mock_trait {
 	MOCK_DIRTY = 4,
 	MOCK_SECOND_IOMMU = 8,
 	MOCK_RESERVES = 16,	/* addresses, those from MOCK_RESERVED on */
+	MOCK_MDEV = 32,		/* there is no IOMMU before it */
 };
 
 #define MOCK_RESERVED 0x100000
@@ -81,8 +82,9 @@ enum mock_kind {
 	MOCK_VIOMMU,
 	MOCK_VDEVICE,
 	MOCK_EVENTQ,
-	MOCK_OTHER,
+	MOCK_ACCESS,
 	MOCK_TOMBSTONE,
+	MOCK_OTHER,
 };
 
 struct mock_object {
@@ -120,6 +122,10 @@ struct mock_looking {
 #define MOCK_DETACH _IOW('m', 5, struct mock_call)
 #define MOCK_FAIL _IOW('m', 6, struct mock_failure)
 #define MOCK_LOOK _IOWR('m', 7, struct mock_looking)
+
+/* Another comes to own the group of a device, and lets go of it. */
+#define MOCK_TAKE _IOW('m', 8, struct mock_call)
+#define MOCK_LEAVE _IOW('m', 9, struct mock_call)
 
 /* The data of a nested HWPT: the guest's table, 0 for none (abort, bypass). */
 struct mock_nested_data {

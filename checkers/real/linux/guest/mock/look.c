@@ -13,6 +13,7 @@ static const u8 kinds[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_VDEVICE] = MOCK_VDEVICE,
 	[IOMMUFD_OBJ_FAULT] = MOCK_EVENTQ,
 	[IOMMUFD_OBJ_VEVENTQ] = MOCK_EVENTQ,
+	[IOMMUFD_OBJ_ACCESS] = MOCK_ACCESS,
 };
 
 /* The devices for which an IOAS keeps addresses free. */
@@ -66,6 +67,8 @@ static u8 record(struct device *dev, ioasid_t pasid)
 {
 	struct iommu_attach_handle *handle;
 
+	if (!dev->iommu_group)
+		return 0;
 	handle = iommu_attach_handle_get(dev->iommu_group, pasid, 0);
 	return IS_ERR(handle) ? 0 : hwpt_of(handle->domain);
 }

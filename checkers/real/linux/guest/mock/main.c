@@ -40,21 +40,67 @@ static bool *attachment(struct mock_device *mock, const struct mock_call *call)
 	return call->pasid ? &mock->pasid_attached : &mock->attached;
 }
 
+static bool is_bound(struct mock_device *mock)
+{
+	return mock->idev || mock->access;
+}
+
+static int bind_to(struct iommufd_ctx *ictx, struct mock_device *mock, u32 *id)
+{
+	static const struct iommufd_access_ops nothing;
+	struct iommufd_device *idev;
+	struct iommufd_access *access;
+
+	if (mock->is.traits & MOCK_MDEV) {
+		access = iommufd_access_create(ictx, &nothing, mock, id);
+		if (IS_ERR(access))
+			return PTR_ERR(access);
+		mock->access = access;
+		return 0;
+	}
+	idev = iommufd_device_bind(ictx, &mock->dev, id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	mock->idev = idev;
+	return 0;
+}
+
 static int bind(struct mock_device *mock, struct mock_call *call)
 {
-	struct iommufd_device *idev;
 	struct iommufd_ctx *ictx;
+	int rc;
 
-	if (mock->idev)
+	if (is_bound(mock))
 		return -EINVAL;
 	ictx = iommufd_ctx_from_fd(call->iommufd);
 	if (IS_ERR(ictx))
 		return PTR_ERR(ictx);
-	idev = iommufd_device_bind(ictx, &mock->dev, &call->id);
+	rc = bind_to(ictx, mock, &call->id);
 	iommufd_ctx_put(ictx);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
-	mock->idev = idev;
+	return rc;
+}
+
+/* An mdev has no PASIDs, and is attached anew by the same call. */
+static int attach_access(struct mock_device *mock, struct mock_call *call)
+{
+	int rc;
+
+	if (call->pasid)
+		return -EOPNOTSUPP;
+	if (mock->attached)
+		return iommufd_access_replace(mock->access, call->id);
+	rc = iommufd_access_attach(mock->access, call->id);
+	mock->attached = !rc;
+	return rc;
+}
+
+static int detach_access(struct mock_device *mock, struct mock_call *call)
+{
+	if (call->pasid)
+		return -EOPNOTSUPP;
+	if (mock->attached)
+		iommufd_access_detach(mock->access);
+	mock->attached = false;
 	return 0;
 }
 
@@ -62,6 +108,8 @@ static int attach(struct mock_device *mock, struct mock_call *call)
 {
 	int rc;
 
+	if (mock->access)
+		return attach_access(mock, call);
 	if (!mock->idev)
 		return -EINVAL;
 	rc = iommufd_device_attach(mock->idev, which(call), &call->id);
@@ -79,6 +127,8 @@ static int replace(struct mock_device *mock, struct mock_call *call)
 
 static int detach(struct mock_device *mock, struct mock_call *call)
 {
+	if (mock->access)
+		return detach_access(mock, call);
 	if (!mock->idev)
 		return -EINVAL;
 	if (*attachment(mock, call))
@@ -89,12 +139,37 @@ static int detach(struct mock_device *mock, struct mock_call *call)
 
 static int unbind(struct mock_device *mock, struct mock_call *call)
 {
-	if (!mock->idev)
+	if (!is_bound(mock))
 		return -EINVAL;
 	detach(mock, &(struct mock_call){ .pasid = 1 });
 	detach(mock, &(struct mock_call){ .pasid = 0 });
-	iommufd_device_unbind(mock->idev);
+	if (mock->idev)
+		iommufd_device_unbind(mock->idev);
+	else
+		iommufd_access_destroy(mock->access);
 	mock->idev = NULL;
+	mock->access = NULL;
+	return 0;
+}
+
+/* The owner is the device's own memory: no iommufd has that address. */
+static int take(struct mock_device *mock)
+{
+	int rc;
+
+	if (mock->taken || (mock->is.traits & MOCK_MDEV))
+		return -EINVAL;
+	rc = iommu_device_claim_dma_owner(&mock->dev, mock);
+	mock->taken = !rc;
+	return rc;
+}
+
+static int leave(struct mock_device *mock)
+{
+	if (!mock->taken)
+		return -EINVAL;
+	iommu_device_release_dma_owner(&mock->dev);
+	mock->taken = false;
 	return 0;
 }
 
@@ -118,7 +193,9 @@ static int add(const struct mock_device_traits *is)
 	device_initialize(&mock->dev);
 	dev_set_msi_domain(&mock->dev, &isolated);
 	rc = dev_set_name(&mock->dev, "viommu_mock%u", number);
-	if (!rc)
+	if (!rc && (is->traits & MOCK_MDEV))
+		rc = device_add(&mock->dev);
+	else if (!rc)
 		rc = mock_driver_add(mock);
 	if (rc)
 		put_device(&mock->dev);
@@ -131,8 +208,10 @@ static void take_down(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < number; i++)
+	for (i = 0; i < number; i++) {
 		unbind(devices[i], NULL);
+		leave(devices[i]);
+	}
 	while (number)
 		device_unregister(&devices[--number]->dev);
 	mock_driver_forget_groups();
@@ -185,6 +264,10 @@ static int on_device(unsigned int command, struct mock_call *call)
 		return replace(mock, call);
 	case MOCK_DETACH:
 		return detach(mock, call);
+	case MOCK_TAKE:
+		return take(mock);
+	case MOCK_LEAVE:
+		return leave(mock);
 	default:
 		return -ENOTTY;
 	}

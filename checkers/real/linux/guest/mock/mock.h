@@ -33,8 +33,10 @@ struct mock_device {
 	struct iommu_domain *pasid_path;
 
 	struct iommufd_device *idev;
+	struct iommufd_access *access;	/* in its place, of an mdev */
 	bool attached;
 	bool pasid_attached;
+	bool taken;
 };
 
 #define to_mock_device(d) container_of(d, struct mock_device, dev)
