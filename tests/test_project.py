@@ -39,7 +39,7 @@ ROOMS = {
     "checkers.report": "trace",
     "checkers.cluster": "explore",
     "checkers.real": "",
-    "checkers.real.linux": "trace",
+    "checkers.real.linux": "explore trace",
     "checkers.commands": "murphi symbolic explore trace report cluster real.linux",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.

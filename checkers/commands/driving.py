@@ -13,7 +13,7 @@ from checkers.commands.choosing import subjects
 from checkers.machines import Subject
 from checkers.output import save, write
 from checkers.real.linux.compare import text
-from checkers.real.linux.drive import Driven, drive
+from checkers.real.linux.drive import Choice, Driven, drive
 from checkers.real.linux.image import Image, image, ready
 from checkers.real.linux.kernel_source import source
 from checkers.real.linux.recording import recorded
@@ -43,6 +43,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--runs", metavar="N", type=click.IntRange(0), default=0,
     help="Only the states of so many random runs.  [default: every state, if not too many]",
 )
+@click.option("--every-id", is_flag=True, help="States that differ in ids alone are several.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--traces", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
@@ -54,7 +55,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
     name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
-    runs: int, seed: int, traces: Path | None, record_file: str | None, json_file: str | None,
+    runs: int, every_id: bool, seed: int, traces: Path | None, record_file: str | None,
+    json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
@@ -72,7 +74,8 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        driven = drive(subject.program, booted, runs, seed, lambda what: click.echo(what, err=True))
+        choice = Choice(runs, every_id, seed)
+        driven = drive(subject.program, booted, choice, lambda what: click.echo(what, err=True))
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:
             _save(driven, subject, traces)
@@ -93,12 +96,11 @@ def _image(kernel: str, tree: Path | None) -> Image:
 
 def _told(done: Driven, booted: Image, subject: Subject) -> str:
     """What came of some bounds, as lines."""
-    how = "every call in" if done.exhaustive else "every call in some states,"
     different = sum(map(len, done.differences.values()))
     lines = [
-        f"{booted.about}, {done.bounds}: {how} {done.states:,} states: {done.held:,} calls and "
-        f"{done.looks:,} looks held, {different:,} differ, {done.unreached:,} not reached, "
-        f"{done.failed:,} allocations failed"
+        f"{booted.about}, {done.bounds}: every call in {done.where}, {done.states:,} states: "
+        f"{done.held:,} calls and {done.looks:,} looks held, {different:,} differ, "
+        f"{done.unreached:,} not reached, {done.failed:,} allocations failed"
     ]
     lines += [f"  not held: {count:,} {why}" for why, count in done.left_out.items()]
     lines += [f"  a failure inside is answered {name}: {n:,} times" for name, n in done.odd.items()]
@@ -126,7 +128,7 @@ def _save(done: Driven, subject: Subject, folder: Path) -> None:
 def _document(done: Sequence[Driven], booted: Image) -> str:
     items = [
         {
-            "kernel": booted.about, "bounds": item.bounds, "exhaustive": item.exhaustive,
+            "kernel": booted.about, "bounds": item.bounds, "where": item.where,
             "states": item.states, "held": item.held, "looks": item.looks,
             "allocations_failed": item.failed, "not_reached": item.unreached,
             "odd": dict(item.odd), "not_held": dict(item.left_out), "warnings": item.warnings,

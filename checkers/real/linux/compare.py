@@ -6,6 +6,7 @@ import errno
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from checkers.real.linux.batch import Op
 from checkers.real.linux.calls import OF_OBJECT, SEEN_OF_DEVICE, TOMBSTONE
@@ -15,6 +16,9 @@ from checkers.userfiles import InputError
 from spec.iommufd.objects import Kind
 from spec.language.program import Program
 from spec.language.steps import Step
+
+
+OF_NO_OBJECT: Final = (Op.BIND, Op.UNBIND, Op.IOAS, Op.FAULTQ, Op.CLOSE, Op.TAKE, Op.LEAVE)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def _other_answer(plan: Plan, record: int, error: int, answer: int) -> Differenc
     short = (theirs if error else "0", ours if call.error else "0")
     if short == ("0", "0"):
         short = ("another id", "an id")
-    on = f" of {_kind(plan, node, call.id)}" if call.op not in (Op.BIND, Op.UNBIND) else ""
+    on = "" if call.op in OF_NO_OBJECT else f" of {_kind(plan, node, call.id)}"
     with_fault = " with a fault" if call.fault else ""
     what = f"{made.step.action}{on}{with_fault}: {short[0]}, not {short[1]}"
     return Difference(what, _steps(plan, node, made), ours, theirs)

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from checkers.explore.symmetry import orbit_least, symmetry
 from checkers.real.linux.boot import boot
 from checkers.real.linux.compare import Compared, Difference, compared
 from checkers.real.linux.image import Image
 from checkers.real.linux.plan import Plan, every_state, for_want_of_memory, some_states
+from checkers.result import Renaming
 from checkers.userfiles import InputError
 from spec.language.program import Program
 
@@ -21,10 +23,16 @@ SECONDS: Final = 7200.0
 LENGTH: Final = 40
 """Steps of a random run."""
 
-MOST_EXHAUSTED: Final = 100_000
-"""With how many states, by the bounds' manifest, bounds are not sampled."""
+MOST_NAMES: Final = 120
+"""How many ways to name the objects are tried to see whether two states differ in ids alone."""
 
-FAILING_RUNS: Final = 10
+MOST_STATES: Final = 2_000
+"""How many states that differ in more than ids there may be, by the manifest, not to be sampled."""
+
+RUNS: Final = 20
+"""Random runs where there are too many states."""
+
+FAILING_RUNS: Final = 5
 """Random runs in whose states each allocation is made to fail."""
 
 
@@ -33,7 +41,7 @@ class Driven:
     """What came of some bounds. `held` are calls that were answered as they should be."""
 
     bounds: str
-    exhaustive: bool
+    where: str
     states: int = 0
     held: int = 0
     looks: int = 0
@@ -58,18 +66,37 @@ class Driven:
             self.differences.setdefault(what, []).extend(others)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The states in which calls are made: those of random runs, or all, or all up to ids."""
+
+    runs: int = 0
+    every_id: bool = False
+    seed: int = 0
+
+
+def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
+    """Every call in every state, or in some; and in words in which."""
+    if choice.every_id:
+        return "every state", every_state(program)
+    names, orbits = symmetry(program, Renaming.IDS), program.bounds.orbits
+    few = names.size <= MOST_NAMES and (orbits is None or orbits[0] <= MOST_STATES)
+    if few and not choice.runs:
+        return "every state up to ids", every_state(program, orbit_least(program.layout, names))
+    runs = choice.runs or RUNS
+    return f"{runs} random runs", some_states(program, runs, LENGTH, choice.seed)
+
+
 def drive(
-    program: Program, image: Image, runs: int, seed: int, tell: Callable[[str], None]
+    program: Program, image: Image, choice: Choice, tell: Callable[[str], None]
 ) -> Driven:
-    """Every call in every state, or if these are too many in some; then allocations that fail."""
-    states = program.bounds.states
-    exhaustive = not runs and states is not None and states <= MOST_EXHAUSTED
-    done = Driven(program.bounds_name, exhaustive)
+    """Every call in the states of some bounds; then in a few with allocations that fail."""
     tell(f"{program.bounds_name}: what the specification says")
-    plan = every_state(program) if exhaustive else some_states(program, runs or 20, LENGTH, seed)
+    where, plan = planned(program, choice)
+    done = Driven(program.bounds_name, where)
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
     done.add(plan, compared(plan, said(image, plan)))
-    plan = some_states(program, FAILING_RUNS, LENGTH, seed, for_want_of_memory)
+    plan = some_states(program, FAILING_RUNS, LENGTH, choice.seed, for_want_of_memory)
     tell(f"{program.bounds_name}: what it says for want of memory")
     done.add(plan, compared(plan, said(image, plan)))
     return done

@@ -132,12 +132,17 @@ def calls_at(kernel: Kernel, state: bytes, left_out: Counter[str]) -> Iterator[M
             yield Made(step, kernel.call(step, outcome), after)
 
 
-def every_state(program: Program, wish: Wish = as_it_is) -> Plan:
-    """Calls in every state, each state reached by a shortest way."""
+def every_state(
+    program: Program, alike: Callable[[bytes], bytes] = bytes, wish: Wish = as_it_is
+) -> Plan:
+    """Calls in every state, each reached by a shortest way; of states that are `alike` in one."""
     plan = begun(program, wish)
-    node = 0
+    seen, node = set[bytes](), 0
     while node < len(plan.states):
-        plan.visit(node)
+        one = alike(plan.states[node])
+        if one not in seen:
+            seen.add(one)
+            plan.visit(node)
         node += 1
     return plan
 
