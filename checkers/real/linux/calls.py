@@ -162,11 +162,15 @@ class Kernel:
         """Whether the kernel can be made to fail where a host call did, if one did.
 
         What is a whole ioctl may fail at any point in the specification; the kernel refuses first.
+        A group of devices without PASIDs has no hardware of which an attach of one could fail.
         """
         if not step.fault:
             return True
         failing = INJECTED.get(outcome.calls[-1].name)
-        if failing in (Failing.DOMAIN, Failing.ATTACH):
+        if failing is Failing.ATTACH:
+            names = self.names[step.action]
+            return self._asked(self.before.state, dict(zip(names, step.values, strict=True))) > 0
+        if failing is Failing.DOMAIN:
             return True
         action = self.program.action(step.action)
         return failing is not None and not self.program.run(action, self.state, step.values).result

@@ -17,7 +17,6 @@ from spec.iommufd.objects import Kind
 from spec.language.program import Program
 from spec.language.steps import Step
 
-
 OF_NO_OBJECT: Final = (Op.BIND, Op.UNBIND, Op.IOAS, Op.FAULTQ, Op.CLOSE, Op.TAKE, Op.LEAVE)
 
 

@@ -23,10 +23,10 @@ SECONDS: Final = 7200.0
 LENGTH: Final = 40
 """Steps of a random run."""
 
-MOST_NAMES: Final = 120
+MOST_NAMES: Final = 240
 """How many ways to name the objects are tried to see whether two states differ in ids alone."""
 
-MOST_STATES: Final = 2_000
+MOST_STATES: Final = 4_000
 """How many states that differ in more than ids there may be, by the manifest, not to be sampled."""
 
 RUNS: Final = 20
