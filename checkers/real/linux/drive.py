@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from checkers.explore.symmetry import orbit_least, symmetry
+from checkers.real.linux.batch import Batch
 from checkers.real.linux.boot import boot
 from checkers.real.linux.compare import Compared, Difference, compared
 from checkers.real.linux.image import Image
@@ -95,16 +96,16 @@ def drive(
     where, plan = planned(program, choice)
     done = Driven(program.bounds_name, where)
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
-    done.add(plan, compared(plan, said(image, plan)))
+    done.add(plan, compared(plan, said(image, plan.batch)))
     plan = some_states(program, FAILING_RUNS, LENGTH, choice.seed, for_want_of_memory)
     tell(f"{program.bounds_name}: what it says for want of memory")
-    done.add(plan, compared(plan, said(image, plan)))
+    done.add(plan, compared(plan, said(image, plan.batch)))
     return done
 
 
-def said(image: Image, plan: Plan) -> list[str]:
-    """What the guest says of a plan."""
+def said(image: Image, batch: Batch) -> list[str]:
+    """What the guest says of a batch."""
     try:
-        return boot(image.vmlinux, {**image.files, "batch": plan.batch.packed()}, SECONDS)
+        return boot(image.vmlinux, {**image.files, "batch": batch.packed()}, SECONDS)
     except subprocess.TimeoutExpired as error:
         raise InputError(f"the guest hangs: no end after {SECONDS:g} s") from error
