@@ -22,6 +22,9 @@ from checkers.trace import Names, record_run
 from checkers.userfiles import InputError
 
 MACHINE = "iommufd-objects"
+SHOWN = 12
+"""How many classes of differences are shown, those with the shortest ways first."""
+
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
@@ -43,6 +46,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--runs", metavar="N", type=click.IntRange(0), default=0,
     help="Only the states of so many random runs.  [default: every state, if not too many]",
 )
+@click.option(
+    "--blocks-first", is_flag=True,
+    help="The mock driver blocks a device before it looks at what it is attached to, as Intel's.",
+)
 @click.option("--every-id", is_flag=True, help="States that differ in ids alone are several.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -55,8 +62,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
     name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
-    runs: int, every_id: bool, seed: int, traces: Path | None, record_file: str | None,
-    json_file: str | None,
+    runs: int, every_id: bool, blocks_first: bool, seed: int, traces: Path | None,
+    record_file: str | None, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
@@ -74,7 +81,7 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        choice = Choice(runs, every_id, seed)
+        choice = Choice(runs, every_id, seed, blocks_first)
         driven = drive(subject.program, booted, choice, lambda what: click.echo(what, err=True))
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:
@@ -105,13 +112,16 @@ def _told(done: Driven, booted: Image, subject: Subject) -> str:
     lines += [f"  not held: {count:,} {why}" for why, count in done.left_out.items()]
     lines += [f"  a failure inside is answered {name}: {n:,} times" for name, n in done.odd.items()]
     lines += [f"  the kernel warns: {where}" for where in done.warnings]
-    for what, found in sorted(done.differences.items(), key=lambda item: -len(item[1])):
+    shortest = sorted(done.differences.items(), key=lambda item: len(item[1][0].steps))
+    for what, found in shortest[:SHOWN]:
         steps = ", ".join(text(subject.program, found[0].steps))
         lines += [
             f"  {len(found):,} times {what}",
             f"    {steps}",
             f"    Linux: {found[0].linux}; the specification: {found[0].specification}",
         ]
+    if len(shortest) > SHOWN:
+        lines.append(f"  and {len(shortest) - SHOWN} more ways to differ: --json, --traces")
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
@@ -164,6 +164,10 @@ class Batch:
         """What is to be seen at a node."""
         size = len(self.looks) * 12 // len(self.nodes)
         return bytes(self.looks[size * node : size * (node + 1)])
+
+    def blocks_first(self, so: bool) -> None:
+        """Whether the driver blocks a device before it looks at what it is to be attached to."""
+        self.machine = replace(self.machine, blocks_first=so)
 
     def came(self, node: int) -> tuple[int, Call]:
         """The parent of a node, and the call from there."""

@@ -65,15 +65,20 @@ class Driven:
         self.odd += found.odd
         for what, others in found.differences.items():
             self.differences.setdefault(what, []).extend(others)
+            self.differences[what].sort(key=lambda each: len(each.steps))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The states in which calls are made: those of random runs, or all, or all up to ids."""
+    """The states in which calls are made: those of random runs, or all, or all up to ids.
+
+    `blocks_first`: the mock driver blocks a device, as Intel's does, before it looks at an HWPT.
+    """
 
     runs: int = 0
     every_id: bool = False
     seed: int = 0
+    blocks_first: bool = False
 
 
 def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
@@ -95,9 +100,11 @@ def drive(
     tell(f"{program.bounds_name}: what the specification says")
     where, plan = planned(program, choice)
     done = Driven(program.bounds_name, where)
+    plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
     done.add(plan, compared(plan, said(image, plan.batch)))
     plan = some_states(program, FAILING_RUNS, LENGTH, choice.seed, for_want_of_memory)
+    plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what it says for want of memory")
     done.add(plan, compared(plan, said(image, plan.batch)))
     return done
