@@ -1,0 +1,89 @@
+"""The command: what it asks of its user, and what it says of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from checkers.cli import main
+from checkers.real.linux import drive, image
+from checkers.report import Status
+from checkers.trace import diverges, opened
+
+OBJECTS = ("drive", "iommufd-objects")
+TINY = ("--bounds", "small,slots=2,devices=1")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> str:
+    for name in image.FILES:
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "version").write_text("Linux 9.9\n")
+    return str(tmp_path)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """A guest that says this of the first batch, and nothing of the others."""
+    said = [*lines]
+
+    def boot(vmlinux: Path, files: Mapping[str, bytes], seconds: float) -> list[str]:
+        now = [*said]
+        said.clear()
+        return [*now, "done calls=100 looks=50 differ=0 unreached=0 failed=7 visits=3"]
+
+    monkeypatch.setattr(drive, "boot", boot)
+
+
+def test_a_kernel_that_answers_alike_holds(monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    answering(monkeypatch)
+    done = run(*OBJECTS, "--kernel", kernel, *TINY)
+    assert done.exit_code == Status.HOLDS
+    assert "Linux 9.9, custom: every call in every state up to ids" in done.output
+    assert "200 calls and 100 looks held, 0 differ" in done.output
+
+
+def test_what_differs_is_a_trace(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, tmp_path: Path
+) -> None:
+    answering(monkeypatch, "call 1 12 0")
+    done = run(*OBJECTS, "--kernel", kernel, *TINY, "--traces", str(tmp_path), "--json", "-")
+    assert done.exit_code == Status.VIOLATED
+    (item,) = msgspec.json.decode(done.stdout)
+    assert list(item["differences"].values()) == [1]
+    trace = opened(str(tmp_path / "linux-custom-1.json"))
+    assert len(trace.trace.steps) == 1
+    assert not diverges(trace)
+
+
+def test_a_warning_of_the_kernel_is_a_difference(
+    monkeypatch: pytest.MonkeyPatch, kernel: str
+) -> None:
+    answering(monkeypatch, "warned 1")
+    done = run(*OBJECTS, "--kernel", kernel, *TINY)
+    assert done.exit_code == Status.VIOLATED
+    assert "the kernel warns: " in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (OBJECTS, "say --kernel"),
+        (("drive", "hwpt-sharing", "--kernel"), "it is iommufd-objects that says"),
+        ((*OBJECTS, "--kernel", "/nowhere"), "has no vmlinux"),
+        ((*OBJECTS, "--kernel", "/nowhere", "--source", "/"), "--source is for one that is not"),
+        ((*OBJECTS, "--kernel", "--source", "/nowhere"), "does not exist"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_line(words: tuple[str, ...], why: str) -> None:
+    done = run(*words)
+    assert done.exit_code == Status.WRONG_INPUT
+    (line,) = done.stderr.splitlines()
+    assert why in line
