@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import msgspec
+from click.exceptions import Exit
 
 from checkers.commands.choosing import subjects
 from checkers.machines import Subject
@@ -17,8 +17,8 @@ from checkers.real.linux.drive import Choice, Driven, drive
 from checkers.real.linux.image import Image, image, ready
 from checkers.real.linux.kernel_source import source
 from checkers.real.linux.recording import recorded
-from checkers.report import Status
-from checkers.trace import Names, record_run
+from checkers.report.row import Status
+from checkers.trace.record import Names, record_run
 from checkers.userfiles import InputError
 
 MACHINE = "iommufd-objects"
@@ -90,7 +90,7 @@ def drive_command(
     if json_file is not None:
         write(json_file, _document(done, booted))
     different = any(item.differences or item.warnings for item in done)
-    sys.exit(Status.VIOLATED if different else Status.HOLDS)
+    raise Exit(Status.VIOLATED if different else Status.HOLDS)
 
 
 def _image(kernel: str, tree: Path | None) -> Image:

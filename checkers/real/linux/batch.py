@@ -40,6 +40,7 @@ class Op(IntEnum):
     CLOSE = 20
     TAKE = 21
     LEAVE = 22
+    HW_QUEUE = 23
 
 
 class Flag(IntFlag):

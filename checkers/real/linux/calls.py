@@ -18,7 +18,7 @@ SEEN_OF_DEVICE: Final = ("record", "hardware", "PASID record", "PASID hardware")
 OF_OBJECT: Final = 3
 """How many bytes are seen of an object: its kind, its users, for whom addresses are reserved."""
 
-TOMBSTONE: Final = 9
+TOMBSTONE: Final = 32
 """What the guest says of an id that is not used again."""
 
 INJECTED: Final = {
@@ -86,6 +86,9 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     ),
     "hwpt_invalidate_nothing": lambda s, v: Call(
         Op.INVALIDATE, id=v["target"], flags=Flag.NOTHING
+    ),
+    "hw_queue_alloc": lambda s, v: Call(
+        Op.HW_QUEUE, v["section"], v["viommu"], v["asked"], v["index"]
     ),
     "attach": _on_device(Op.ATTACH),
     "replace": _on_device(Op.REPLACE),

@@ -48,6 +48,7 @@ enum batch_op {
 	BATCH_CLOSE,
 	BATCH_TAKE,
 	BATCH_LEAVE,
+	BATCH_HW_QUEUE,
 	BATCH_OPS,
 };
 
@@ -63,6 +64,14 @@ enum batch_flag {
 	BATCH_CHANGES = 128,
 };
 
+/* What is wrong with what a HW_QUEUE asks for, in its flags: nothing, or this. */
+enum batch_asked {
+	BATCH_NO_TYPE = 1,
+	BATCH_NO_LENGTH = 2,
+	BATCH_PAST_THE_END = 3,
+	BATCH_ASKED = 3,
+};
+
 /*
  * What `fault` says: a call of the driver, of enum mock_failing, and sixteen
  * times its turn; or that an allocation fails, which, or each in turn.
@@ -75,7 +84,7 @@ struct batch_call {
 	uint8_t device;		/* a row from 0, or the id of what `id` is for */
 	uint8_t id;
 	uint8_t flags;
-	uint8_t more;
+	uint8_t more;		/* of HW_QUEUE its index, `device` has the section */
 	uint8_t fault;
 	uint8_t error;		/* what is to be answered: an errno */
 	uint8_t answer;		/* and, if that is 0, an id; of INVALIDATE how many were done */

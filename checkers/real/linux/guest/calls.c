@@ -218,9 +218,9 @@ static struct answer invalidate(const struct batch_call *call)
 
 static uint8_t page[4096] __attribute__((aligned(4096)));
 
-static uint64_t address(const struct batch_call *call)
+static uint64_t address(uint8_t section)
 {
-	return MOCK_RESERVED + call->more * sizeof(page);
+	return MOCK_RESERVED + section * sizeof(page);
 }
 
 static struct answer map(const struct batch_call *call)
@@ -232,7 +232,7 @@ static struct answer map(const struct batch_call *call)
 		.ioas_id = call->id,
 		.user_va = (uintptr_t)page,
 		.length = sizeof(page),
-		.iova = address(call),
+		.iova = address(call->more),
 	};
 
 	return asked(IOMMU_IOAS_MAP, &it);
@@ -243,11 +243,28 @@ static struct answer unmap(const struct batch_call *call)
 	struct iommu_ioas_unmap it = {
 		.size = sizeof(it),
 		.ioas_id = call->id,
-		.iova = address(call),
+		.iova = address(call->more),
 		.length = sizeof(page),
 	};
 
 	return asked(IOMMU_IOAS_UNMAP, &it);
+}
+
+static struct answer hw_queue(const struct batch_call *call)
+{
+	int asked = call->flags & BATCH_ASKED;
+	struct iommu_hw_queue_alloc it = {
+		.size = sizeof(it),
+		.viommu_id = call->id,
+		.type = asked == BATCH_NO_TYPE ? IOMMU_HW_QUEUE_TYPE_DEFAULT : MOCK_TYPE,
+		.index = call->more,
+		.nesting_parent_iova = address(call->device),
+		.length = asked == BATCH_NO_LENGTH ? 0 : sizeof(page),
+	};
+
+	if (asked == BATCH_PAST_THE_END)
+		it.nesting_parent_iova = ~0ULL;
+	return made(IOMMU_HW_QUEUE_ALLOC, &it, &it.out_hw_queue_id);
 }
 
 static struct answer allow(const struct batch_call *call)
@@ -307,6 +324,8 @@ static struct answer make(const struct batch_call *call)
 		return unmap(call);
 	case BATCH_ALLOW:
 		return allow(call);
+	case BATCH_HW_QUEUE:
+		return hw_queue(call);
 	case BATCH_ATTACH:
 		return on_device(call, MOCK_ATTACH);
 	case BATCH_REPLACE:

@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 
 from checkers.cli import main
 from checkers.real.linux import drive, image
-from checkers.report import Status
-from checkers.trace import diverges, opened
+from checkers.report.row import Status
+from checkers.trace.load import opened
+from checkers.trace.replay import diverges
 
 OBJECTS = ("drive", "iommufd-objects")
 TINY = ("--bounds", "small,slots=2,devices=1")
@@ -45,7 +46,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
 def test_a_kernel_that_answers_alike_holds(monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
     answering(monkeypatch)
     done = run(*OBJECTS, "--kernel", kernel, *TINY)
-    assert done.exit_code == Status.HOLDS
+    assert done.exit_code == Status.HOLDS, done.output
     assert "Linux 9.9, custom: every call in every state up to ids" in done.output
     assert "200 calls and 100 looks held, 0 differ" in done.output
 

@@ -380,9 +380,70 @@ alloc_nested_under(struct iommufd_viommu *viommu, u32 flags,
 	return alloc_nested_on(viommu->hwpt->common.domain, viommu, data);
 }
 
+/* Queues of a vIOMMU come one after the other, and the second needs the first. */
+#define MOCK_HW_QUEUES 2
+
+struct mock_hw_queue {
+	struct iommufd_hw_queue core;
+	struct mock_hw_queue *before;
+	u32 index;
+};
+
+struct mock_viommu {
+	struct iommufd_viommu core;
+	struct mock_hw_queue *queue[MOCK_HW_QUEUES];
+};
+
+#define to_mock_viommu(v) container_of(v, struct mock_viommu, core)
+#define to_mock_hw_queue(q) container_of(q, struct mock_hw_queue, core)
+
+static size_t hw_queue_size(struct iommufd_viommu *viommu,
+			    enum iommu_hw_queue_type type)
+{
+	if (type != MOCK_TYPE || driver != MOCK_SELFTEST)
+		return 0;
+	return HW_QUEUE_STRUCT_SIZE(struct mock_hw_queue, core);
+}
+
+static void destroy_hw_queue(struct iommufd_hw_queue *core)
+{
+	struct mock_hw_queue *queue = to_mock_hw_queue(core);
+
+	to_mock_viommu(core->viommu)->queue[queue->index] = NULL;
+	if (queue->before)
+		iommufd_hw_queue_undepend(queue, queue->before, core);
+}
+
+static int init_hw_queue(struct iommufd_hw_queue *core, u32 index,
+			 phys_addr_t address)
+{
+	struct mock_viommu *viommu = to_mock_viommu(core->viommu);
+	struct mock_hw_queue *queue = to_mock_hw_queue(core);
+	int rc = 0;
+
+	if (index >= MOCK_HW_QUEUES)
+		return -EINVAL;
+	if (viommu->queue[index])
+		return -EEXIST;
+	if (index && !viommu->queue[index - 1])
+		return -EIO;
+	queue->index = index;
+	if (index) {
+		queue->before = viommu->queue[index - 1];
+		rc = iommufd_hw_queue_depend(queue, queue->before, core);
+	}
+	if (rc)
+		return rc;
+	viommu->queue[index] = queue;
+	core->destroy = destroy_hw_queue;
+	return 0;
+}
+
 static const struct iommufd_viommu_ops viommu_ops = {
 	.alloc_domain_nested = alloc_nested_under,
 	.cache_invalidate = invalidate_viommu,
+	.get_hw_queue_size = hw_queue_size,
+	.hw_queue_init_phys = init_hw_queue,
 };
 
 static size_t viommu_size(struct device *dev, enum iommu_viommu_type type)
@@ -390,7 +451,7 @@ static size_t viommu_size(struct device *dev, enum iommu_viommu_type type)
 	/* An SMMU's walks must all be coherent for that. */
 	if (driver == MOCK_ARM && !(to_mock_device(dev)->is.traits & MOCK_COHERENT))
 		return 0;
-	return type == MOCK_TYPE ? sizeof(struct iommufd_viommu) : 0;
+	return type == MOCK_TYPE ? VIOMMU_STRUCT_SIZE(struct mock_viommu, core) : 0;
 }
 
 static int viommu_init(struct iommufd_viommu *viommu,

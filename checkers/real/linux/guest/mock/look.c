@@ -14,6 +14,7 @@ static const u8 kinds[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_FAULT] = MOCK_EVENTQ,
 	[IOMMUFD_OBJ_VEVENTQ] = MOCK_EVENTQ,
 	[IOMMUFD_OBJ_ACCESS] = MOCK_ACCESS,
+	[IOMMUFD_OBJ_HW_QUEUE] = MOCK_HW_QUEUE,
 };
 
 /* The devices for which an IOAS keeps addresses free. */
