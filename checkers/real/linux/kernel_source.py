@@ -70,9 +70,11 @@ def _fetched(kept: Path) -> Path:
     name = "linux-source-{}.{}".format(*newest)
     run(["apt-get", *options, "-q", "download", name], log, kept)
     (package,) = kept.glob(f"{name}_*.deb")
-    run(["dpkg-deb", "-x", package, kept / "package"], log)
-    run(["tar", "-xf", kept / "package/usr/src" / f"{name}.tar.xz", "-C", kept], log)
-    run(["rm", "-r", package, kept / "package"], log)
+    unpacked = kept / "package"
+    run(["dpkg-deb", "-x", package, unpacked], log)
+    run(["tar", "-xf", unpacked / "usr/src" / f"{name}.tar.xz", "-C", unpacked], log)
+    (unpacked / name).rename(kept / name)
+    run(["rm", "-r", package, unpacked], log)
     return kept / name
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from checkers.real.linux.kernel_source import _mirror, source
+from checkers.real.linux.shell import need, run
 from checkers.userfiles import InputError
 
 MAKEFILE = "VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\nNAME = x\n"
@@ -57,6 +58,20 @@ def test_the_mirror_is_the_machines_own(text: str) -> None:
     assert _mirror([other, text]) == "http://mirror.example/debian"
 
 
-def test_a_machine_without_one_is_told(tmp_path: Path) -> None:
+def test_what_is_missing_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="^flex, bc not found; on Debian: apt-get install flex bc$"):
+        need({"flex": "flex", "bc": "bc"})
+
+
+def test_a_program_that_fails_is_told_by_its_own_words(tmp_path: Path) -> None:
+    script = "echo fine; echo x.c: error: no such thing; exit 1"
+    with pytest.raises(InputError, match="sh fails: x.c: error: no such thing; see .*log"):
+        run(["sh", "-c", script], tmp_path / "log")
+
+
+def test_a_machine_without_one_is_told() -> None:
     with pytest.raises(InputError, match="give --source DIR"):
         _mirror(["deb http://security.example/debian-security trixie main\n"])
