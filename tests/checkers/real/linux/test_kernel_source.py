@@ -62,13 +62,13 @@ def test_what_is_missing_is_said_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="^flex, bc not found; on Debian: apt-get install flex bc$"):
+    with pytest.raises(InputError, match=r"^flex, bc not found; .* apt-get install flex bc$"):
         need({"flex": "flex", "bc": "bc"})
 
 
 def test_a_program_that_fails_is_told_by_its_own_words(tmp_path: Path) -> None:
     script = "echo fine; echo x.c: error: no such thing; exit 1"
-    with pytest.raises(InputError, match="sh fails: x.c: error: no such thing; see .*log"):
+    with pytest.raises(InputError, match=r"sh fails: x\.c: error: no such thing; see .*log"):
         run(["sh", "-c", script], tmp_path / "log")
 
 
