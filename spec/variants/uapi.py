@@ -32,7 +32,7 @@ from spec.iommufd.uapi.device import bury, take_group
 from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_before
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
-from spec.iommufd.uapi.reserved import reserve, unreserve
+from spec.iommufd.uapi.reserved import ioas_of, reserve, unreserve
 from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.memory.section import Section
@@ -93,7 +93,7 @@ def nothing_is_reserved_any_more(
     """A replacement within an IOAS reserves nothing, and if refused takes back what was."""
     if replace:
         for d in s.devices:
-            if d.group == s.devices[dev].group and d.attached != NONE:
+            if d.group == s.devices[dev].group and d.reserved_in == ioas_of(s, hwpt):
                 unreserve(s, d.id, pasid)
 
 

@@ -201,7 +201,7 @@ def test_a_refusal_is_judged_before_data_are_renamed(tmp_path: Path) -> None:
 def test_a_guard_behind_a_host_call_hides_no_step() -> None:
     words = ("--bounds", "slots=3,devices=1,groups=1", "--symmetry", "none")
     rows = found("check", "iommufd-objects", "--explorer", "native", *words)
-    assert {(row["states"], row["transitions"], row["depth"]) for row in rows} == {(384, 22_968, 9)}
+    assert {(row["states"], row["transitions"], row["depth"]) for row in rows} == {(384, 26_148, 9)}
 
 
 @pytest.mark.parametrize("explorer", ["native", "reference"])

@@ -56,8 +56,7 @@ def test_an_action_with_few_host_calls_is_taken_whole(
 
 def test_every_reachable_state_is_in_one_case(system: System) -> None:
     program = system.program
-    rule = program.action("pasid_cache_invalidate")
-    cases = Cases(system).of(rule, (1, int(Pgtt.FLT), None, None))
+    cases = cases_of(system, "pasid_cache_invalidate", (1, int(Pgtt.FLT), None, None))
     where = system.merger.where
     for state in itertools.islice(reachable(program), 0, None, 97):
         holding = [
