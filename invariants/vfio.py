@@ -156,20 +156,27 @@ def vfio_leaks_nothing(s: VFIOState, obj: Id[Object]) -> bool:
 def what_waits_is_live(s: VFIOState, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, and no device."""
     return obj not in s.deferred or s.objects[obj].kind not in (
-        Kind.FREE, Kind.DEVICE, Kind.ACCESS, Kind.VDEVICE, Kind.EVENTQ
+        Kind.FREE, Kind.DEVICE, Kind.ACCESS, Kind.VDEVICE, Kind.EVENTQ, Kind.HW_QUEUE
     )
 
 
 @invariant()
 def vfio_asks_for_no_more(s: VFIOState, obj: Id[Object]) -> bool:
-    """No HWPT is made with a flag, a queue or a table, or by an attach to an IOAS; no PASIDs."""
+    """No HWPT is made with a flag, a queue or a table, or by an attach to an IOAS; no PASIDs.
+
+    No hardware queue is made, nothing is set aside or reserved, and nothing happens on the host.
+    """
     o = s.objects[obj]
     return (
         not o.auto and not o.pasid and not o.dirty and not o.open
         and o.fault == NONE and o.device == NONE and o.table == NULL and o.virt_id == NULL
+        and o.kind != Kind.HW_QUEUE and o.access == NONE and o.pinned == NONE and not o.allowed
         and not s.closing
-        and all(d.pasid_attached == NONE for d in s.devices)
-        and all(g.pasid_hwpt == NONE for g in s.groups)
+        and all(
+            d.pasid_attached == NONE and d.reserved_in == NONE and not d.resetting
+            for d in s.devices
+        )
+        and all(g.pasid_hwpt == NONE and not g.taken for g in s.groups)
     )
 
 
