@@ -81,7 +81,9 @@ def late_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Err
 @mirrors("kernel R7.9")
 def being_reset(s: Uapi, dev: Id[Device]) -> bool:
     """Whether a device of the group is being reset: its hardware is not to be touched then."""
-    return any(d.group == s.devices[dev].group and d.resetting for d in s.devices)
+    return any(
+        d.group == s.devices[dev].group and d.resets and d.resetting for d in s.devices
+    )
 
 
 @mirrors("kernel R7.5")
@@ -112,9 +114,10 @@ def pasid_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Er
 
 @mirrors("kernel R7.12", "kernel R7.18")
 def driver_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
-    """The driver is asked for each device of the group, a bridge first; its first no ends it.
+    """The driver is asked for each device of the group; who it is comes before what it can do.
 
-    For a PASID it is asked for those that can do PASIDs, and for a group without any for none.
+    The first no ends it: of devices of one group that differ in coherency, EINVAL of an earlier one
+    would come before ENOENT of a later one. For a PASID it is asked for those that can do PASIDs.
     """
     group = s.devices[dev].group
     stage2 = second_stage(s, hwpt)
@@ -124,16 +127,14 @@ def driver_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> E
     if s.groups[group].bridge and asks:
         return Errno.ENOENT
     enforced, dirty, viommu = enforces(s, stage2), tracks_dirty(s, hwpt), s.objects[hwpt].parent
-    refused = fresh(
-        d.id
+    if asks and any(d.group == group and vdevice_missing(s, d.id, viommu) for d in s.devices):
+        return Errno.ENOENT
+    if any(
+        d.group == group and (d.can_pasid or not pasid) and not suits(s, d.id, enforced, dirty)
         for d in s.devices
-        if d.group == group
-        and (d.can_pasid or not pasid)
-        and ((asks and vdevice_missing(s, d.id, viommu)) or not suits(s, d.id, enforced, dirty))
-    )
-    if refused == NONE:
-        return Errno.OK
-    return Errno.ENOENT if asks and vdevice_missing(s, refused, viommu) else Errno.EINVAL
+    ):
+        return Errno.EINVAL
+    return Errno.OK
 
 
 @mirrors("kernel R7.17", "kernel R7.18")

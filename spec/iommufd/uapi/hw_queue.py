@@ -95,10 +95,9 @@ def pin(s: Uapi, ioas: Id[Object], section: Id[Section]) -> Id[Object]:
 @mirrors("kernel R3.5")
 def unpin(s: Uapi, access: Id[Object]) -> None:
     """The access of a queue that goes is detached, and goes too."""
-    if access != NONE:
-        put_parent(s, access)
-        free_object(s, access)
-        s.objects[access].pinned = NONE
+    put_parent(s, access)
+    free_object(s, access)
+    s.objects[access].pinned = NONE
 
 
 @mirrors("kernel R0.8", "kernel R3.5")

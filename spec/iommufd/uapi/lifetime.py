@@ -19,8 +19,8 @@ def destroy_object(s: Uapi, obj: Id[Object]) -> Errno:
         forget(s, obj)
         put_fault(s, fault)
         put_device(s, dev)
-        unpin(s, access)
-        if access != NONE:
+        if s.hw_queues and access != NONE:
+            unpin(s, access)
             put_queue_before(s, viommu)
     return err
 
