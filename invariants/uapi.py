@@ -81,7 +81,7 @@ def before(s: Uapi, queue: Id[Object], obj: Id[Object]) -> bool:
 
 @invariant(witness=an_hwpt_is_used)
 def uapi_refs_equal_referrers(s: Uapi, obj: Id[Object]) -> bool:
-    """A count is 1 and the objects made on this one, attachments, faulting HWPTs and open files.
+    """A count is 1 and what is made on this one, attachments, faulting HWPTs, files, a later queue.
 
     Of a device object it is VFIO, what is attached and its vDEVICE; of a free id and a tombstone 0.
     """

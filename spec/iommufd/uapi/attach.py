@@ -116,8 +116,9 @@ def pasid_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Er
 def driver_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
     """The driver is asked for each device of the group; who it is comes before what it can do.
 
-    The first no ends it: of devices of one group that differ in coherency, EINVAL of an earlier one
-    would come before ENOENT of a later one. For a PASID it is asked for those that can do PASIDs.
+    Here for the whole group: Linux ends at the first no, so where devices of one group differ in
+    coherency an earlier one's EINVAL comes before a later one's ENOENT. For a PASID it is asked for
+    those that can do PASIDs.
     """
     group = s.devices[dev].group
     stage2 = second_stage(s, hwpt)
