@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from spec.iommufd.calls import held, put_parent
 from spec.iommufd.objects import Device, Errno, Kernel, Object, clear_areas
-from spec.iommufd.uapi.attach import driver_refusal
 from spec.iommufd.uapi.lifetime import forget
+from spec.iommufd.uapi.refusals import driver_refusal
 from spec.iommufd.uapi.state import Uapi
 from spec.language import Id, mirrors, overrides
 

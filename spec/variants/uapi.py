@@ -14,16 +14,13 @@ from spec.iommufd.uapi.alloc import (
     vdevice_of,
 )
 from spec.iommufd.uapi.attach import (
-    attach_refusal,
     domain_alloc,
     first_auto,
     iommufd_device_auto_get_domain,
     iommufd_device_detach,
     iommufd_device_do,
     move_members,
-    pasid_refusal,
     put_auto,
-    replace_refusal,
     set_attached,
     unwind,
     vfio_detach,
@@ -32,6 +29,7 @@ from spec.iommufd.uapi.device import bury, take_group
 from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_before
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
+from spec.iommufd.uapi.refusals import attach_refusal, pasid_refusal, replace_refusal
 from spec.iommufd.uapi.reserved import ioas_of, reserve, unreserve
 from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of

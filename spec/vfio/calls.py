@@ -11,11 +11,11 @@ from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detac
 from spec.iommufd.uapi.alloc import iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
     iommufd_device_detach,
-    refusal,
     take_over,
     vfio_detach,
 )
 from spec.iommufd.uapi.lifetime import iommufd_ioctl_destroy
+from spec.iommufd.uapi.refusals import refusal
 from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, names, set_group_hwpt
 from spec.language import NONE, NULL, Fault, Id, host_call, limit, mirrors
 

@@ -16,6 +16,7 @@ from spec.iommufd.uapi import (
     invalidate,
     ioas,
     lifetime,
+    refusals,
     reserved,
     state,
 )
@@ -257,7 +258,8 @@ def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
 
 
 MODULES = (
-    access, alloc, attach, device, hw_queue, invalidate, ioas, lifetime, reserved, state,
+    access, alloc, attach, device, hw_queue, invalidate, ioas, lifetime, refusals, reserved,
+    state,
 )  # fmt: skip
 HELPERS = [
     function
