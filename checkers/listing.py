@@ -25,7 +25,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "bounds": ("machine", "bounds", "states", "orbits", "checked by", "why"),
     "actions": ("machine", "action", "about"),
     "invariants": ("machine", "invariant", "kind", "about"),
-    "variants": ("machine", "variant", "bounds", "about", "breaks"),
+    "variants": ("machine", "variant", "bounds", "about", "standing", "breaks"),
 }
 """The columns of each list: the machine, the name, then members of `more`, or what it is about.
 
@@ -165,5 +165,7 @@ def _variants(names: Sequence[str]) -> Iterable[Item]:
             about = " ".join(variant.about.split())
             sources = [variant.source] if variant.source else []
             breaks = ", ".join(f"{rule} in {length}" for rule, length in variant.expects.items())
-            more: dict[str, str | int] = {"bounds": variant.bounds, "breaks": breaks}
+            more: dict[str, str | int] = {
+                "bounds": variant.bounds, "standing": variant.stands, "breaks": breaks,
+            }  # fmt: skip
             yield Item(variant.machine, name, about, "variant", sources, more)

@@ -42,10 +42,16 @@ def registry() -> Mapping[str, Machine]:
 
 
 def variants() -> Mapping[str, Variant]:
-    """The designs as posted, by name."""
+    """The other designs, by name."""
     from spec.variants import VARIANTS
 
     return VARIANTS
+
+
+def standing(name: str | None) -> str:
+    """How the design of this name stands; nothing is known of the reference and a user's file."""
+    found = variants().get(name) if name else None
+    return found.stands if found else ""
 
 
 def choose(name: str, known: Collection[str], what: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from checkers import machines
 from checkers.cells import Value
 from checkers.trace.format import Broken, Call, StepTaken, Trace
 from checkers.trace.record import call_text
@@ -60,6 +61,7 @@ def _head(body: Element, trace: Trace) -> None:
         _add(body, "p", f"It {needs}.")
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     told = [("machine", trace.machine), ("variant", trace.variant or "none: the reference")]
+    told += [("standing", machines.standing(trace.variant))]
     told += [("bounds", f"{trace.bounds.name} ({values})")]
     _table(body, ("trace", "of"), [row for row in told if row[1]])
 

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from checkers import machines
 from checkers.cells import Value
 from checkers.result import ANOTHER_CHOICE
 from checkers.trace.format import Broken, StepTaken, Trace
@@ -72,6 +73,8 @@ def _head(trace: Trace) -> list[str]:
     lines += wrapped("machine  ", trace.machine, "         ")
     if trace.variant is not None:
         lines += wrapped("variant  ", trace.variant, "         ")
+    if stands := machines.standing(trace.variant):
+        lines += wrapped("standing ", stands, "         ")
     return lines + wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
 
 

@@ -6,7 +6,8 @@ A specification imports from here and from nothing else:
 - `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
   write actions;
 - `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `variant_of`,
-  `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together;
+  `Standing`, `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put
+  them together;
 - `build` makes a `Program` of a machine, which runs: `steps` are those that a state allows, `take`
   takes one, `broken_by_state` and `broken_by_step` say what is broken.
 """
@@ -19,6 +20,7 @@ from spec.language.machine import (
     Invariant,
     Machine,
     Source,
+    Standing,
     Teardown,
     Variant,
     Witness,
@@ -70,6 +72,7 @@ __all__ = [
     "Shape",
     "Sort",
     "Source",
+    "Standing",
     "State",
     "Step",
     "Table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import FunctionType
 from typing import Any, Literal, TypeVar
 
@@ -199,9 +200,33 @@ class Machine:
         return tuple(own.values())
 
 
+class Standing(StrEnum):
+    """Whose a variant is: what was released does it, a series posted it, or nobody wrote it."""
+
+    RELEASED = "released"
+    POSTED = "posted"
+    MUTANT = "mutant"
+
+
+NO_SERIES = "no series"
+"""The source of a breach that nobody wrote."""
+
+
+def standing_of(source: str) -> Standing:
+    """The standing of what comes from a source, if nothing else is said: series are posted."""
+    if source == NO_SERIES:
+        return Standing.MUTANT
+    released = source.startswith(("qemu", "kernel", "defects"))
+    return Standing.RELEASED if released else Standing.POSTED
+
+
 @dataclass(frozen=True)
 class Variant:
-    """A design as posted: functions that take the place of the reference's.
+    """Another design: functions that take the place of the reference's.
+
+    `standing` is whose it is, none of a user's own file. `reproduced` names the build of which it
+    was seen; else it was read. `latent` is why it cannot happen today, if it cannot: then one of
+    the overrides is what would have to change.
 
     `expects` maps the names of the invariants it breaks to the length of the shortest trace that
     shows it, with the named bounds: all that are broken where the last of them is. `without` names
@@ -217,6 +242,17 @@ class Variant:
     source: str = ""
     about: str = ""
     without: tuple[str, ...] = ()
+    standing: Standing | None = None
+    reproduced: str = ""
+    latent: str = ""
+
+    @property
+    def stands(self) -> str:
+        """Its standing in words: whose it is, how that is known, and why it cannot happen."""
+        known = f"reproduced on {self.reproduced}" if self.reproduced else "read"
+        words = [str(self.standing)] if self.standing else []
+        words += [known] if self.standing is Standing.RELEASED else []
+        return ", ".join(words) + (f"; latent: {self.latent}" if self.latent else "")
 
 
 def overrides(original: Function) -> Callable[[F], F]:
@@ -251,15 +287,18 @@ def variant_of(
     /,
     *others: Function,
     bounds: str = "small",
-    source: str = "no series",
+    source: str = NO_SERIES,
     about: str = "",
     without: tuple[str, ...] = (),
+    standing: Standing | None = None,
+    reproduced: str = "",
+    latent: str = "",
     **expects: int,
 ) -> Variant:
     """The variant of a machine with these overrides, which breaks the invariants in `expects`.
 
     Invariants are spelt with underscores there, as their functions are. Without `about` it is about
-    what the first override says.
+    what the first override says, and without `standing` it stands as its source does.
     """
     return Variant(
         name=name,
@@ -270,6 +309,9 @@ def variant_of(
         source=source,
         about=about or summary(first),
         without=without,
+        standing=standing or standing_of(source),
+        reproduced=reproduced,
+        latent=latent,
     )
 
 

@@ -277,7 +277,8 @@ VARIANTS = (
     ),
     variant(
         "linux-7.3-unreserved", nothing_is_reserved_any_more, bounds="reserved",
-        source="kernel R7.13", reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        source="kernel R7.13", reproduced="Linux 7.3.4",
+        reserved_while_attached=5, a_refused_call_changes_nothing=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),
     variant(

@@ -54,6 +54,7 @@ EMAIL = """\
 no-dangling: violated, 3 steps
 machine  refcount
 variant  frees-while-held
+standing mutant
 bounds   small (objects=2, holders=2)
 
 initial state

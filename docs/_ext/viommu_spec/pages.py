@@ -224,7 +224,7 @@ class Book:
     # Variants
 
     def variant(self, variant: Variant) -> str:
-        """A page: where the design was posted, what it changes, and what that breaks."""
+        """A page: where the design is from and how it stands, what it changes and breaks."""
         expected = (
             (link(name, f"invariant-{name}"), str(length))
             for name, length in variant.expects.items()
@@ -233,7 +233,8 @@ class Book:
             heading(variant.name, 0, f"variant-{variant.name}"),
             prose(variant.about),
             parts.terms({
-                "Posted": [escaped(variant.source)] if variant.source else [],
+                "From": [escaped(variant.source)] if variant.source else [],
+                "Standing": [escaped(variant.stands)] if variant.stands else [],
                 "Machine": [link(variant.machine, f"machine-{variant.machine}")],
                 "Bounds": [variant.bounds],
             }),
