@@ -2,7 +2,8 @@
 
 Pages are written below ``generated/`` when a build begins, those that changed only; nothing in them
 is typed by hand. `viommu_spec_registry` is ``MODULE:FUNCTION``, a function like `load`. Directives
-for the pages that are written: `session`, `function-text`, `findings`, `besides`, `defects`.
+for the pages that are written: `session`, `function-text`, `findings`, `besides`, `defects`,
+`machines-of`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from spec.language import Machine, Variant
 from viommu_spec.defects import Defects
 from viommu_spec.findings import Besides, Findings, registered
 from viommu_spec.session import FunctionText, Session
+from viommu_spec.what import What
 
 ROOM = "generated"
 
@@ -51,4 +53,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("findings", Findings)
     app.add_directive("besides", Besides)
     app.add_directive("defects", Defects)
+    app.add_directive("machines-of", What)
     return {"version": "1", "parallel_read_safe": True}
