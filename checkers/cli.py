@@ -1,4 +1,4 @@
-"""The command line: check, list, simulate, replay, show, export, drive, conform."""
+"""The command line: check, list, simulate, replay, show, export, drive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import click
 
 from checkers.commands.checking import check_command
 from checkers.commands.choosing import Session
-from checkers.commands.conforming import conform_command
 from checkers.commands.driving import drive_command
 from checkers.commands.exporting import export_command
 from checkers.commands.listed import list_command
@@ -79,6 +78,6 @@ def main() -> None:
 
 for command in (
     check_command, list_command, simulate_command, replay_command, show_command, export_command,
-    drive_command, conform_command,
+    drive_command,
 ):  # fmt: skip
     main.add_command(command)

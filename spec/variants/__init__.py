@@ -1,4 +1,4 @@
-"""Other designs: what releases and posted series do, and breaches, as overrides."""
+"""Designs as posted: what a series really did, as overrides of the reference."""
 
 from __future__ import annotations
 

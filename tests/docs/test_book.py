@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docutils import nodes
+from viommu_spec.ids import IDS, silent, target
 
 from spec.language import Machine, Variant
 from tests.docs import toys
@@ -75,8 +78,20 @@ def test_each_machine_action_invariant_and_variant_is_in_the_book(
         if variant.name.startswith("vtd-rfcv3"):
             assert f"generated/variants/{variant.name}.html" in found
             assert all(f"#invariant-{rule}\"" in found for rule in variant.expects)
+    assert not list(ids_that_are_no_links(docs))
     if registry == "viommu_spec:load":
         walk_shows_what_each_engine_makes_of_the_action(docs)
+
+
+def ids_that_are_no_links(docs: Path) -> Iterator[str]:
+    """The ids of rules, patches and defects in running text that are no links."""
+    trees = list((docs / "_build" / ".doctrees").rglob("*.doctree"))
+    assert trees
+    for path in trees:
+        for text in pickle.loads(path.read_bytes()).findall(nodes.Text):
+            for found in () if silent(text) else IDS.finditer(text):
+                if nodes.make_id(target(found)) not in text.parent["ids"]:
+                    yield f"{path.name}: {found[0]}"
 
 
 def walk_shows_what_each_engine_makes_of_the_action(docs: Path) -> None:
@@ -109,6 +124,20 @@ def test_a_warning_fails_the_build(tmp_path: Path) -> None:
     built = sphinx(docs, "tests.docs.toys:load")
     assert built.returncode != 0
     assert "no-such-place" in built.stderr
+
+
+def test_an_id_of_nothing_fails_the_build_and_in_code_is_none(tmp_path: Path) -> None:
+    docs = place(tmp_path)
+    with (docs / "language.rst").open("a") as page:
+        page.write("\nBy R7.6, ``R7.98``, V-01 and 15/21, but not by R7.99 or 002 22/21.\n")
+    built = sphinx(docs, "tests.docs.toys:load")
+    assert built.returncode != 0
+    unknown = re.findall(r"undefined label: '(.*?)'", built.stderr)
+    assert unknown == ["rule-r7.99", "patch-002-22/21"]
+    text = (docs / "_build" / "language.html").read_text()
+    for place_ in ("kernel-rules.html#rule-r7-6", "defects.html#defect-v-01"):
+        assert f'href="{place_}"' in text
+    assert 'href="provenance.html#patch-002-15-21"' in text
 
 
 def test_a_session_is_run_and_an_exception_in_it_fails_the_build(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""The table of known defects: which variant shows one, or why none does."""
+"""The table of known defects: where each stands, and which variant shows it, or why none does."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TypedDict
@@ -13,17 +14,23 @@ from sphinx.util.docutils import SphinxDirective
 from spec.language import Variant
 from spec.language.machine import sources_of
 from viommu_spec.findings import lines, registered
+from viommu_spec.index import commits
 from viommu_spec.parts import NOTHING
-from viommu_spec.rst import escaped, link, table
+from viommu_spec.rst import blocks, escaped, link, table
 from viommu_spec.session import depends_on_specification, parsed
 
 REASONS = ("outside", "rule")
+KNOWN = ("seen", "reported", "fixed", "comparing", "read", "suspected")
 
 
 class Defect(TypedDict, total=False):
-    """An entry of the data file: its title, and why no variant shows it."""
+    """An entry of the data file: what goes wrong, where, since and until when, how it is known."""
 
     title: str
+    where: str
+    stands: str
+    commits: list[str]
+    known: str
     outside: str
     rule: str
 
@@ -42,15 +49,13 @@ class Defects(SphinxDirective):
         self.env.note_dependency(name)
         _, variants = registered(self.config.viommu_spec_registry)
         shown = showing(variants)
-        if not shown:
-            return parsed(self, "This book is built without these variants.\n")
         listed = [
-            row(key, entry, shown.get(key, []))
+            row(key, entry, shown.get(key, []), bool(shown))
             for key, entry in known(Path(path)).items()
             if not beginnings or key.startswith(tuple(beginnings))
         ]
-        head = ("defect", "what goes wrong", "shown by", "or why not")
-        return parsed(self, table(head, listed, "8 32 30 30"))
+        head = ("defect", "what goes wrong, and where", "upstream", "shown by, or why not")
+        return parsed(self, table(head, listed, "8 34 28 30"))
 
 
 def known(path: Path) -> dict[str, Defect]:
@@ -58,10 +63,13 @@ def known(path: Path) -> dict[str, Defect]:
     with path.open("rb") as opened:
         entries: dict[str, Defect] = tomllib.load(opened)  # type: ignore[assignment]
     for key, entry in entries.items():
-        if strange := set(entry) - {"title", *REASONS}:
+        if strange := set(entry) - {*Defect.__annotations__}:
             raise ExtensionError(f"{path.name}: {key} has no field {min(strange)!r}")
-        if not entry.get("title"):
-            raise ExtensionError(f"{path.name}: {key} has no title")
+        for name in ("title", "where", "stands", "known"):
+            if not entry.get(name):
+                raise ExtensionError(f"{path.name}: {key} has no {name}")
+        if entry["known"] not in KNOWN:
+            raise ExtensionError(f"{path.name}: {key} is known by none of {', '.join(KNOWN)}")
     return entries
 
 
@@ -76,10 +84,10 @@ def showing(variants: list[Variant]) -> dict[str, list[Variant]]:
     return found
 
 
-def row(key: str, entry: Defect, variants: list[Variant]) -> tuple[str, ...]:
-    """An entry as a row of the table."""
+def row(key: str, entry: Defect, variants: list[Variant], whole: bool = True) -> tuple[str, ...]:
+    """An entry as a row of the table; in a book without these variants nothing is asked of them."""
     reason = next((entry[name] for name in REASONS if entry.get(name)), "")  # type: ignore[literal-required]
-    if bool(reason) == bool(variants):
+    if whole and bool(reason) == bool(variants):
         what = "both a variant and a reason" if variants else "neither a variant nor a reason"
         raise ExtensionError(f"{key} has {what}")
     shown = [
@@ -90,4 +98,11 @@ def row(key: str, entry: Defect, variants: list[Variant]) -> tuple[str, ...]:
         )
         for variant in variants
     ]
-    return key, escaped(entry["title"]), lines(shown) or NOTHING, escaped(reason) or NOTHING
+    stands = entry["stands"][0].upper() + entry["stands"][1:]
+    where = re.sub(r"\w+_\w+", r"`\g<0>`", entry["where"])
+    return (
+        f".. _defect-{key}:\n\n{key}",
+        blocks(escaped(entry["title"]), escaped(where)),
+        blocks(escaped(f"{stands}. Known: {entry['known']}."), commits(entry.get("commits", []))),
+        lines(shown) or escaped(reason) or NOTHING,
+    )

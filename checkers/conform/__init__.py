@@ -1,1 +1,0 @@
-"""A log of a real run beside the specification: the machine walks along, call by call."""
