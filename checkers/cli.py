@@ -1,4 +1,4 @@
-"""The command line: check, list, simulate, replay, show, export, drive."""
+"""The command line: check, list, simulate, replay, show, export, drive, conform."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from checkers.commands.checking import check_command
 from checkers.commands.choosing import Session
+from checkers.commands.conforming import conform_command
 from checkers.commands.driving import drive_command
 from checkers.commands.exporting import export_command
 from checkers.commands.listed import list_command
@@ -78,6 +79,6 @@ def main() -> None:
 
 for command in (
     check_command, list_command, simulate_command, replay_command, show_command, export_command,
-    drive_command,
+    drive_command, conform_command,
 ):  # fmt: skip
     main.add_command(command)

@@ -21,11 +21,11 @@ WIDE: Final = 120
 """Columns of a list that goes to a file or a pipe."""
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "machines": ("machine", "about", "bounds", "actions", "invariants"),
+    "machines": ("machine", "about", "standing", "bounds", "actions", "invariants"),
     "bounds": ("machine", "bounds", "states", "orbits", "checked by", "why"),
     "actions": ("machine", "action", "about"),
     "invariants": ("machine", "invariant", "kind", "about"),
-    "variants": ("machine", "variant", "bounds", "about", "standing", "breaks"),
+    "variants": ("machine", "variant", "standing", "bounds", "about", "breaks"),
 }
 """The columns of each list: the machine, the name, then members of `more`, or what it is about.
 
@@ -125,6 +125,7 @@ def _machine(machine: Machine) -> Item:
         "bounds": ", ".join(machine.bounds),
         "actions": len(machine.actions),
         "invariants": len(machine.invariants),
+        **(machine.of.rows() if machine.of else {}),
     }
     return Item(machine.name, machine.name, about, "machine", [], more)
 
@@ -163,9 +164,10 @@ def _variants(names: Sequence[str]) -> Iterable[Item]:
     for name, variant in machines.variants().items():
         if not names or variant.machine in wanted:
             about = " ".join(variant.about.split())
-            sources = [variant.source] if variant.source else []
             breaks = ", ".join(f"{rule} in {length}" for rule, length in variant.expects.items())
-            more: dict[str, str | int] = {
-                "bounds": variant.bounds, "standing": variant.stands, "breaks": breaks,
-            }  # fmt: skip
+            more: dict[str, str | int] = {"bounds": variant.bounds, "breaks": breaks}
+            sources: list[str] = []
+            if variant.standing:
+                sources = [variant.standing.source] if variant.standing.source else []
+                more |= variant.standing.rows()
             yield Item(variant.machine, name, about, "variant", sources, more)

@@ -48,12 +48,6 @@ def variants() -> Mapping[str, Variant]:
     return VARIANTS
 
 
-def standing(name: str | None) -> str:
-    """How the design of this name stands; nothing is known of the reference and a user's file."""
-    found = variants().get(name) if name else None
-    return found.stands if found else ""
-
-
 def choose(name: str, known: Collection[str], what: str) -> str:
     """`name` if it is known; else an `InputError` that names the nearest ones, or all."""
     if name in known:

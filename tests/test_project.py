@@ -38,9 +38,11 @@ ROOMS = {
     "checkers.trace": "",
     "checkers.report": "trace",
     "checkers.cluster": "explore",
+    "checkers.conform": "trace",
     "checkers.real": "",
     "checkers.real.linux": "explore trace",
-    "checkers.commands": "murphi symbolic explore trace report cluster real.linux",
+    "checkers.commands": "murphi symbolic explore trace report cluster conform "
+    "real.linux",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

@@ -70,10 +70,16 @@ def _picture(trace: Opened) -> str:
     return graph.dot(graph.graph(trace.program, final), title)
 
 
+def _standing(trace: Opened) -> dict[str, str]:
+    """What the variant of a trace is of; nothing for a user's own, and for the reference."""
+    variant = trace.program.variant
+    return variant.standing.rows() if variant and variant.standing else {}
+
+
 FORMATS: dict[str, Callable[[Opened], str]] = {
-    "text": lambda trace: text(trace.trace),
+    "text": lambda trace: text(trace.trace, _standing(trace)),
     "brief": lambda trace: brief(trace.trace),
-    "html": lambda trace: page(trace.trace),
+    "html": lambda trace: page(trace.trace, _standing(trace)),
     "dot": _picture,
     "pytest": pytest_module,
     "itf": itf,

@@ -7,7 +7,6 @@ from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from checkers import machines
 from checkers.cells import Value
 from checkers.trace.format import Broken, Call, StepTaken, Trace
 from checkers.trace.record import call_text
@@ -23,7 +22,7 @@ td, th { border: 1px solid #ccc; padding: 0.1em 0.6em; text-align: left; }
 """
 
 
-def page(trace: Trace) -> str:
+def page(trace: Trace, standing: Mapping[str, str] | None = None) -> str:
     """What the trace is of, the initial state, each step with all that it changes, the end."""
     root = Element("html", lang="en")
     head = SubElement(root, "head")
@@ -33,7 +32,7 @@ def page(trace: Trace) -> str:
     _add(head, "style", STYLE)
     body = SubElement(root, "body")
     _add(body, "h1", title)
-    _head(body, trace)
+    _head(body, trace, standing or {})
     _add(body, "h2", "Initial state")
     if trace.initial:
         _table(body, ("field", "value"), _initial(trace.initial))
@@ -54,15 +53,14 @@ def _add(parent: Element, tag: str, text: str, **attributes: str) -> Element:
     return found
 
 
-def _head(body: Element, trace: Trace) -> None:
+def _head(body: Element, trace: Trace, standing: Mapping[str, str]) -> None:
     count = len(trace.steps)
     _add(body, "p", f"{ENDS[trace.kind].capitalize()}, {count} step{'' if count == 1 else 's'}.")
     if needs := choice(trace):
         _add(body, "p", f"It {needs}.")
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     told = [("machine", trace.machine), ("variant", trace.variant or "none: the reference")]
-    told += [("standing", machines.standing(trace.variant))]
-    told += [("bounds", f"{trace.bounds.name} ({values})")]
+    told += [*standing.items(), ("bounds", f"{trace.bounds.name} ({values})")]
     _table(body, ("trace", "of"), [row for row in told if row[1]])
 
 

@@ -6,7 +6,6 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from checkers import machines
 from checkers.cells import Value
 from checkers.result import ANOTHER_CHOICE
 from checkers.trace.format import Broken, StepTaken, Trace
@@ -26,9 +25,9 @@ ENDS = {
 }
 
 
-def text(trace: Trace) -> str:
+def text(trace: Trace, standing: Mapping[str, str] | None = None) -> str:
     """The whole trace: what it is of, the initial state, each step, what is broken at the end."""
-    lines = _head(trace)
+    lines = _head(trace, standing or {})
     lines += ["", "initial state"]
     lines += _rows(trace.initial) or ["    every field is at its first value"]
     for number, step in enumerate(trace.steps, 1):
@@ -64,7 +63,7 @@ def step_lines(number: int, step: StepTaken) -> list[str]:
     return lines
 
 
-def _head(trace: Trace) -> list[str]:
+def _head(trace: Trace, standing: Mapping[str, str]) -> list[str]:
     values = ", ".join(f"{key}={value}" for key, value in trace.bounds.values.items())
     steps = f"{len(trace.steps)} step{'' if len(trace.steps) == 1 else 's'}"
     rule = f"{trace.violation.rule}: " if trace.violation else ""
@@ -73,8 +72,9 @@ def _head(trace: Trace) -> list[str]:
     lines += wrapped("machine  ", trace.machine, "         ")
     if trace.variant is not None:
         lines += wrapped("variant  ", trace.variant, "         ")
-    if stands := machines.standing(trace.variant):
-        lines += wrapped("standing ", stands, "         ")
+    for name, said in standing.items():
+        words = said if name == "standing" else f"{name} {said}"
+        lines += wrapped("         ", words, "           ")
     return lines + wrapped("bounds   ", f"{trace.bounds.name} ({values})", "         ")
 
 

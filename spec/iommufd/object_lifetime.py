@@ -15,6 +15,7 @@ from spec.language import (
     Bounds,
     Id,
     Machine,
+    Of,
     Range,
     Record,
     Shape,
@@ -227,6 +228,13 @@ OBJECT_LIFETIME = Machine(
     This is also the model by which explorers are measured: it has no host call that fails, no data
     and nothing of QEMU. The bounds S, A, B and L2 are those of the measurement.
     """,
+    of=Of(
+        "reference",
+        "The lifetimes of iommufd's objects alone: the smallest machine, to compare engines with.",
+        "Linux 7.1",
+        kernel="not: iommufd-objects has the same rules and is held",
+        qemu="not: there is no QEMU in it",
+    ),
     state=Host,
     init=init,
     actions=(alloc_ioas, alloc_s2, alloc_nested, attach, detach, destroy),

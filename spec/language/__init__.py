@@ -6,8 +6,8 @@ A specification imports from here and from nothing else:
 - `require`, `check`, `limit`, `Fault`, `host_call`, `first`, `fresh`, `count`, `NONE`, `NULL`
   write actions;
 - `Machine`, `Bounds`, `bounds_like`, `Shape`, `bits`, `Teardown`, `Variant`, `variant_of`,
-  `Standing`, `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put
-  them together;
+  `mirrors`, `invariant`, `on_failure`, `sometimes`, `overrides`, `overriding` put them together,
+  `released`, `posted`, `MUTANT`, `Standing`, `Seen` say what a variant is of, `Of` a machine;
 - `build` makes a `Program` of a machine, which runs: `steps` are those that a state allows, `take`
   takes one, `broken_by_state` and `broken_by_step` say what is broken.
 """
@@ -20,7 +20,6 @@ from spec.language.machine import (
     Invariant,
     Machine,
     Source,
-    Standing,
     Teardown,
     Variant,
     Witness,
@@ -35,6 +34,7 @@ from spec.language.machine import (
 )
 from spec.language.program import Program, build
 from spec.language.rules import Breach, broken_by_state, broken_by_step, witnesses_of
+from spec.language.standing import MUTANT, Of, Seen, Standing, posted, released
 from spec.language.steps import Step, steps, take
 from spec.language.types import (
     CONST,
@@ -54,6 +54,12 @@ from spec.language.types import (
 )
 
 __all__ = [
+    "released",
+    "posted",
+    "MUTANT",
+    "Standing",
+    "Seen",
+    "Of",
     "CONST",
     "NONE",
     "NULL",
@@ -72,7 +78,6 @@ __all__ = [
     "Shape",
     "Sort",
     "Source",
-    "Standing",
     "State",
     "Step",
     "Table",

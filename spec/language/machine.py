@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import FunctionType
 from typing import Any, Literal, TypeVar
 
 from spec.language.errors import place, refuse
 from spec.language.layout import Shape
 from spec.language.names import RESERVED
+from spec.language.standing import Of, Standing
 from spec.language.types import Record, State
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,7 +154,8 @@ class Machine:
     action's, one initial state for each combination that passes its guards. `shape` turns the
     bounds' numbers into table sizes and constants; without it they are the sizes. `symmetric` are
     records whose rows, if they have the same constants, nothing tells apart: exploring may take
-    states for one that differ in their ids only. `title` and `about` are for the book.
+    states for one that differ in their ids only. `title` and `about` are for the book, and `of`
+    says what it follows.
 
     `check` maps an engine to the bounds that it takes in the check of everything, if not the usual
     ones; `exhaust` to those that take longer and are for when there is time.
@@ -176,6 +177,7 @@ class Machine:
     exhaust: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     title: str = ""
     about: str = ""
+    of: Of | None = None
     copies: dict[Function, Function] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -200,38 +202,14 @@ class Machine:
         return tuple(own.values())
 
 
-class Standing(StrEnum):
-    """Whose a variant is: what was released does it, a series posted it, or nobody wrote it."""
-
-    RELEASED = "released"
-    POSTED = "posted"
-    MUTANT = "mutant"
-
-
-NO_SERIES = "no series"
-"""The source of a breach that nobody wrote."""
-
-
-def standing_of(source: str) -> Standing:
-    """The standing of what comes from a source, if nothing else is said: series are posted."""
-    if source == NO_SERIES:
-        return Standing.MUTANT
-    released = source.startswith(("qemu", "kernel", "defects"))
-    return Standing.RELEASED if released else Standing.POSTED
-
-
 @dataclass(frozen=True)
 class Variant:
     """Another design: functions that take the place of the reference's.
 
-    `standing` is whose it is, none of a user's own file. `reproduced` names the build of which it
-    was seen; else it was read. `latent` is why it cannot happen today, if it cannot: then one of
-    the overrides is what would have to change.
-
     `expects` maps the names of the invariants it breaks to the length of the shortest trace that
     shows it, with the named bounds: all that are broken where the last of them is. `without` names
     the witnesses and actions that the design never reaches or lets happen, besides those of its
-    bounds. A user's own file expects nothing.
+    bounds. A user's own file expects nothing, and has no standing.
     """
 
     name: str
@@ -239,20 +217,9 @@ class Variant:
     overrides: Mapping[Function, Function]
     expects: Mapping[str, int] = field(default_factory=dict)
     bounds: str = "small"
-    source: str = ""
+    standing: Standing | None = None
     about: str = ""
     without: tuple[str, ...] = ()
-    standing: Standing | None = None
-    reproduced: str = ""
-    latent: str = ""
-
-    @property
-    def stands(self) -> str:
-        """Its standing in words: whose it is, how that is known, and why it cannot happen."""
-        known = f"reproduced on {self.reproduced}" if self.reproduced else "read"
-        words = [str(self.standing)] if self.standing else []
-        words += [known] if self.standing is Standing.RELEASED else []
-        return ", ".join(words) + (f"; latent: {self.latent}" if self.latent else "")
 
 
 def overrides(original: Function) -> Callable[[F], F]:
@@ -287,18 +254,15 @@ def variant_of(
     /,
     *others: Function,
     bounds: str = "small",
-    source: str = NO_SERIES,
+    standing: Standing | None = None,
     about: str = "",
     without: tuple[str, ...] = (),
-    standing: Standing | None = None,
-    reproduced: str = "",
-    latent: str = "",
     **expects: int,
 ) -> Variant:
     """The variant of a machine with these overrides, which breaks the invariants in `expects`.
 
     Invariants are spelt with underscores there, as their functions are. Without `about` it is about
-    what the first override says, and without `standing` it stands as its source does.
+    what the first override says.
     """
     return Variant(
         name=name,
@@ -306,12 +270,9 @@ def variant_of(
         overrides=overriding(first, *others),
         expects={rule.replace("_", "-"): length for rule, length in expects.items()},
         bounds=bounds,
-        source=source,
+        standing=standing,
         about=about or summary(first),
         without=without,
-        standing=standing or standing_of(source),
-        reproduced=reproduced,
-        latent=latent,
     )
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from spec.language import NONE, Bounds, Machine, Range, Shape, Teardown, count
+from spec.language import (
+    NONE,
+    Bounds,
+    Machine,
+    Of,
+    Range,
+    Shape,
+    Teardown,
+    count,
+)
 from spec.migration.run import machine_ready, migrate, qemu_exit
 from spec.migration.state import Migration
 from spec.migration.viommu import (
@@ -98,6 +107,13 @@ MIGRATION_BLOCKER = Machine(
     device that comes while the guest is on its way, which QEMU refuses; the copy of the registers
     that moves with the guest, which goes by what it has read before.
     """,
+    of=Of(
+        "posted",
+        "003 v1, put right: VT-d follows its hosts; and the blocker of 001 27/37.",
+        "no QEMU as to VT-d; QEMU 11.1 as to the SMMU",
+        kernel="not: no object of the kernel is in it",
+        qemu="not: two QEMUs and a migration between them are not driven yet",
+    ),
     state=Migration,
     init=init,
     actions=(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spec.language import NONE, Bounds, Machine, Shape, Teardown, count
+from spec.language import (
+    NONE,
+    Bounds,
+    Machine,
+    Of,
+    Shape,
+    Teardown,
+    count,
+)
 from spec.pci.bus import DeviceType, PCIHost
 from spec.pci.hotplug import kvm_arch_fixup_msi_route, pcibus_machine_done, viommu_realize
 from spec.pci.passthrough import pci_qdev_realize, pci_qdev_unrealize
@@ -100,6 +108,13 @@ PCI_HOTPLUG = Machine(
     behind them; nested ones; root buses that bypass the IOMMU; what the vIOMMU does with a device,
     and why it refuses one; ATS, PRI and IOTLB notifiers, which find the vIOMMU in the same way.
     """,
+    of=Of(
+        "reference",
+        "hw/pci and the callbacks of PCIIOMMUOps with 001 merged, put right.",
+        "QEMU 11.1",
+        kernel="not: which vIOMMU a device has is QEMU's alone",
+        qemu="not: a QEMU is not started with one command line after the other yet",
+    ),
     state=PCIHost,
     init=init,
     actions=(

@@ -1,4 +1,4 @@
-"""Designs as posted: what a series really did, as overrides of the reference."""
+"""Other designs: what releases and posted series do, and breaches, as overrides."""
 
 from __future__ import annotations
 

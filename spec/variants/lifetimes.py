@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.object_lifetime import Device, Host, Slot, detach, held
-from spec.language import NONE, Id, mirrors, overrides, require, variant_of
+from spec.language import MUTANT, NONE, Id, mirrors, overrides, require, variant_of
 
 
 @overrides(detach)
@@ -23,7 +23,7 @@ def nobody_asks(s: Host, slot: Id[Slot]) -> bool:
     return False
 
 
-variant = partial(variant_of, "object-lifetime")
+variant = partial(variant_of, "object-lifetime", standing=MUTANT)
 
 VARIANTS = (
     variant(

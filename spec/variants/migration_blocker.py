@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import Fault, Id, limit, mirrors, overrides, variant_of
+from spec.language import MUTANT, Fault, Id, limit, mirrors, overrides, posted, variant_of
 from spec.migration.run import qemu_exit, vtd_post_load
 from spec.migration.state import (
     Capabilities,
@@ -169,42 +169,52 @@ def guest_outlives_its_qemu(s: Migration, qemu: Id[Qemu]) -> None:
     s.guest = guest
 
 
-variant = partial(variant_of, "migration-blocker")
+variant = partial(variant_of, "migration-blocker", standing=MUTANT)
+DROPPED = "never merged: VT-d checks its hosts and does not follow them"
 
 VARIANTS = (
     variant(
         "migration-blocker-v1", the_stream_is_believed, realize_just_returns,
-        source="003; 001 27/37; defects S-40",
+        standing=posted(
+            "003 v1, 001 v9", "003; 001 27/37; defects S-40", DROPPED
+        ),
         about="003 and 001 27/37 as posted: a blocker keeps a guest from leaving, but none from "
         "coming, and what the vIOMMU has registered stays if it cannot be made.",
         the_guest_keeps_what_it_saw=6, blocked_exactly_if_it_must_be=1, a_notifier_has_its_viommu=1,
         a_refusal_changes_nothing=1, no_failed_check=2, teardown_reachable=1,
     ),
     variant(
-        "migration-blocker-incoming", the_stream_is_believed, source="003",
+        "migration-blocker-incoming", the_stream_is_believed,
+        standing=posted("003 v1", "003", DROPPED),
         about="The guest comes to a QEMU whose vIOMMU has given way to a device there, and uses "
         "what the host of that does not have.",
         the_guest_keeps_what_it_saw=6,
     ),
     variant(
-        "migration-blocker-realize", realize_just_returns, source="001 27/37; defects S-40",
+        "migration-blocker-realize", realize_just_returns, standing=posted(
+            "001 v9", "001 27/37; defects S-40", "reachable: merged as posted"
+        ),
         about="A vIOMMU fails after acceleration was set up: QEMU cannot migrate any more, and "
         "calls a notifier that was freed.",
         blocked_exactly_if_it_must_be=1, a_notifier_has_its_viommu=1, a_refusal_changes_nothing=1,
         no_failed_check=2, teardown_reachable=1,
     ),
     variant(
-        "migration-blocker-accel", accelerated_but_not_blocked, source="001 27/37",
+        "migration-blocker-accel", accelerated_but_not_blocked,
+        standing=posted("001 without 27/37", "001 27/37", "never merged"),
         about="Before 001 27/37 a guest with an accelerated vIOMMU could be migrated.",
         blocked_exactly_if_it_must_be=1,
     ),
     variant(
-        "migration-blocker-unchecked", nothing_is_checked, source="003; 002 09/21",
+        "migration-blocker-unchecked", nothing_is_checked, standing=posted(
+            "003 and 002 before their checks", "003; 002 09/21", "never merged"
+        ),
         about="Before 003 and 002 09/21 nobody asked the host.",
         no_promise_beyond_a_host=2,
     ),
     variant(
-        "migration-blocker-silent", never_blocked, source="003",
+        "migration-blocker-silent", never_blocked,
+        standing=posted("003 v1 without its last patch", "003", DROPPED),
         about="003 without its last patch: the guest may leave with what another QEMU will not "
         "show.",
         blocked_exactly_if_it_must_be=2,

@@ -14,16 +14,7 @@ from spec.iommufd.calls import (
     suits,
 )
 from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
-from spec.language import (
-    NONE,
-    Fault,
-    Id,
-    first,
-    mirrors,
-    overrides,
-    require,
-    variant_of,
-)
+from spec.language import MUTANT, NONE, Fault, Id, first, mirrors, overrides, require, variant_of
 from spec.memory.section import Section
 from spec.variants.kernel import areas_are_kept, nothing_is_held, parent_is_kept
 from spec.vtd.address_space import (
@@ -157,7 +148,7 @@ def lock_is_kept(
     return err
 
 
-variant = partial(variant_of, "hwpt-sharing", bounds="roomy")
+variant = partial(variant_of, "hwpt-sharing", bounds="roomy", standing=MUTANT)
 
 VARIANTS = (
     variant("mutant-destroy-while-held", nothing_is_held, kernel_links=4, no_failed_check=4),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, mirrors, overrides, variant_of
+from spec.language import MUTANT, NONE, mirrors, overrides, posted, variant_of
 from spec.pci.config_space import (
     PCI_CONFIG_SPACE_SIZE,
     PCI_EXT_CAP_PASID_SIZEOF,
@@ -168,12 +168,14 @@ def pasid_offset_stays(s: PCIDevice) -> None:
     s.pasid_cap = offset
 
 
-variant = partial(variant_of, "pasid-capability")
+variant = partial(variant_of, "pasid-capability", standing=MUTANT)
+MERGED = "reachable: merged as posted"
+REPLACED = "never merged: 001 36/37 looks for a place, and whether there is a host IOMMU device"
 
 VARIANTS = (
     variant(
         "pasid-cap-v9", headers_on_the_way, no_list_no_pasid, refusal_is_a_message,
-        own_pasid_is_shown, source="001 34/37, 36/37",
+        own_pasid_is_shown, standing=posted("001 v9", "001 34/37, 36/37", MERGED),
         about="001 as merged: an offset is held against the headers met on the way to it; a device "
         "without a list gets no capability; an error is a message; a device's own capability is "
         "always shown.",
@@ -183,27 +185,30 @@ VARIANTS = (
     ),
     variant(
         "pasid-cap-v6", pasid_at_the_end, hiod_is_taken_for_granted, own_pasid_is_shown,
-        source="004; defects S-38, S-39",
+        standing=posted("004 v6", "004; defects S-38, S-39", REPLACED),
         about="The first design: in the last dwords of the space whatever is there, and the host "
         "IOMMU device of an mdev is dereferenced, which it does not have.",
         no_header_overwritten=3, no_register_shared=3, every_capability_is_reached=3,
         pasid_needs_support=2, pasid_as_promised=2, pasid_is_emulated=2, no_failed_check=2,
     ),
     variant(
-        "pasid-cap-over-registers", headers_alone, source="001 34/37; defects S-39",
+        "pasid-cap-over-registers", headers_alone,
+        standing=posted("001 v9", "001 34/37; defects S-39", MERGED),
         about="Left to the caller: the new capability lies on registers of another, as on those of "
         "a vendor at the end of the space, where the default is.",
         no_register_shared=3,
     ),
     variant(
-        "pasid-cap-over-next-header", headers_at_the_offset, source="001 34/37",
+        "pasid-cap-over-next-header", headers_at_the_offset,
+        standing=posted("001 v9", "001 34/37", MERGED),
         about="The helper promises to overwrite no header but holds only the offset against "
         "headers: the registers of the new capability are written on a header right behind it.",
         no_header_overwritten=3, no_register_shared=3, the_list_ends=3,
         every_capability_is_reached=3, pasid_is_emulated=3,
     ),
     variant(
-        "pasid-cap-over-later-header", what_is_on_the_way, source="001 34/37",
+        "pasid-cap-over-later-header", what_is_on_the_way,
+        standing=posted("001 v9", "001 34/37", MERGED),
         about="The walk stops at the first higher offset. Where a list is out of order a header "
         "behind that is overwritten, and the list goes round: not a failed insertion, as the "
         "helper says.",
@@ -211,29 +216,33 @@ VARIANTS = (
         every_capability_is_reached=4,
     ),
     variant(
-        "pasid-cap-needs-a-list", no_list_no_pasid, source="001 36/37",
+        "pasid-cap-needs-a-list", no_list_no_pasid, standing=posted("001 v9", "001 36/37", MERGED),
         about="A device without extended capabilities gets none, and nobody is told.",
         pasid_as_promised=2,
     ),
     variant(
-        "pasid-cap-refusal-is-a-message", refusal_is_a_message, source="001 36/37; defects S-39",
+        "pasid-cap-refusal-is-a-message", refusal_is_a_message,
+        standing=posted("001 v9", "001 36/37; defects S-39", MERGED),
         about="A capability that cannot be placed is a message; the device goes on without, behind "
         "a vIOMMU that promises PASIDs.",
         pasid_as_promised=2,
     ),
     variant(
-        "pasid-cap-own-is-shown", own_pasid_is_shown, source="001 36/37",
+        "pasid-cap-own-is-shown", own_pasid_is_shown,
+        standing=posted("001 v9", "001 36/37", MERGED),
         about="A device's own capability is shown where the vIOMMU has no PASIDs too, and QEMU "
         "does not emulate it: to pcie_pasid_enabled it is not there.",
         pasid_needs_support=2, pasid_is_emulated=2,
     ),
     variant(
-        "pasid-cap-null-hiod", hiod_is_taken_for_granted, source="004; defects S-38",
+        "pasid-cap-null-hiod", hiod_is_taken_for_granted,
+        standing=posted("004 v6", "004; defects S-38", REPLACED),
         about="QEMU crashes with an mdev, which has no host IOMMU device.",
         no_failed_check=2,
     ),
     variant(
-        "pasid-cap-at-the-end", pasid_at_the_end, source="004; defects S-39",
+        "pasid-cap-at-the-end", pasid_at_the_end,
+        standing=posted("004 v6", "004; defects S-39", REPLACED),
         about="Appended in the last dwords whatever is there: a header, which is lost, or "
         "registers.",
         no_header_overwritten=3, no_register_shared=3, every_capability_is_reached=3,

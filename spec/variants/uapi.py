@@ -32,7 +32,18 @@ from spec.iommufd.uapi.lifetime import close, put_device, put_fault
 from spec.iommufd.uapi.refusals import attach_refusal, pasid_refusal, replace_refusal
 from spec.iommufd.uapi.reserved import ioas_of, reserve, unreserve
 from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
-from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.language import (
+    MUTANT,
+    NONE,
+    Fault,
+    Id,
+    Seen,
+    mirrors,
+    overrides,
+    released,
+    require,
+    variant_of,
+)
 from spec.memory.section import Section
 from spec.variants.kernel import (
     everything_fits,
@@ -260,52 +271,69 @@ def close_does_not_wait(s: Uapi) -> None:
     s.closing = True
 
 
-variant = partial(variant_of, "iommufd-objects")
+variant = partial(variant_of, "iommufd-objects", standing=MUTANT)
+DRIVEN = "`viommu-spec drive iommufd-objects --kernel --bounds reserved`"
 
 VARIANTS = (
     variant(
-        "uapi-stranger-replaces", a_stranger_replaces, bounds="groups", source="defects K-01",
+        "uapi-stranger-replaces", a_stranger_replaces, bounds="groups",
+        standing=released("Linux up to 6.14", "defects K-01", "fixed in Linux 6.15"),
         no_failed_check=5,
     ),
     variant(
-        "uapi-parent-takes-queue", parents_take_a_queue, bounds="queues", source="defects K-06",
+        "uapi-parent-takes-queue", parents_take_a_queue, bounds="queues",
+        standing=released("Linux up to 6.14", "defects K-06", "fixed in Linux 6.15"),
         faults_go_to_a_queue=4,
     ),
     variant(
-        "linux-7.3-blocked-first", blocked_first, bounds="reserved", source="defects K-28",
+        "linux-7.3-blocked-first", blocked_first, bounds="reserved", standing=released(
+            "Linux 7.3", "kernel R7.8, of Intel's driver", "reachable",
+            Seen("Linux 7.3.4, the core's part", "2026-11-24", f"{DRIVEN[:-1]} --blocks-first`"),
+        ),
         hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
     ),
     variant(
         "linux-7.3-unreserved", nothing_is_reserved_any_more, bounds="reserved",
-        source="defects K-03", reproduced="Linux 7.3.4",
-        reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        standing=released(
+            "Linux 7.3", "kernel R7.13", "reachable", Seen("Linux 7.3.4", "2026-11-24", DRIVEN)
+        ), reserved_while_attached=5, a_refused_call_changes_nothing=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),
     variant(
         "linux-6.10-other-ioas", the_other_ioas_is_unwound, bounds="reserved",
-        source="defects K-02", reserved_while_attached=5, a_refused_call_changes_nothing=5,
+        standing=released("Linux up to 6.10", "defects K-02", "fixed in Linux 6.11"),
+        reserved_while_attached=5, a_refused_call_changes_nothing=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),
     variant(
         "linux-6.11-nested", nested_reserves_nothing, bounds="reserved",
-        source="defects K-04", reserved_while_attached=5,
+        standing=released("Linux up to 6.11", "defects K-04", "fixed in Linux 6.12"),
+        reserved_while_attached=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),
     variant(
         "uapi-vdevice-outlives", vdevice_outlives, vdevice_holds_nothing, vdevice_puts_nothing,
-        bounds="arm-6.15", source="defects K-07",
+        bounds="arm-6.15",
+        standing=released("Linux up to 6.16", "defects K-07", "fixed in Linux 6.17"),
         uapi_refs_equal_referrers=5, vdevices_have_a_bound_device=6,
     ),
     variant(
-        "uapi-pending-said", pending_entries_are_said, bounds="arm", source="defects K-11",
+        "uapi-pending-said", pending_entries_are_said, bounds="arm",
+        standing=released("Linux 7.1", "defects K-11", "latent: QEMU asks for one entry in a call"),
         no_failed_check=5,
     ),
     variant(
-        "uapi-half-dead", half_dead_object, bounds="arm", source="defects K-19",
+        "uapi-half-dead", half_dead_object, bounds="arm",
+        standing=released(
+            "Linux 7.1", "defects K-19", "reachable: a patch was posted, and not seen applied"
+        ),
         device_objects_have_their_device=2, uapi_refs_equal_referrers=2, teardown_reachable=1,
     ),
     variant(
-        "uapi-stranger-detached", detach_of_a_stranger, bounds="groups", source="defects K-29",
+        "uapi-stranger-detached", detach_of_a_stranger, bounds="groups",
+        standing=released(
+            "Linux 7.1", "defects K-29", "latent: VFIO detaches only what it has attached"
+        ),
         uapi_refs_equal_referrers=5, hardware_uses_a_live_hwpt=5, attached_hwpts_fit=5,
     ),
     variant(

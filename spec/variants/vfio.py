@@ -9,7 +9,19 @@ from spec.iommufd.objects import Device, Errno, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.attach import iommufd_device_detach
 from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
-from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.language import (
+    MUTANT,
+    NONE,
+    Fault,
+    Id,
+    Seen,
+    mirrors,
+    overrides,
+    posted,
+    released,
+    require,
+    variant_of,
+)
 from spec.smmuv3.iommu_device import (
     answer_without_hiod,
     pci_device_unset_iommu_device,
@@ -237,49 +249,63 @@ def refused_stays_bound(s: VFIOState, vdev: Id[VFIODevice], err: Errno) -> Errno
     return err
 
 
-variant = partial(variant_of, "vfio-attach")
-V9 = "001 12/37"
+variant = partial(variant_of, "vfio-attach", standing=MUTANT)
+V9 = posted("001 v9", "001 12/37", "reachable: merged as posted")
+APART = "latent: a device whose vIOMMU nests shares no address space with another kind"
 
 VARIANTS = (
     variant(
-        "smmuv3-v9-group", groups_are_unknown, bounds="roomy", source=V9,
+        "smmuv3-v9-group", groups_are_unknown, bounds="roomy", standing=V9,
         a_device_that_fits_is_not_refused=2,
     ),
     variant(
-        "smmuv3-v9-first-only", first_device_only, bounds="apart", source=V9,
+        "smmuv3-v9-first-only", first_device_only, bounds="apart",
+        standing=posted(
+            "001 v9", "001 12/37; defects S-05", "reachable: merged as posted",
+            Seen("QEMU 11.1.3", "2026-11", "a second device_add under GBPA.ABORT"),
+        ),
         gbpa_is_in_force=2,
     ),
     variant(
-        "smmuv3-v9-unset", takes_its_group_along, source=V9, gbpa_is_in_force=3,
+        "smmuv3-v9-unset", takes_its_group_along, standing=V9, gbpa_is_in_force=3,
         vfio_devices_are_in_place=3,
     ),
     variant(
-        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", source=V9,
+        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", standing=V9,
         nesting_needs_a_nesting_parent=1, gbpa_is_in_force=1,
     ),
-    variant("smmuv3-v9-free", free_forgets, bounds="roomy", source=V9, vfio_leaks_nothing=2),
+    variant("smmuv3-v9-free", free_forgets, bounds="roomy", standing=V9, vfio_leaks_nothing=2),
     variant(
-        "vfio-hiod-dangles", hiod_is_pointed_to, source="qemu hw/vfio/iommufd.c",
+        "vfio-hiod-dangles", hiod_is_pointed_to, standing=released(
+            "QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_detach; defects C-11", "reachable"
+        ),
         vfio_devices_are_in_place=1,
     ),
     variant(
-        "vfio-any-hwpt", any_hwpt, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        "vfio-any-hwpt", any_hwpt, bounds="errata",
+        standing=released("QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_autodomains_get", APART),
         nesting_needs_a_nesting_parent=2,
     ),
     variant(
-        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="errata", source="002 16/21",
+        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="errata",
+        standing=released("QEMU 11.1", "002 16/21; defects V-34", APART),
         writeable_only_stays_apart=2,
     ),
     variant(
-        "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", source="000 02/20",
+        "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", standing=posted(
+            "000 v4", "000 02/20; defects S-41", "never merged: flags are those of the vIOMMU"
+        ),
         nesting_needs_a_nesting_parent=1, writeable_only_stays_apart=1,
     ),
     variant(
-        "vfio-mdev-hiod", mdevs_too, bounds="mixed", source="004 32/33",
+        "vfio-mdev-hiod", mdevs_too, bounds="mixed", standing=released(
+            "QEMU before 2025", "004 32/33; defects C-04", "fixed: commit 9f17604195"
+        ),
         a_device_that_fits_is_not_refused=1,
     ),
     variant(
-        "vfio-any-error", any_error_tries_on, bounds="errata", source="qemu hw/vfio/iommufd.c",
+        "vfio-any-error", any_error_tries_on, bounds="errata",
+        standing=released("QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_attach", "reachable"),
         one_container_is_enough=2,
     ),
     variant(

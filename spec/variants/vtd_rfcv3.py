@@ -16,7 +16,7 @@ from spec.iommufd.calls import (
     tries_on,
 )
 from spec.iommufd.objects import Errno, Object, PgTable
-from spec.language import NONE, Fault, Id, check, mirrors, overrides, variant_of
+from spec.language import NONE, Fault, Id, check, mirrors, overrides, posted, variant_of
 from spec.vtd.address_space import memory_listener_register
 from spec.vtd.ioas_container import (
     vtd_container_matches,
@@ -258,11 +258,14 @@ AS_POSTED = (
     any_error_tries_next,
 )
 
-variant = partial(variant_of, "hwpt-sharing", bounds="roomy", source="002 15/21")
+TODAY = "never merged: the merged series keeps no containers of its own"
+variant = partial(
+    variant_of, "hwpt-sharing", bounds="roomy", standing=posted("002 rfcv3", "002 15/21", TODAY)
+)
 
 VARIANTS = (
     variant(
-        "vtd-rfcv3", *AS_POSTED, source="002 15/21 and 16/21",
+        "vtd-rfcv3", *AS_POSTED, standing=posted("002 rfcv3", "002 15/21, 16/21", TODAY),
         about="The series as posted, but for the walk without the lock: it ends every trace.",
         no_leaked_object=4, users_equal_devices=4, bindings_are_attached=3, one_stage2_of_a_kind=4,
         no_failed_check=3, sharers_see_one_map=4,
@@ -304,6 +307,9 @@ VARIANTS = (
     ),
     variant(
         "vtd-rfcv3-unset", unset_without_unbind,
+        standing=posted(
+            "002 rfcv3", "002 15/21", "never merged: V-25 is what QEMU 11.1 leaves undone there"
+        ),
         about="Unplug of a bound device unbinds nothing.",
         bindings_are_attached=4, sharers_see_one_map=4,
     ),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spec.language import Bounds, Machine, Shape, Teardown, count, first, require
+from spec.language import (
+    Bounds,
+    Machine,
+    Of,
+    Shape,
+    Teardown,
+    count,
+    first,
+    require,
+)
 from spec.pci.config_space import CapId, PCIDevice, Phase
 from spec.vfio.ext_cap import vfio_add_ext_cap, vfio_add_ext_cap_done, vfio_exit, vfio_realize
 
@@ -63,6 +72,13 @@ PASID_CAPABILITY = Machine(
     Not here: what registers a device has beside its capabilities, which neither QEMU nor the
     user can see; the width of PASIDs; the bits by which a register is writeable or emulated.
     """,
+    of=Of(
+        "reference",
+        "001 34/37 to 36/37 as merged, put right.",
+        "QEMU 11.1",
+        kernel="not: configuration space is QEMU's alone",
+        qemu="not: nothing reads the configuration space of a running QEMU yet",
+    ),
     state=PCIDevice,
     init=init,
     actions=(vfio_realize, vfio_add_ext_cap, vfio_add_ext_cap_done, vfio_exit),

@@ -7,7 +7,18 @@ from functools import partial
 from typing import Any
 
 from spec.iommufd.objects import Kind, Object
-from spec.language import NONE, Id, Machine, Shape, Teardown, bits, bounds_like, count, first
+from spec.language import (
+    NONE,
+    Id,
+    Machine,
+    Of,
+    Shape,
+    Teardown,
+    bits,
+    bounds_like,
+    count,
+    first,
+)
 from spec.memory.section import memory_shape
 from spec.vtd.iommu_device import destroy_deferred, memory_map_change, plug, unplug
 from spec.vtd.pasid_cache import gcmd_translation_enable, pasid_cache_invalidate
@@ -124,6 +135,15 @@ HWPT_SHARING = Machine(
     of the iommufd, which management passes in. EINVAL is never injected: each reason
     that the kernel has for it is a rule, and QEMU takes it for an answer about the object.
     """,
+    of=Of(
+        "posted",
+        "002 rfcv3, put right: VT-d's first stage over containers that the vIOMMU has itself. What "
+        "was merged has none.",
+        "no QEMU; Linux 7.1",
+        kernel="not: its host is the part of iommufd that the series uses; iommufd-objects has "
+        "all of it and is held",
+        qemu="not: no QEMU was released with it",
+    ),
     state=IntelIOMMUState,
     init=init,
     actions=(

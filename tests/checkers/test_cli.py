@@ -317,6 +317,7 @@ class TestOthers:
             words = run("list", what).stdout.replace(",", " ").split()
             for item in json.loads(run("list", what, "--json").stdout):
                 assert item["name"] in words
+                assert "standing" in item["more"] or what == "bounds"
                 for rule in str(item["more"].get("breaks", "")).split(", "):
                     assert rule.split(" in ")[0] in ["", *words]
 

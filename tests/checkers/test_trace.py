@@ -22,7 +22,7 @@ from checkers.trace.record import DoesNotRunError, record, walk
 from checkers.trace.replay import diverges
 from checkers.trace.text import text
 from checkers.userfiles import InputError
-from spec.language import build
+from spec.language import build, posted
 from spec.language.rules import CRASH, TEARDOWN
 from spec.language.steps import Step
 from tests.toys.keys import ALONE
@@ -54,7 +54,6 @@ EMAIL = """\
 no-dangling: violated, 3 steps
 machine  refcount
 variant  frees-while-held
-standing mutant
 bounds   small (objects=2, holders=2)
 
 initial state
@@ -83,6 +82,17 @@ violated: no-dangling
 
 def test_text_is_a_mail() -> None:
     assert text(record(HELD, DANGLING)) == EMAIL
+
+
+def test_text_says_what_the_variant_is_of() -> None:
+    said = posted("002 rfcv3", "002 15/21", "never merged").rows()
+    assert """\
+variant  frees-while-held
+         posted, read, never merged
+         of 002 rfcv3
+         read in 002 15/21
+         today never merged
+bounds   small""" in text(record(HELD, DANGLING), said)
 
 
 BRIEF = """\

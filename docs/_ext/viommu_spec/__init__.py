@@ -3,7 +3,8 @@
 Pages are written below ``generated/`` when a build begins, those that changed only; nothing in them
 is typed by hand. `viommu_spec_registry` is ``MODULE:FUNCTION``, a function like `load`. Directives
 for the pages that are written: `session`, `function-text`, `findings`, `besides`, `defects`,
-`kernel-rules`, `documents`, `functions`, `selftest`. Ids of rules, patches and defects are links.
+`machines-of`, `kernel-rules`, `documents`, `functions`, `selftest`. Ids of rules, patches and
+defects are links.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from viommu_spec.ids import Links
 from viommu_spec.index import Documents, Functions, KernelRules
 from viommu_spec.selftest import Selftest
 from viommu_spec.session import FunctionText, Session
+from viommu_spec.what import What
 
 ROOM = "generated"
 
@@ -55,6 +57,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("findings", Findings)
     app.add_directive("besides", Besides)
     app.add_directive("defects", Defects)
+    app.add_directive("machines-of", What)
     app.add_directive("kernel-rules", KernelRules)
     app.add_directive("documents", Documents)
     app.add_directive("functions", Functions)

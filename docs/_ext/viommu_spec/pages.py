@@ -50,6 +50,7 @@ class Book:
             heading(machine.title or machine.name, 0, f"machine-{machine.name}"),
             f"Machine ``{machine.name}``.",
             prose(machine.about),
+            parts.terms(parts.standing(machine.of)),
             heading("State", 1),
             parts.state(machine),
             heading("Initial states", 1),
@@ -224,7 +225,7 @@ class Book:
     # Variants
 
     def variant(self, variant: Variant) -> str:
-        """A page: where the design is from and how it stands, what it changes and breaks."""
+        """A page: what the design is of, what it changes, and what that breaks."""
         expected = (
             (link(name, f"invariant-{name}"), str(length))
             for name, length in variant.expects.items()
@@ -233,10 +234,9 @@ class Book:
             heading(variant.name, 0, f"variant-{variant.name}"),
             prose(variant.about),
             parts.terms({
-                "From": [escaped(variant.source)] if variant.source else [],
-                "Standing": [escaped(variant.stands)] if variant.stands else [],
                 "Machine": [link(variant.machine, f"machine-{variant.machine}")],
                 "Bounds": [variant.bounds],
+                **parts.standing(variant.standing),
             }),
             heading("What it breaks", 1),
             table(("invariant", "steps of the shortest trace"), expected)
@@ -247,11 +247,12 @@ class Book:
 
     def _variant_table(self) -> str:
         return table(
-            ("variant", "machine", "what it does", "breaks"),
+            ("variant", "machine", "standing", "what it does", "breaks"),
             (
                 (
                     link(item.name, f"variant-{item.name}"),
                     link(item.machine, f"machine-{item.machine}"),
+                    escaped(str(item.standing or parts.NOTHING)),
                     escaped(item.about),
                     ", ".join(link(name, f"invariant-{name}") for name in item.expects)
                     or parts.NOTHING,

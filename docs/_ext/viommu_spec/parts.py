@@ -7,7 +7,7 @@ from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
 
-from spec.language import Bounds, Invariant, Machine, Witness, names
+from spec.language import Bounds, Invariant, Machine, Of, Standing, Witness, names
 from spec.language.machine import Function, sources_of, summary
 from viommu_spec import reading
 from viommu_spec.rst import blocks, code, escaped, heading, link, prose, table
@@ -30,6 +30,12 @@ def terms(terms: dict[str, list[str]]) -> str:
         elif items:
             shown.append(f":{term}:\n" + "".join(f"   * {item}\n" for item in items))
     return "".join(shown)
+
+
+def standing(said: Of | Standing | None) -> dict[str, list[str]]:
+    """What a machine or a variant is of, as terms of a field list."""
+    rows = said.rows() if said else {}
+    return {name.capitalize(): [escaped(text)] for name, text in rows.items()}
 
 
 def state(machine: Machine) -> str:

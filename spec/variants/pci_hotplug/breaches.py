@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Fault, Id, mirrors, overrides, require, variant_of
+from spec.language import MUTANT, NONE, Fault, Id, mirrors, overrides, require, variant_of
 from spec.pci.bus import (
     VIOMMU,
     DeviceType,
@@ -152,7 +152,7 @@ def bridges_go(s: PCIHost, slot: Id[PCISlot]) -> None:
     do_pci_unregister_device(s, slot)
 
 
-variant = partial(variant_of, "pci-hotplug")
+variant = partial(variant_of, "pci-hotplug", standing=MUTANT)
 
 VARIANTS = (
     variant(

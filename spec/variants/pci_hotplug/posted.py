@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Fault, Id, check, mirrors, overrides, variant_of
+from spec.language import NONE, Fault, Id, check, mirrors, overrides, posted, released, variant_of
 from spec.pci.bus import (
     VIOMMU,
     AddressSpace,
@@ -145,11 +145,13 @@ def doorbell_is_taken_for_granted(type: IOMMUType, msi_gpa: bool) -> bool:
 
 
 variant = partial(variant_of, "pci-hotplug")
+MERGED = "reachable: merged as posted"
 
 VARIANTS = (
     variant(
         "pci-hotplug-v9", device_of_the_requester_id, space_of_the_requester_id, mdev_is_attached,
-        never_too_late, doorbell_is_taken_for_granted, source="001 04/37, 10/37, 12/37, 17/37",
+        never_too_late, doorbell_is_taken_for_granted,
+        standing=posted("001 v9", "001 04/37, 10/37, 12/37, 17/37", MERGED),
         about="001 as merged: devices behind a bridge are judged by slot 0 of its bus; an mdev is "
         "attached; a vIOMMU may come after its devices, and have no doorbell.",
         address_space_of_its_place=3, a_group_has_one_address_space=4,
@@ -159,7 +161,7 @@ VARIANTS = (
     ),
     variant(
         "pci-hotplug-slot-0-is-asked", device_of_the_requester_id, space_of_the_requester_id,
-        source="001 10/37",
+        standing=posted("001 v9", "001 10/37", MERGED),
         about="Behind a PCIe-to-PCI bridge the accelerated SMMU looks at slot 0 of the bus, which "
         "has another device or none: an emulated device is let in, and one of the host gets the "
         "IOMMU's address space.",
@@ -167,7 +169,8 @@ VARIANTS = (
         vfio_maps_what_the_device_reaches=2, no_emulated_device_behind_an_accelerated_viommu=2,
     ),
     variant(
-        "pci-hotplug-viommu-after-device", never_too_late, source="001 04/37, 10/37",
+        "pci-hotplug-viommu-after-device", never_too_late,
+        standing=posted("001 v9", "001 04/37, 10/37", MERGED),
         about="A device is on the bus before the vIOMMU is made: nobody asks whether it may be, "
         "and QEMU aborts when the machine is ready; VFIO maps memory for what a vIOMMU translates.",
         vfio_maps_what_the_device_reaches=2, a_nesting_parent_where_wanted=2,
@@ -175,47 +178,56 @@ VARIANTS = (
         no_failed_check=3, teardown_reachable=2,
     ),
     variant(
-        "pci-hotplug-mdev", mdev_is_attached, source="001 12/37; defects S-37",
+        "pci-hotplug-mdev", mdev_is_attached,
+        standing=posted("001 v9", "001 12/37; defects S-37", MERGED),
         about="It has the shared alias of memory, and what the guest tells the SMMU has no effect.",
         no_emulated_device_behind_an_accelerated_viommu=2,
     ),
     variant(
-        "pci-hotplug-no-doorbell", doorbell_is_taken_for_granted, source="001 17/37; defects S-36",
+        "pci-hotplug-no-doorbell", doorbell_is_taken_for_granted,
+        standing=posted("001 v9", "001 17/37; defects S-36", MERGED),
         about="QEMU aborts when a device uses an MSI.",
         accelerated_with_a_doorbell=1, no_failed_check=4,
     ),
     variant(
-        "pci-hotplug-doorbell-walked", no_direct_gpa, source="001 16/37; defects S-35",
+        "pci-hotplug-doorbell-walked", no_direct_gpa,
+        standing=posted("001 up to v5", "001 16/37; defects S-35", "never merged"),
         about="Up to v5 QEMU walks tables of the guest that it does not see change.",
         no_walk_where_the_host_walks=4,
     ),
     variant(
-        "pci-hotplug-bus-master-first", bus_master_first, source="001 07/37; defects S-29",
+        "pci-hotplug-bus-master-first", bus_master_first,
+        standing=posted("001 up to v4", "001 07/37; defects S-29", "never merged"),
         about="Before 001 07/37: the look-up finds no device, and a hot-plugged vfio-pci device "
         "gets the IOMMU's address space.",
         address_space_of_its_place=3, a_group_has_one_address_space=4,
     ),
     variant(
-        "pci-hotplug-nobody-asks", every_device_is_taken, source="001 08/37",
+        "pci-hotplug-nobody-asks", every_device_is_taken,
+        standing=posted("001 without 08/37", "001 08/37", "never merged"),
         about="Before 001 08/37 there was nothing to refuse a device with.",
         no_emulated_device_behind_an_accelerated_viommu=2, no_failed_check=2, teardown_reachable=2,
     ),
     variant(
         "pci-hotplug-nesting-unknown", flags_are_asked_of_the_host_device,
-        source="000 02/20; defects S-41",
+        standing=posted("000 v4", "000 02/20; defects S-41", "never merged"),
         about="The capability was first asked of the host IOMMU device, which is made after the "
         "HWPT.",
         a_nesting_parent_where_wanted=2,
     ),
     variant(
-        "pci-hotplug-two-iommus", the_last_iommu_wins, bounds="roots", source="defects S-30",
+        "pci-hotplug-two-iommus", the_last_iommu_wins, bounds="roots", standing=released(
+            "QEMU up to 11.0", "defects S-30", "fixed in QEMU 11.1: commit 17b9f38982"
+        ),
         about="The last wins; devices of the first are translated by the second.",
         vfio_maps_what_the_device_reaches=3, a_nesting_parent_where_wanted=3,
         no_emulated_device_behind_an_accelerated_viommu=3, one_iommu_on_a_bus=2,
         every_host_iommu_device_is_set=3, no_failed_check=4, teardown_reachable=3,
     ),
     variant(
-        "pci-hotplug-buses-swapped", buses_are_swapped, source="defects V-41",
+        "pci-hotplug-buses-swapped", buses_are_swapped, standing=released(
+            "QEMU up to 10.1", "defects V-41", "fixed in QEMU 10.2: commit 5c1ded52ac"
+        ),
         about="Of devices behind a bridge the wrong bus is asked for its vIOMMU. The posted "
         "helpers are those of ATS and PRI; here it is that of MSIs, which asks in the same way.",
         no_failed_check=4,

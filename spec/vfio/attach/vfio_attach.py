@@ -10,6 +10,7 @@ from spec.iommufd.uapi.state import Driver, Version, uapi_shape
 from spec.language import (
     NONE,
     Machine,
+    Of,
     Shape,
     Teardown,
     bits,
@@ -133,6 +134,13 @@ VFIO_ATTACH = Machine(
     other users of the uAPI may do (iommufd-objects); dirty tracking; the guest's stream tables;
     live update; open and close of the iommufd, which management passes in.
     """,
+    of=Of(
+        "reference",
+        "VFIO's core of QEMU with the accelerated SMMU of 001 merged, put right.",
+        "QEMU 11.1; Linux 6.14 to 7.3, the version being a bound",
+        kernel="not itself: the kernel under it is that of iommufd-objects, which is held",
+        qemu="not: QEMU is not driven yet",
+    ),
     state=VFIOState,
     init=init,
     actions=(vfio_pci_realize, vfio_exitfn, guest_maps, guest_unmaps, destroy_deferred),

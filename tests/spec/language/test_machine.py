@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from spec.language import (
     LanguageError,
     Source,
-    Standing,
     State,
     Variant,
     bounds_like,
@@ -16,6 +13,7 @@ from spec.language import (
     on_failure,
     overrides,
     overriding,
+    posted,
     sometimes,
     variant_of,
 )
@@ -125,29 +123,8 @@ def test_a_variant_is_about_what_its_first_override_says() -> None:
         overrides={release: release_at_once},
         expects={"no-dangling": 3, "no-failed-check": 4},
         bounds="small",
-        source="no series",
         about="One holder less; the object is freed, whoever still holds it.",
-        standing=Standing.MUTANT,
     )
-
-
-@pytest.mark.parametrize(
-    ("said", "stands"),
-    [
-        ({}, "mutant"),
-        ({"source": "002 15/21"}, "posted"),
-        ({"source": "001 12/37", "standing": Standing.RELEASED}, "released, read"),
-        ({"source": "qemu hw/vfio/iommufd.c"}, "released, read"),
-        ({"source": "kernel R7.8", "reproduced": "Linux 7"}, "released, reproduced on Linux 7"),
-        ({"source": "defects K-01", "latent": "unused"}, "released, read; latent: unused"),
-    ],
-)
-def test_a_variant_says_how_it_stands(said: dict[str, Any], stands: str) -> None:
-    assert variant_of("refcount", "hasty", release_at_once, **said).stands == stands
-
-
-def test_of_a_design_of_which_nothing_is_said_nothing_is_known() -> None:
-    assert Variant("own", "refcount", {}).stands == ""
 
 
 def test_a_variant_says_what_it_is_told_to() -> None:
@@ -157,11 +134,12 @@ def test_a_variant_says_what_it_is_told_to() -> None:
         release_at_once,
         create_leaking,
         bounds="large",
-        source="002 15/21",
+        standing=posted("002 rfcv3", "002 15/21", "never merged"),
         about="Nobody counts.",
     )
     assert set(built.overrides.values()) == {release_at_once, create_leaking}
-    assert (built.bounds, built.source, built.about) == ("large", "002 15/21", "Nobody counts.")
+    assert (built.bounds, str(built.standing)) == ("large", "posted, read, never merged")
+    assert built.about == "Nobody counts."
     assert built.expects == {}
 
 
