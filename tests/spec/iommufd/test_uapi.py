@@ -8,22 +8,14 @@ import pytest
 
 from spec.iommufd.objects import Errno, Kind
 from spec.iommufd.uapi import (
-    access,
     alloc,
     attach,
     device,
-    hw_queue,
-    invalidate,
     ioas,
     lifetime,
-    refusals,
-    reserved,
-    state,
 )
 from spec.iommufd.uapi.state import Driver, Version
 from spec.language import NONE, NULL, Fault, Id
-from spec.language.machine import Function, sources_of
-from tests.spec import test_provenance as provenance
 from tests.spec.running import Run
 
 OK, EINVAL, ENOENT, EBUSY = Errno.OK, Errno.EINVAL, Errno.ENOENT, Errno.EBUSY
@@ -255,20 +247,3 @@ def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
     assert alloc.vdevice_alloc(user.s, viommu, A, TABLE) == OK
     assert user.attach(A, nested) == ENOENT  # of the second, which is not coherent either
     assert alloc.iommufd_viommu_alloc(user.s, Id(user.bind(B)), nested)[0] == Errno.EOPNOTSUPP
-
-
-MODULES = (
-    access, alloc, attach, device, hw_queue, invalidate, ioas, lifetime, refusals, reserved,
-    state,
-)  # fmt: skip
-HELPERS = [
-    function
-    for module in MODULES
-    for function in vars(module).values()
-    if callable(function) and sources_of(function) and function.__module__ == module.__name__
-]
-
-
-@pytest.mark.parametrize("function", HELPERS, ids=lambda f: f.__name__)
-def test_the_sources_of_every_function_resolve(function: Function) -> None:
-    provenance.test_an_action_has_a_docstring_and_sources_that_resolve(function)
