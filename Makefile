@@ -37,6 +37,7 @@ random: $(STAMP)
 BOUNDS := small intel groups reserved host mdev queues hw-queue arm smmus vdevices everything large
 
 linux: $(STAMP)
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
 
 docs: $(STAMP)

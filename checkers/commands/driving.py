@@ -12,6 +12,7 @@ from click.exceptions import Exit
 from checkers.commands.choosing import subjects
 from checkers.machines import Subject
 from checkers.output import save, write
+from checkers.real.linux import selftest
 from checkers.real.linux.compare import text
 from checkers.real.linux.drive import Choice, Driven, drive
 from checkers.real.linux.image import Image, image, ready
@@ -59,11 +60,15 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--record", "record_file", metavar="FILE", help="Only keep what Linux answers to some calls."
 )
+@click.option(
+    "--selftest", "only_selftest", is_flag=True,
+    help="Only run the kernel's own selftest, and say which of its assertions are rows of ours.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
     name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
     runs: int, every_id: bool, blocks_first: bool, seed: int, traces: Path | None,
-    record_file: str | None, json_file: str | None,
+    record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
@@ -75,6 +80,8 @@ def drive_command(
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
     chosen = subjects([name], variant, bounds)
     booted = _image(kernel, tree)
+    if only_selftest:
+        raise Exit(_selftest(booted, json_file))
     if record_file is not None:
         kept = [recorded(subject.program, booted, seed) for subject in chosen]
         write(record_file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
@@ -99,6 +106,15 @@ def _image(kernel: str, tree: Path | None) -> Image:
     if tree is not None:
         raise InputError("--kernel IMAGE is built; --source is for one that is not")
     return ready(Path(kernel))
+
+
+def _selftest(booted: Image, json_file: str | None) -> Status:
+    """Run it; what came of each test as a table, or as JSON."""
+    came, known = selftest.run(booted), selftest.table()
+    click.echo("\n".join(selftest.told(came, known, booted.about)), err=json_file == "-")
+    if json_file is not None:
+        write(json_file, msgspec.json.format(msgspec.json.encode(came), indent=1).decode() + "\n")
+    return Status.VIOLATED if selftest.unknown(came, known) else Status.HOLDS
 
 
 def _told(done: Driven, booted: Image, subject: Subject) -> str:

@@ -12,10 +12,12 @@ QEMU: Final = "qemu-system-x86_64"
 MEMORY: Final = 256
 """MiB for the guest, the batch apart, which it has twice while it starts."""
 
-FOLDER, PROGRAM, PLAIN = 0o040755, 0o100755, 0o100644
+FOLDER, FILE = 0o040755, 0o100755
 
 
-def boot(vmlinux: Path, files: Mapping[str, bytes], seconds: float) -> list[str]:
+def boot(
+    vmlinux: Path, files: Mapping[str, bytes], seconds: float, memory: int = MEMORY, words: str = ""
+) -> list[str]:
     """What the guest says until it restarts, which is its end; TimeoutExpired if it does not."""
     size = sum(map(len, files.values()))
     with tempfile.TemporaryDirectory(prefix="viommu-spec-") as folder:
@@ -24,9 +26,9 @@ def boot(vmlinux: Path, files: Mapping[str, bytes], seconds: float) -> list[str]
         command = [
             QEMU, "-accel", "tcg", "-machine", "q35", "-cpu", "qemu64", "-nodefaults",
             "-display", "none", "-no-reboot", "-serial", "stdio",
-            "-m", str(MEMORY + 3 * (size >> 20)),
+            "-m", str(memory + 3 * (size >> 20)),
             "-kernel", str(vmlinux), "-initrd", str(initrd),
-            "-append", "console=ttyS0 quiet panic=-1 oops=panic",
+            "-append", f"console=ttyS0 quiet panic=-1 oops=panic {words}",
         ]  # fmt: skip
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -38,9 +40,7 @@ def boot(vmlinux: Path, files: Mapping[str, bytes], seconds: float) -> list[str]
 def archive(files: Mapping[str, bytes]) -> bytes:
     """A cpio archive that the kernel unpacks: folders to mount on, and files."""
     entries = [(name, FOLDER, b"") for name in ("dev", "proc", "sys")]
-    entries += [
-        (name, PROGRAM if name == "init" else PLAIN, content) for name, content in files.items()
-    ]
+    entries += [(name, FILE, content) for name, content in files.items()]
     return b"".join(_packed(entries))
 
 

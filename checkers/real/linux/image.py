@@ -26,27 +26,33 @@ PROGRAMS: Final = {
 }  # fmt: skip
 HEADERS: Final = {"gelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
 FILES: Final = ("vmlinux", "init", "viommu_mock.ko")
+SELFTEST: Final = ("tap", "iommufd", "iommufd_fail_nth")
+"""What stands in place of init to run the kernel's own selftest, and its programs."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """What is booted. `about` says what it was made of."""
+    """What is booted, with which files; with which others for the selftest of the kernel.
+
+    `about` says what it was made of.
+    """
 
     vmlinux: Path
     files: Mapping[str, bytes]
+    selftest: Mapping[str, bytes]
     about: str
 
 
 def ready(folder: Path, about: str = "") -> Image:
     """The image in a folder; `InputError` if it is none."""
-    for name in FILES:
+    for name in (*FILES, *SELFTEST):
         if not (folder / name).is_file():
             raise InputError(f"--kernel {folder}: has no {name}")
     version = folder / "version"
     about = about or (version.read_text().strip() if version.is_file() else "Linux")
-    return Image(
-        folder / "vmlinux", {name: (folder / name).read_bytes() for name in FILES[1:]}, about
-    )
+    files = {name: (folder / name).read_bytes() for name in (*FILES[1:], *SELFTEST)}
+    selftest = {name.replace("tap", "init"): files.pop(name) for name in SELFTEST}
+    return Image(folder / "vmlinux", files, selftest, about)
 
 
 def image(source: Source) -> Image:
@@ -116,9 +122,20 @@ def _programs(source: Source, kernel: Path, folder: Path) -> None:
     shutil.copytree(GUEST, work)
     run([*_make(source, build), f"M={work / 'mock'}", "modules"], log)
     compile_guest(work, ("init.c", "calls.c", "batch.c"), folder / "init", log, build)
+    compile_guest(work, ("tap.c",), folder / "tap", log, build)
+    _selftest(source, work / "libcap", build, folder, log)
     run(["strip", "-o", folder / "vmlinux", build / "vmlinux"], log)
     (work / "mock/viommu_mock.ko").rename(folder / "viommu_mock.ko")
     (folder / "version").write_text(f"Linux {source.version}\n")
+
+
+def _selftest(source: Source, libcap: Path, build: Path, folder: Path, log: Path) -> None:
+    """The programs of the kernel's own selftest, where they lie."""
+    tests = source.folder / "tools/testing/selftests"
+    headers = ["-isystem", str(build / "usr/include"), f"-I{libcap}", f"-I{tests}"]
+    command = ["cc", "-O2", "-static", "-D_GNU_SOURCE", *headers, "-o"]
+    for name in SELFTEST[1:]:
+        run([*command, folder / name, tests / "iommu" / f"{name}.c"], log)
 
 
 def compile_guest(

@@ -25,7 +25,7 @@ def run(*words: str) -> Result:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> str:
-    for name in image.FILES:
+    for name in (*image.FILES, *image.SELFTEST):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "version").write_text("Linux 9.9\n")
     return str(tmp_path)
