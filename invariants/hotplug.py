@@ -1,7 +1,7 @@
 """Each device has the address space of its place, and its vIOMMU has been given it if it is to be.
 
 What stands before a place is said here without a walk: the vIOMMU of the bus's own root bus, or one
-of the first root bus that is for all.
+of the first root bus that is for all, and none below a root bus that bypasses the IOMMU.
 """
 
 from __future__ import annotations
@@ -32,16 +32,29 @@ def with_host_iommu(dev: DeviceType) -> bool:
 def before(s: PCIHost, slot: Id[PCISlot]) -> Id[VIOMMU]:
     """The vIOMMU before a slot."""
     bus = s.buses[s.slots[slot].bus]
+    if bus.bypass_iommu:
+        return NONE
     if bus.iommu != NONE or bus.parent_dev == NONE:
         return bus.iommu
     above = s.buses[s.slots[bus.parent_dev].bus]
-    return NONE if bus.root and above.iommu_per_bus else above.iommu
+    cut_off = above.iommu_per_bus if bus.root else above.bypass_iommu
+    return NONE if cut_off else above.iommu
+
+
+def is_before(s: PCIHost, slot: Id[PCISlot], type: IOMMUType) -> bool:
+    """Whether a vIOMMU of a type is before a slot."""
+    found = before(s, slot)
+    return found != NONE and s.viommus[found].type == type
 
 
 def accelerated(s: PCIHost, slot: Id[PCISlot]) -> bool:
-    """Whether an accelerated vIOMMU is before a slot."""
-    found = before(s, slot)
-    return found != NONE and s.viommus[found].type == IOMMUType.SMMUV3_ACCEL
+    """Whether an accelerated SMMU is before a slot."""
+    return is_before(s, slot, IOMMUType.SMMUV3_ACCEL)
+
+
+def nests(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Whether the vIOMMU before a slot puts tables of the guest over those of VFIO."""
+    return accelerated(s, slot) or is_before(s, slot, IOMMUType.INTEL_IOMMU_FSTS)
 
 
 def one_group(s: PCIHost, slot: Id[PCISlot], other: Id[PCISlot]) -> bool:
@@ -98,9 +111,7 @@ def attached_before_ready(s: PCIHost) -> bool:
 def no_host_iommu(s: PCIHost) -> bool:
     """A device without a host IOMMU device is behind a vIOMMU that wants such."""
     return any(
-        x.dev == DeviceType.VFIO_MDEV
-        and before(s, x.id) != NONE
-        and s.viommus[before(s, x.id)].type == IOMMUType.INTEL_IOMMU
+        x.dev == DeviceType.VFIO_MDEV and is_before(s, x.id, IOMMUType.INTEL_IOMMU)
         for x in s.slots
     )
 
@@ -119,6 +130,22 @@ def a_vacant_slot_behind_an_accelerated_viommu(s: PCIHost) -> bool:
         for x in s.slots
         for y in s.slots
     )
+
+
+@sometimes
+def nested_on_vtd(s: PCIHost) -> bool:
+    """A device is behind VT-d with first-stage translation, and was given to it."""
+    return any(is_before(s, x.id, IOMMUType.INTEL_IOMMU_FSTS) and x.idev != NONE for x in s.slots)
+
+
+@sometimes
+def passed_by(s: PCIHost) -> bool:
+    """A device is below a root bus that bypasses the IOMMU, and a vIOMMU is there."""
+    return s.machine_ready and any(
+        y.bypass_iommu and x.bus == y.id and x.dev == DeviceType.VFIO_IOMMUFD
+        for x in s.slots
+        for y in s.buses
+    ) and any(x.type == IOMMUType.SMMUV3_ACCEL for x in s.viommus)
 
 
 @sometimes
@@ -171,7 +198,32 @@ def vfio_maps_what_the_device_reaches(s: PCIHost, slot: Id[PCISlot]) -> bool:
 def a_nesting_parent_where_wanted(s: PCIHost, slot: Id[PCISlot]) -> bool:
     """VFIO's HWPT is a nesting parent exactly where the vIOMMU puts guests' tables over it."""
     x = s.slots[slot]
-    return x.nesting_parent == (passed_through(x.dev) and accelerated(s, slot))
+    return x.nesting_parent == (x.dev == DeviceType.VFIO_IOMMUFD and nests(s, slot))
+
+
+@invariant(witness=nested_on_vtd)
+def no_read_only_memory_below_vtds_tables(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Below guests' tables on VT-d, and there alone, memory that is read-only is not mapped."""
+    x = s.slots[slot]
+    on_vtd = is_before(s, slot, IOMMUType.INTEL_IOMMU_FSTS)
+    return x.bypass_ro == (x.dev == DeviceType.VFIO_IOMMUFD and on_vtd)
+
+
+@invariant(witness=passed_by)
+def vfio_is_told_of_maps(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Of what is mapped in an address space that VFIO maps for a device it is told."""
+    space = s.slots[slot].vfio_as
+    found = NONE if space == NONE else s.spaces[space].iommu
+    return found == NONE or s.viommus[found].type in (
+        IOMMUType.INTEL_IOMMU,
+        IOMMUType.INTEL_IOMMU_FSTS,
+    )
+
+
+@invariant(witness=nested_on_vtd)
+def a_nesting_viommu_finds_its_devices(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """What the guest says of a requester id has effect on the device that has tables of its own."""
+    return not s.slots[slot].nesting_parent or s.buses[s.slots[slot].bus].express
 
 
 @invariant(witness=a_vacant_slot_behind_an_accelerated_viommu)
@@ -193,6 +245,13 @@ def a_bus_finds_its_devices(s: PCIHost, slot: Id[PCISlot]) -> bool:
 
 
 @invariant(witness=a_group_of_two)
+def slot_0_behind_a_bridge_is_vacant(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """The requester id of what is behind a bridge is that of no device."""
+    x = s.slots[slot]
+    return s.buses[x.bus].express or x.devfn != 0 or x.dev == DeviceType.NONE
+
+
+@invariant(witness=a_group_of_two)
 def the_bridges_stay(s: PCIHost, slot: Id[PCISlot]) -> bool:
     """The bridge to a bus is in its slot; bridges and root ports are on PCI Express."""
     if any(x.parent_dev == slot for x in s.buses):
@@ -204,7 +263,9 @@ def the_bridges_stay(s: PCIHost, slot: Id[PCISlot]) -> bool:
 def an_iommu_is_on_a_root_bus(s: PCIHost, bus: Id[PCIBus]) -> bool:
     """A root bus has a vIOMMU or none; a bus that has none keeps it from no other."""
     x = s.buses[bus]
-    return (x.iommu == NONE or x.root) and (x.iommu != NONE or not x.iommu_per_bus)
+    return (x.root or (x.iommu == NONE and not x.bypass_iommu)) and (
+        x.iommu != NONE or not x.iommu_per_bus
+    )
 
 
 @invariant(witness=plugged_before_its_viommu)
@@ -246,17 +307,35 @@ def accelerated_with_a_doorbell(s: PCIHost, viommu: Id[VIOMMU]) -> bool:
     return x.msi_gpa == (x.type != IOMMUType.NONE)
 
 
+def nothing_is_there(s: PCIHost) -> bool:
+    """A QEMU has just been started, with the bridges to its buses."""
+    return (
+        not s.machine_ready
+        and all(
+            x.dev == DeviceType.NONE or any(y.parent_dev == x.id for y in s.buses) for x in s.slots
+        )
+        and all(x.iommu == NONE for x in s.buses)
+        and all(x.type == IOMMUType.NONE for x in s.viommus)
+    )
+
+
 @on_failure(witness=a_vacant_slot_behind_an_accelerated_viommu)
 def a_refused_device_leaves_nothing(was: PCIHost, s: PCIHost) -> bool:
-    """What is refused leaves every slot, bus and vIOMMU as it was."""
+    """What is hot-plugged and refused leaves every slot, bus and vIOMMU as it was.
+
+    Cold-plugged it ends QEMU.
+    """
+    if not was.machine_ready:
+        return nothing_is_there(s)
     return (
-        s.machine_ready == was.machine_ready
+        s.machine_ready
         and all(
             x.dev == was.slots[x.id].dev
             and x.on_bus == was.slots[x.id].on_bus
             and x.bus_master_as == was.slots[x.id].bus_master_as
             and x.vfio_as == was.slots[x.id].vfio_as
             and x.nesting_parent == was.slots[x.id].nesting_parent
+            and x.bypass_ro == was.slots[x.id].bypass_ro
             and x.hiod == was.slots[x.id].hiod
             and x.idev == was.slots[x.id].idev
             and x.doorbell == was.slots[x.id].doorbell

@@ -11,13 +11,16 @@ from spec.language import CONST, NONE, Id, Range, Record, State, Table, first, m
 class IOMMUType(IntEnum):
     """A vIOMMU, by the callbacks of PCIIOMMUOps that it has beside get_address_space.
 
-    SMMUV3 has none, INTEL_IOMMU set_iommu_device and unset_iommu_device, SMMUV3_ACCEL all.
+    SMMUV3 has none. INTEL_IOMMU and INTEL_IOMMU_FSTS, which has fsts=on and nests, have those of
+    host IOMMU devices, flags and quirks. SMMUV3_ACCEL has no quirks, but chooses its devices and
+    tells the MSI doorbell.
     """
 
     NONE = 0
     SMMUV3 = 1
     INTEL_IOMMU = 2
     SMMUV3_ACCEL = 3
+    INTEL_IOMMU_FSTS = 4
 
 
 class DeviceType(IntEnum):
@@ -59,7 +62,8 @@ class PCIBus(Record):
     """A bus, the vIOMMU that was set up on it, and the device whose secondary bus it is.
 
     A conventional bus is that of a PCIe-to-PCI bridge, and a root bus with a parent that of a
-    pxb-pcie. `iommu_per_bus`: the vIOMMU serves no other root bus.
+    pxb-pcie. `iommu_per_bus`: the vIOMMU serves no other root bus; `bypass_iommu`, of a root bus:
+    none serves this one.
     """
 
     express: Annotated[bool, CONST]
@@ -67,6 +71,7 @@ class PCIBus(Record):
     parent_dev: Annotated[Id[PCISlot], CONST]
     iommu: Id[VIOMMU]
     iommu_per_bus: bool
+    bypass_iommu: bool
 
 
 class AddressSpace(Record):
@@ -90,8 +95,9 @@ class PCISlot(Record):
     """A device and function number of a bus, which is a requester id, and the device there.
 
     `on_bus`: the bus finds the device. `bus_master_as` is the address space of the device's DMA,
-    `vfio_as` the one that VFIO maps for it; `nesting_parent`: in an HWPT that can be a parent.
-    `hiod`: its host IOMMU device is there; `idev` is the vIOMMU that was given it.
+    `vfio_as` the one that VFIO maps for it; `nesting_parent`: in an HWPT that can be a parent, and
+    `bypass_ro`: without the memory that is read-only. `hiod`: its host IOMMU device is there;
+    `idev` is the vIOMMU that was given it.
     """
 
     bus: Annotated[Id[PCIBus], CONST]
@@ -101,6 +107,7 @@ class PCISlot(Record):
     bus_master_as: Id[AddressSpace]
     vfio_as: Id[AddressSpace]
     nesting_parent: bool
+    bypass_ro: bool
     hiod: bool
     idev: Id[VIOMMU]
     doorbell: Doorbell
@@ -126,10 +133,23 @@ def pci_find_device(s: PCIHost, slot: Id[PCISlot]) -> DeviceType:
     return s.slots[slot].dev if s.slots[slot].on_bus else DeviceType.NONE
 
 
+def is_smmu(type: IOMMUType) -> bool:
+    """Whether a vIOMMU is one of an Arm machine."""
+    return type in (IOMMUType.SMMUV3, IOMMUType.SMMUV3_ACCEL)
+
+
 @mirrors("001 10/37 TYPE_VFIO_PCI")
 def vfio_pci(dev: DeviceType) -> bool:
     """Whether a device is passed through."""
     return dev in (DeviceType.VFIO_IOMMUFD, DeviceType.VFIO_LEGACY, DeviceType.VFIO_MDEV)
+
+
+@mirrors("qemu hw/pci/pci.c pci_bus_bypass_iommu")
+def pci_bus_bypass_iommu(s: PCIHost, bus: Id[PCIBus]) -> bool:
+    """Whether the root bus that a bus is, or is below, bypasses the IOMMU."""
+    if s.buses[bus].root:
+        return s.buses[bus].bypass_iommu
+    return s.buses[s.slots[s.buses[bus].parent_dev].bus].bypass_iommu
 
 
 @mirrors("001 16/37 pci_device_get_iommu_bus_devfn")
@@ -139,6 +159,8 @@ def pci_device_iommu(s: PCIHost, slot: Id[PCISlot]) -> Id[VIOMMU]:
     From a root bus the way leads on to the first one, unless the vIOMMU there is for that bus only.
     """
     bus = s.slots[slot].bus
+    if pci_bus_bypass_iommu(s, bus):
+        return NONE
     for _ in s.buses:
         parent = s.buses[bus].parent_dev
         if s.buses[bus].iommu != NONE or parent == NONE:
@@ -156,6 +178,12 @@ def pci_requester_id(s: PCIHost, slot: Id[PCISlot]) -> Id[PCISlot]:
     if s.buses[bus].express:
         return slot
     return first(x.id for x in s.slots if x.bus == bus and x.devfn == 0)
+
+
+@mirrors("qemu hw/pci/pci.c pci_device_get_iommu_bus_devfn")
+def is_aliased(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Whether a device's requester id is not its own."""
+    return pci_requester_id(s, slot) != slot
 
 
 def memory_space(s: PCIHost) -> Id[AddressSpace]:

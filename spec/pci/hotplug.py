@@ -13,6 +13,7 @@ from spec.pci.bus import (
     PCIBus,
     PCIHost,
     PCISlot,
+    is_smmu,
     memory_space,
     pci_device_iommu,
     pci_requester_id,
@@ -20,8 +21,10 @@ from spec.pci.bus import (
 )
 from spec.pci.iommu_ops import (
     get_address_space,
+    get_host_iommu_quirks,
     get_msi_direct_gpa,
     get_viommu_flags,
+    has_get_host_iommu_quirks,
     has_get_msi_direct_gpa,
     has_get_viommu_flags,
     has_set_iommu_device,
@@ -39,29 +42,54 @@ def viommu_realize(
     """A vIOMMU is made for a root bus: of the command line only, and of one architecture.
 
     An accelerated one without an MSI doorbell is refused, and so is one on a bus that has one
-    already, or that finds devices which it would not have let in.
+    already or is no root bus, or one that finds devices which it would not have let in. That ends
+    QEMU. VT-d is made for all root buses.
     """
     viommu = first(x.id for x in s.viommus if x.type == IOMMUType.NONE)
-    require(not s.machine_ready and viommu != NONE and s.buses[bus].root)
+    require(not s.machine_ready and viommu != NONE)
     require(type != IOMMUType.NONE and (msi_gpa or type == IOMMUType.SMMUV3_ACCEL))
-    require(not iommu_per_bus or type != IOMMUType.INTEL_IOMMU)
+    require(is_smmu(type) or (s.buses[bus].parent_dev == NONE and not iommu_per_bus))
     require(all(x.type == IOMMUType.NONE or is_smmu(x.type) == is_smmu(type) for x in s.viommus))
-    if not msi_doorbell_known(type, msi_gpa):
+    if not msi_doorbell_known(type, msi_gpa) or not pci_bus_takes_an_iommu(s, bus):
+        qemu_exit(s)
         return Errno.EINVAL
     s.viommus[viommu].type = type
     s.viommus[viommu].bus = bus
     s.viommus[viommu].msi_gpa = msi_gpa
     err = pci_setup_iommu(s, bus, viommu, iommu_per_bus)
     if err != Errno.OK:
-        s.viommus[viommu].type = IOMMUType.NONE
-        s.viommus[viommu].bus = NONE
-        s.viommus[viommu].msi_gpa = False
+        qemu_exit(s)
     return err
 
 
-def is_smmu(type: IOMMUType) -> bool:
-    """Whether a vIOMMU is one of an Arm machine."""
-    return type in (IOMMUType.SMMUV3, IOMMUType.SMMUV3_ACCEL)
+@mirrors("qemu system/vl.c device_init_func")
+def qemu_exit(s: PCIHost) -> None:
+    """What the command line asks for is refused: QEMU ends, and another one is started.
+
+    Nothing that it had is left, and only the bridges are there again.
+    """
+    for x in s.slots:
+        if not any(y.parent_dev == x.id for y in s.buses):
+            x.dev = DeviceType.NONE
+            x.on_bus = False
+            x.vfio_as = NONE
+            x.nesting_parent = False
+            x.bypass_ro = False
+            x.hiod = False
+            x.idev = NONE
+    for v in s.viommus:
+        v.type = IOMMUType.NONE
+        v.bus = NONE
+        v.msi_gpa = False
+    for b in s.buses:
+        b.iommu = NONE
+        b.iommu_per_bus = False
+
+
+@mirrors("001 04/37 smmu_base_realize")
+def pci_bus_takes_an_iommu(s: PCIHost, bus: Id[PCIBus]) -> bool:
+    """Whether a vIOMMU can be made for a bus: the first root bus, or that of a pxb-pcie."""
+    return s.buses[bus].root
 
 
 @mirrors("001 18/37 virt_machine_device_pre_plug_cb", "defects S-36")
@@ -79,11 +107,7 @@ def pci_setup_iommu(
         return Errno.EEXIST
     s.buses[bus].iommu = viommu
     s.buses[bus].iommu_per_bus = iommu_per_bus
-    if pci_setup_iommu_too_late(s, viommu):
-        s.buses[bus].iommu = NONE
-        s.buses[bus].iommu_per_bus = False
-        return Errno.EBUSY
-    return Errno.OK
+    return Errno.EBUSY if pci_setup_iommu_too_late(s, viommu) else Errno.OK
 
 
 @mirrors("001 08/37 supports_address_space", "001 10/37 smmuv3_accel_find_add_as")
@@ -122,6 +146,15 @@ def pci_device_wants_nesting_parent(s: PCIHost, slot: Id[PCISlot]) -> bool:
     if viommu == NONE or not has_get_viommu_flags(s, viommu):
         return False
     return get_viommu_flags(s, viommu)
+
+
+@mirrors("qemu hw/pci/pci.c pci_device_get_host_iommu_quirks")
+def pci_device_bypasses_ro(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Whether memory that is read-only may not be mapped below tables of the guest."""
+    viommu = pci_device_iommu(s, slot)
+    if viommu == NONE or not has_get_host_iommu_quirks(s, viommu):
+        return False
+    return get_host_iommu_quirks(s, viommu)
 
 
 @mirrors("001 16/37 pci_device_set_iommu_device")

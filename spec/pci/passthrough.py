@@ -8,11 +8,14 @@ from spec.pci.bus import DeviceType, PCIHost, PCISlot, vfio_pci
 from spec.pci.hotplug import (
     do_pci_register_device,
     do_pci_unregister_device,
+    pci_device_bypasses_ro,
     pci_device_iommu_address_space,
     pci_device_set_iommu_device,
     pci_device_unset_iommu_device,
     pci_device_wants_nesting_parent,
+    qemu_exit,
 )
+from spec.pci.iommu_ops import notifies_of_maps
 
 
 @mirrors("004 32/33 hiod", "defects S-37")
@@ -24,9 +27,16 @@ def has_host_iommu_device(dev: DeviceType) -> bool:
 @mirrors("000 02/20 attach_device")
 @host_call("vfio_device_attach {slot} ({ret})", fails=Errno.EIO)
 def vfio_device_attach(s: PCIHost, slot: Id[PCISlot], nesting: bool, fault: Fault) -> Errno:
-    """VFIO maps the device's address space, in an HWPT made as the vIOMMU wants it."""
-    s.slots[slot].vfio_as = pci_device_iommu_address_space(s, slot)
+    """VFIO maps the device's address space, in an HWPT made as the vIOMMU wants it.
+
+    It has to be told of what is mapped there.
+    """
+    space = pci_device_iommu_address_space(s, slot)
+    if not notifies_of_maps(s, space):
+        return Errno.EINVAL
+    s.slots[slot].vfio_as = space
     s.slots[slot].nesting_parent = nesting
+    s.slots[slot].bypass_ro = nesting and pci_device_bypasses_ro(s, slot)
     return Errno.OK
 
 
@@ -35,6 +45,7 @@ def vfio_device_detach(s: PCIHost, slot: Id[PCISlot]) -> None:
     """VFIO maps nothing for the device any more, and its host IOMMU device goes."""
     s.slots[slot].vfio_as = NONE
     s.slots[slot].nesting_parent = False
+    s.slots[slot].bypass_ro = False
     s.slots[slot].hiod = False
 
 
@@ -50,13 +61,12 @@ def vfio_realize(s: PCIHost, slot: Id[PCISlot], fault: Fault) -> Errno:
     return err
 
 
-@mirrors("000 02/20 get_viommu_cap", "defects S-37")
+@mirrors("000 02/20 get_viommu_cap", "qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get")
 def vfio_attach(s: PCIHost, slot: Id[PCISlot], fault: Fault) -> Errno:
-    """Attach; a vIOMMU that wants a nesting parent has no use for a device without a host IOMMU."""
+    """Attach: a device with iommufd, and no mdev, to an HWPT that the vIOMMU may want to nest."""
     nesting = pci_device_wants_nesting_parent(s, slot)
-    if nesting and not has_host_iommu_device(s.slots[slot].dev):
-        return Errno.EINVAL
-    return vfio_device_attach(s, slot, nesting, fault)
+    own_hwpt = s.slots[slot].dev == DeviceType.VFIO_IOMMUFD
+    return vfio_device_attach(s, slot, nesting and own_hwpt, fault)
 
 
 @mirrors("000 02/20 set_iommu_device")
@@ -90,18 +100,39 @@ def vfio_take_back(s: PCIHost, slot: Id[PCISlot]) -> None:
 
 @mirrors("001 08/37 do_pci_register_device")
 def pci_qdev_realize(s: PCIHost, slot: Id[PCISlot], dev: DeviceType, fault: Fault) -> Errno:
-    """A device is plugged, cold or hot. Root ports are cold-plugged, and on PCI Express only."""
+    """A device is plugged, cold or hot. Root ports are cold-plugged, and on PCI Express only.
+
+    One that is refused ends QEMU if the command line has it; hot-plugged, it leaves nothing.
+    """
     require(s.slots[slot].dev == DeviceType.NONE and dev != DeviceType.NONE)
     if dev == DeviceType.BRIDGE:
         require(not s.machine_ready and s.buses[s.slots[slot].bus].express)
+    err = pci_device_comes(s, slot, dev, fault)
+    if err != Errno.OK and not s.machine_ready:
+        qemu_exit(s)
+    return err
+
+
+@mirrors("001 08/37 do_pci_register_device")
+def pci_device_comes(s: PCIHost, slot: Id[PCISlot], dev: DeviceType, fault: Fault) -> Errno:
+    """A device is registered on its bus, and realized."""
+    if not shpc_has_slot(s, slot):
+        return Errno.EINVAL
     err = do_pci_register_device(s, slot, dev)
-    if err != Errno.OK:
-        return err
-    if vfio_pci(dev):
+    if err == Errno.OK and vfio_pci(dev):
         err = vfio_realize(s, slot, fault)
         if err != Errno.OK:
             do_pci_unregister_device(s, slot)
     return err
+
+
+@mirrors("qemu hw/pci/shpc.c shpc_device_plug_cb")
+def shpc_has_slot(s: PCIHost, slot: Id[PCISlot]) -> bool:
+    """Whether the hot-plug controller of a PCIe-to-PCI bridge takes a device: not in slot 0.
+
+    QEMU asks it last, and unrealizes what it refuses.
+    """
+    return s.buses[s.slots[slot].bus].express or s.slots[slot].devfn != 0
 
 
 @mirrors("001 08/37 do_pci_unregister_device")

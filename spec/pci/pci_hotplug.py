@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from spec.language import (
     NONE,
     Bounds,
+    Id,
     Machine,
     Of,
     Shape,
     Teardown,
     count,
+    first,
+    require,
 )
-from spec.pci.bus import DeviceType, PCIHost
+from spec.pci.bus import DeviceType, PCIBus, PCIHost
 from spec.pci.hotplug import kvm_arch_fixup_msi_route, pcibus_machine_done, viommu_realize
 from spec.pci.passthrough import pci_qdev_realize, pci_qdev_unrealize
 
@@ -21,7 +24,8 @@ from spec.pci.passthrough import pci_qdev_realize, pci_qdev_unrealize
 def shape(values: Mapping[str, int]) -> Shape:
     """The first root bus has a bridge for each other bus, and one slot more.
 
-    Of the other buses a conventional one has `conventional` slots, a further root bus one.
+    Of the other buses a conventional one has `conventional` slots besides slot 0, a further root
+    bus one.
     """
     conventional, roots = values["conventional"], values["roots"]
     others = ([False] if conventional else []) + [True] * (roots - 1)
@@ -29,7 +33,7 @@ def shape(values: Mapping[str, int]) -> Shape:
     behind = [
         (number, devfn)
         for number, express in enumerate(others, 2)
-        for devfn in range(1 if express else conventional)
+        for devfn in range(1 if express else conventional + 1)
     ]
     slots = first_bus + behind
     spaces = [(True, 0, 0), (False, 0, 0)] + [
@@ -64,12 +68,25 @@ def shape(values: Mapping[str, int]) -> Shape:
     )
 
 
-def init(s: PCIHost) -> None:
-    """A machine before its command line is read: the buses, and the bridges to them."""
+def init(s: PCIHost, nic: bool, bypass: bool, root: Id[PCIBus]) -> None:
+    """A machine before its command line's devices: the buses, the bridges to them, a default NIC.
+
+    The user may have had one root bus bypass the IOMMU.
+    """
+    require(s.buses[root].root and (bypass or s.buses[root].parent_dev == NONE))
+    s.buses[root].bypass_iommu = bypass
     for bus in s.buses:
         if bus.parent_dev != NONE:
             s.slots[bus.parent_dev].dev = DeviceType.BRIDGE
             s.slots[bus.parent_dev].on_bus = True
+    if nic:
+        vacant = first(
+            x.id
+            for x in s.slots
+            if x.dev == DeviceType.NONE and s.buses[x.bus].parent_dev == NONE
+        )
+        s.slots[vacant].dev = DeviceType.EMULATED
+        s.slots[vacant].on_bus = True
 
 
 def no_endpoint(s: PCIHost) -> bool:
@@ -94,23 +111,34 @@ PCI_HOTPLUG = Machine(
     about="""
     A device comes to its bus, its vIOMMU is asked whether it takes it, it gets the address space of
     its DMA, VFIO attaches it and gives its host IOMMU device to the vIOMMU: do_pci_register_device
-    and what it calls, and the callbacks of PCIIOMMUOps of the emulated SMMU, of VT-d and of the
-    accelerated SMMU, which has them all: 001 07/37, 08/37, 10/37 to 12/37, 16/37, 17/37; 000.
+    and what it calls, and the callbacks of PCIIOMMUOps of the emulated SMMU, of VT-d without and
+    with first-stage translation, and of the accelerated SMMU: 001 07/37, 08/37, 10/37 to 12/37,
+    16/37, 17/37; 000; QEMU 11.1.
 
     Events: a vIOMMU is made for a root bus, for that bus only or for all, with an MSI doorbell or
     without one; a device of any kind is plugged into any slot, cold or hot, before a vIOMMU or
     after; the machine is ready; a device uses an MSI; a device is unplugged. VFIO's attach, the
-    vIOMMU that is given a device and what follows in the realize may each fail.
+    vIOMMU that is given a device and what follows in the realize may each fail. What the command
+    line asks for and is refused ends QEMU. A default NIC is there before all that, or none, and
+    one root bus may bypass the IOMMU.
 
-    Behind a PCIe-to-PCI bridge all devices have the requester id of slot 0 of its bus, used or not.
+    Behind a PCIe-to-PCI bridge all devices have the requester id of slot 0 of its bus, which the
+    bridge's hot-plug controller lets no device have.
+
+    Otherwise than in QEMU 11.1 whether a device may be behind an accelerated SMMU is decided by the
+    device itself; neither an mdev may, nor anything behind a PCIe-to-PCI bridge, which VT-d refuses
+    too; and a vIOMMU that comes after its devices, or without an MSI doorbell, is refused.
 
     Not here: bridges that are unplugged, or have the requester id of their own slot for what is
-    behind them; nested ones; root buses that bypass the IOMMU; what the vIOMMU does with a device,
-    and why it refuses one; ATS, PRI and IOTLB notifiers, which find the vIOMMU in the same way.
+    behind them; nested ones; what the vIOMMU does with a device, and why it refuses one; what
+    translates for an mdev behind VT-d; VT-d without caching-mode, which refuses every device;
+    resets, which change no address space; ATS, PRI and IOTLB notifiers, which find the vIOMMU in
+    the same way.
     """,
     of=Of(
         "reference",
-        "hw/pci and the callbacks of PCIIOMMUOps with 001 merged, put right.",
+        "hw/pci and the callbacks of PCIIOMMUOps with 001 merged, put right; what 11.1 does "
+        "otherwise is pci-hotplug-11.1.",
         "QEMU 11.1",
         kernel="not: which vIOMMU a device has is QEMU's alone",
         qemu="not: a QEMU is not started with one command line after the other yet",
@@ -133,19 +161,19 @@ PCI_HOTPLUG = Machine(
             {"viommus": 1, "conventional": 2, "roots": 1},
             "A PCIe-to-PCI bridge with two devices behind it, which are a group, and a device "
             "beside it; one vIOMMU.",
-            2616, 20270, 8,
+            2900, 38084, 7,
         ),
         "roots": Bounds(
             {"viommus": 2, "conventional": 0, "roots": 2},
             "Two root buses with a device each, and two vIOMMUs: on one bus each, or one for both, "
             "or both on one.",
-            3151, 18242, 7,
+            5244, 35055, 7,
             ("a-group-of-two",),
         ),
         "standard": Bounds(
             {"viommus": 2, "conventional": 2, "roots": 2},
             "Two root buses, and a bridge with two devices below the first.",
-            137544, 1378742, 11,
+            77945, 1354583, 10,
         ),
     },
 )  # fmt: skip
