@@ -34,7 +34,7 @@ COUNT := 500
 random: $(STAMP)
 	$(BIN)/python -m tests.random --seed $(SEED) --count $(COUNT)
 
-BOUNDS := small intel groups reserved host mdev queues hw-queue arm smmus vdevices everything large
+BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm smmus vdevices everything large
 
 linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest

@@ -171,7 +171,7 @@ def nothing_is_left_in_a_reused_id(s: Uapi, obj: Id[Object]) -> bool:
         and (o.kind == Kind.HWPT_NESTED or o.table == NULL)
         and (paging or o.kind == Kind.VIOMMU or not o.second)
         and (o.kind == Kind.VDEVICE or (o.device == NONE and o.virt_id == NULL))
-        and (o.kind == Kind.EVENTQ or not o.open)
+        and (o.kind in (Kind.EVENTQ, Kind.VIOMMU) or not o.open)
         and (o.kind == Kind.IOAS or not o.allowed)
         and (o.kind == Kind.HW_QUEUE or (o.access == NONE and o.index == 0))
         and (o.kind == Kind.ACCESS or o.pinned == NONE)

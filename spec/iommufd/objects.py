@@ -29,11 +29,13 @@ class Errno(IntEnum):
     EPERM = 1
     ENOENT = 2
     EIO = 5
+    ENXIO = 6
     ENOMEM = 12
     EACCES = 13
     EBUSY = 16
     EEXIST = 17
     EINVAL = 22
+    ENOSPC = 28
     EOVERFLOW = 75
     EOPNOTSUPP = 95
     EADDRINUSE = 98

@@ -7,9 +7,11 @@ from functools import partial
 from spec.iommufd.calls import iommufd_cdev_unbind, put_parent
 from spec.iommufd.objects import Device, Errno, Kernel, Kind, Object
 from spec.iommufd.uapi.alloc import (
+    Data,
     hold_device,
     hwpt_alloc_paging,
     names_fault_queue,
+    open_file,
     paging_refusal,
     vdevice_of,
 )
@@ -135,11 +137,12 @@ def parents_take_a_queue(
     nest_parent: bool,
     dirty: bool,
     pasid: bool,
+    unknown: bool,
     fault_id: Id[Object],
-    data: bool,
+    data: Data,
 ) -> Errno:
     """A nesting parent is made with a queue for its faults, which nobody serves (before 6.15)."""
-    return paging_refusal(s, dev, ioas, nest_parent, dirty, pasid, NONE, data)
+    return paging_refusal(s, dev, ioas, nest_parent, dirty, pasid, unknown, NONE, data)
 
 
 @overrides(entries_said)
@@ -260,6 +263,13 @@ def queue_before_is_kept(s: Uapi, viommu: Id[Object]) -> None:
 def any_index_will_do(s: Uapi, viommu: Id[Object], index: int) -> Errno:
     """Hardware queues may be made in any order, and twice."""
     return Errno.EINVAL if index > 1 else Errno.OK
+
+
+@overrides(open_file)
+@mirrors("kernel R0.7")
+def windows_hold_nothing(s: Uapi, queue: Id[Object]) -> None:
+    """A vIOMMU can go while its window is mapped."""
+    s.objects[queue].open = True
 
 
 @overrides(close)
@@ -399,6 +409,10 @@ VARIANTS = (
     ),
     variant(
         "uapi-any-index", any_index_will_do, bounds="hw-queue", queues_are_numbered_in_order=6,
+    ),
+    variant(
+        "uapi-window-unheld", windows_hold_nothing, bounds="rare", uapi_refs_equal_referrers=5,
+        destroy_is_ebusy_while_held=5, nothing_is_left_in_a_reused_id=6,
     ),
     variant(
         "uapi-close-does-not-wait", close_does_not_wait, bounds="arm",

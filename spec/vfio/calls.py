@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from spec.iommufd.objects import Device, Errno, Kind, Object, free_object
 from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detach
-from spec.iommufd.uapi.alloc import iommufd_hwpt_alloc, iommufd_viommu_alloc
+from spec.iommufd.uapi.alloc import Data, iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
     iommufd_device_detach,
     take_over,
@@ -36,9 +36,9 @@ def vfio_alloc_hwpt(
 ) -> tuple[Errno, Id[Object]]:
     """IOMMU_HWPT_ALLOC: over an IOAS, or under a vIOMMU with the STE of abort or of bypass."""
     ids_left(s)
-    data = names(s, pt, Kind.VIOMMU)
+    data = Data.OF_ITS_TYPE if names(s, pt, Kind.VIOMMU) else Data.NONE
     return iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, False, NONE, data, NULL
+        s, s.devices[dev].object, pt, nest_parent, False, False, False, NONE, data, NULL
     )
 
 
@@ -50,7 +50,7 @@ def iommufd_backend_alloc_viommu(
 ) -> tuple[Errno, Id[Object]]:
     """IOMMU_VIOMMU_ALLOC over a nesting parent."""
     ids_left(s)
-    return iommufd_viommu_alloc(s, s.devices[dev].object, hwpt)
+    return iommufd_viommu_alloc(s, s.devices[dev].object, hwpt, True)
 
 
 @mirrors("kernel R0.6")

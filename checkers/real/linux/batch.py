@@ -41,12 +41,18 @@ class Op(IntEnum):
     TAKE = 21
     LEAVE = 22
     HW_QUEUE = 23
+    HWPT_UNKNOWN = 24
+    TRACK_DIRTY = 25
+    MMAP = 26
+    COPY = 27
 
 
 class Flag(IntFlag):
     """What a record says besides; a bit may mean another thing for another operation."""
 
     NOTHING = 1
+    ANOTHER = 1
+    EVERYTHING = 1
     NEST_PARENT = 1
     DIRTY = 2
     PASID = 4
@@ -66,6 +72,7 @@ class Trait(IntFlag):
     SECOND_IOMMU = 8
     RESERVES = 16
     MDEV = 32
+    RESERVES_ALL = 64
 
 
 class Failing(IntEnum):

@@ -67,6 +67,9 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     "ioas_allow_iovas": lambda s, v: Call(
         Op.ALLOW, id=v["ioas"], flags=Flag.NOTHING if v["any_address"] else 0
     ),
+    "ioas_map_anywhere": lambda s, v: Call(Op.MAP, id=v["ioas"], flags=Flag.ANOTHER),
+    "ioas_unmap_all": lambda s, v: Call(Op.UNMAP, id=v["ioas"], flags=Flag.EVERYTHING),
+    "ioas_copy": lambda s, v: Call(Op.COPY, v["ioas"], v["source"], v["at"], v["section"]),
     "hwpt_alloc_on_ioas": lambda s, v: Call(Op.HWPT, _device(s, v), v["pt"], _flags(v)),
     "hwpt_alloc_nested": lambda s, v: Call(
         Op.HWPT, _device(s, v), v["pt"], _flags(v) | Flag.DATA, v["table"]
@@ -74,7 +77,17 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     "hwpt_alloc_with_fault": lambda s, v: Call(
         Op.HWPT, _device(s, v), v["pt"], _flags(v) | (Flag.FAULT_ID), v["fault_id"]
     ),
+    "hwpt_alloc_unknown": lambda s, v: Call(
+        Op.HWPT_UNKNOWN, _device(s, v), v["pt"], v["unknown"], v["data"]
+    ),
+    "hwpt_set_dirty_tracking": lambda s, v: Call(
+        Op.TRACK_DIRTY, id=v["hwpt"], more=v["enable"]
+    ),
     "viommu_alloc": lambda s, v: Call(Op.VIOMMU, _device(s, v), v["hwpt"]),
+    "viommu_alloc_unknown": lambda s, v: Call(
+        Op.VIOMMU, _device(s, v), v["hwpt"], Flag.ANOTHER
+    ),
+    "viommu_mmap": lambda s, v: Call(Op.MMAP, id=v["viommu"], more=v["exact"]),
     "vdevice_alloc": lambda s, v: Call(
         Op.VDEVICE, _device(s, v), v["viommu"], more=v["virt_id"]
     ),
@@ -110,7 +123,8 @@ NO_CALLS: Final = {
 
 ANSWER_NOTHING: Final = frozenset(
     ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
-     "destroy", "close", "take_group", "leave_group")
+     "destroy", "close", "take_group", "leave_group", "hwpt_set_dirty_tracking", "viommu_mmap",
+     "ioas_map_anywhere", "ioas_copy", "ioas_unmap_all")
 )  # fmt: skip
 """Calls that answer no id."""
 
@@ -135,7 +149,7 @@ class Kernel:
         """The devices of the machine, and one more for each group that has a bridge."""
         self.before.load(self.empty)
         s: Any = self.before.state
-        devices = [(int(d.group) - 1, _traits(d)) for d in s.devices]
+        devices = [(int(d.group) - 1, _traits(s, d)) for d in s.devices]
         bridges = [(int(g.id) - 1, _BRIDGE) for g in s.groups if g.bridge]
         every = (*devices, *bridges)
         return Machine(int(s.driver), len(s.objects), len(devices), every)
@@ -239,11 +253,11 @@ class Kernel:
 _BRIDGE: Final = Trait.COHERENT | Trait.DIRTY
 
 
-def _traits(d: Any) -> Trait:
+def _traits(s: Any, d: Any) -> Trait:
     named = {
         Trait.COHERENT: d.coherent, Trait.PASIDS: d.can_pasid, Trait.DIRTY: d.can_dirty,
         Trait.SECOND_IOMMU: d.on_second_iommu, Trait.RESERVES: d.reserves,
-        Trait.MDEV: d.mdev,
+        Trait.RESERVES_ALL: d.reserves and s.reserves_all, Trait.MDEV: d.mdev,
     }  # fmt: skip
     traits = Trait(0)
     for trait, has in named.items():

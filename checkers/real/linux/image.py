@@ -25,6 +25,7 @@ PROGRAMS: Final = {
     "bc": "bc", "perl": "perl",
 }  # fmt: skip
 HEADERS: Final = {"gelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
+INIT: Final = ("init.c", "calls.c", "ioctls.c", "batch.c")
 FILES: Final = ("vmlinux", "init", "viommu_mock.ko")
 SELFTEST: Final = ("tap", "iommufd", "iommufd_fail_nth")
 """What stands in place of init to run the kernel's own selftest, and its programs."""
@@ -121,7 +122,7 @@ def _programs(source: Source, kernel: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(GUEST, work)
     run([*_make(source, build), f"M={work / 'mock'}", "modules"], log)
-    compile_guest(work, ("init.c", "calls.c", "batch.c"), folder / "init", log, build)
+    compile_guest(work, INIT, folder / "init", log, build)
     compile_guest(work, ("tap.c",), folder / "tap", log, build)
     _selftest(source, work / "libcap", build, folder, log)
     run(["strip", "-o", folder / "vmlinux", build / "vmlinux"], log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated
 
 from spec.iommufd.calls import (
@@ -23,6 +24,18 @@ from spec.iommufd.uapi.state import (
 from spec.language import NONE, NULL, NULLABLE, Id, first, fresh, mirrors, require
 
 
+class Data(IntEnum):
+    """What comes with a call beside its argument: data of the driver's type, or of another.
+
+    OF_NO_TYPE has a length and says that there is none.
+    """
+
+    NONE = 0
+    OF_ITS_TYPE = 1
+    OF_ANOTHER_TYPE = 2
+    OF_NO_TYPE = 3
+
+
 @mirrors("kernel R1.1")
 def ioas_alloc(s: Uapi) -> None:
     """IOMMU_IOAS_ALLOC: a new, empty IOAS."""
@@ -39,24 +52,28 @@ def iommufd_hwpt_alloc(
     nest_parent: bool,
     dirty: bool,
     pasid: bool,
+    unknown: bool,
     fault_id: Id[Object],
-    data: bool,
+    data: Data,
     table: PgTable,
 ) -> tuple[Errno, Id[Object]]:
     """A new HWPT over what `pt_id` names; if that is nothing, the answer is EINVAL, not ENOENT.
 
-    `data`: some comes with the call. It has a table, or is an SMMU's STE of abort or of bypass.
+    `unknown` is a flag that no kernel knows. Data has a table, or is an SMMU's STE of abort or of
+    bypass.
     """
+    if data == Data.OF_NO_TYPE:
+        return Errno.EINVAL, NONE
     if not names(s, dev_id, Kind.DEVICE):
         return Errno.ENOENT, NONE
     dev = device_of(s, dev_id)
     err = Errno.EINVAL
     if names(s, pt_id, Kind.IOAS):
-        err = paging_refusal(s, dev, pt_id, nest_parent, dirty, pasid, fault_id, data)
+        err = paging_refusal(s, dev, pt_id, nest_parent, dirty, pasid, unknown, fault_id, data)
     elif names(s, pt_id, Kind.HWPT_PAGING):
-        err = nested_refusal(s, pt_id, nest_parent, dirty, data)
+        err = nested_refusal(s, pt_id, nest_parent or dirty or unknown, data)
     elif names(s, pt_id, Kind.VIOMMU):
-        err = viommu_refusal(s, dev, pt_id, nest_parent, dirty, pasid, data)
+        err = viommu_refusal(s, dev, pt_id, nest_parent or dirty or unknown, pasid, data)
     if err == Errno.OK and fault_id != NONE and not names_fault_queue(s, fault_id):
         err = Errno.ENOENT
     if err != Errno.OK:
@@ -82,11 +99,12 @@ def paging_refusal(
     nest_parent: bool,
     dirty: bool,
     pasid: bool,
+    unknown: bool,
     fault_id: Id[Object],
-    data: bool,
+    data: Data,
 ) -> Errno:
     """Why a paging HWPT cannot be made with these flags; it takes no data of a guest."""
-    if data or (dirty and not s.devices[dev].can_dirty):
+    if unknown or data != Data.NONE or (dirty and not s.devices[dev].can_dirty):
         return Errno.EOPNOTSUPP
     if nest_parent and fault_id != NONE:
         return Errno.EOPNOTSUPP
@@ -96,13 +114,15 @@ def paging_refusal(
 
 
 @mirrors("kernel R2.4", "kernel R2.8")
-def nested_refusal(
-    s: Uapi, parent: Id[Object], nest_parent: bool, dirty: bool, data: bool
-) -> Errno:
-    """Why a nested HWPT cannot be made on a paging one: an SMMU nests under a vIOMMU only."""
-    if nest_parent or dirty or not data or s.driver == Driver.ARM:
+def nested_refusal(s: Uapi, parent: Id[Object], flags: bool, data: Data) -> Errno:
+    """Why a nested HWPT cannot be made on a paging one: an SMMU nests under a vIOMMU only.
+
+    `flags`: some that it cannot have.
+    """
+    if flags or data == Data.NONE or s.driver == Driver.ARM:
         return Errno.EOPNOTSUPP
-    return hwpt_nested_refusal(s, parent)
+    err = hwpt_nested_refusal(s, parent)
+    return Errno.EOPNOTSUPP if err == Errno.OK and data == Data.OF_ANOTHER_TYPE else err
 
 
 @mirrors("kernel R2.5", "kernel R2.10")
@@ -110,16 +130,17 @@ def viommu_refusal(
     s: Uapi,
     dev: Id[Device],
     viommu: Id[Object],
-    nest_parent: bool,
-    dirty: bool,
+    flags: bool,
     pasid: bool,
-    data: bool,
+    data: Data,
 ) -> Errno:
     """Why a nested HWPT cannot be made under a vIOMMU: a device of another, flags, no data."""
     if s.objects[viommu].second != s.devices[dev].on_second_iommu:
         return Errno.EINVAL
-    if nest_parent or dirty or not data or (pasid and s.driver == Driver.ARM):
+    if flags or data == Data.NONE or (pasid and s.driver == Driver.ARM):
         return Errno.EOPNOTSUPP
+    if data == Data.OF_ANOTHER_TYPE:
+        return Errno.EINVAL if s.driver == Driver.ARM else Errno.EOPNOTSUPP
     return Errno.OK
 
 
@@ -148,7 +169,7 @@ def hwpt_alloc_on_ioas(
     require(not dirty or any(d.can_dirty for d in s.devices))
     require(not pasid or any(d.can_pasid for d in s.devices))
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, dirty, pasid, NONE, False, NULL
+        s, s.devices[dev].object, pt, nest_parent, dirty, pasid, False, NONE, Data.NONE, NULL
     )
     return err
 
@@ -167,8 +188,9 @@ def hwpt_alloc_nested(
     require(not pasid or any(d.can_pasid for d in s.devices))
     require(table != NULL or s.driver == Driver.ARM)
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, pasid, NONE, True, table
-    )
+        s, s.devices[dev].object, pt, nest_parent, False, pasid, False, NONE,
+        Data.OF_ITS_TYPE, table
+    )  # fmt: skip
     return err
 
 
@@ -180,20 +202,44 @@ def hwpt_alloc_with_fault(
     ioctl(s)
     require(s.queues)
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, False, fault_id, False, NULL
+        s, s.devices[dev].object, pt, nest_parent, False, False, False, fault_id, Data.NONE, NULL
     )
     return err
 
 
+@mirrors("kernel R2.1", "kernel R2.2", "kernel R2.8")
+def hwpt_alloc_unknown(
+    s: Uapi, dev: Id[Device], pt: Id[Object], data: Data, unknown: bool
+) -> Errno:
+    """IOMMU_HWPT_ALLOC with a flag or with data that no driver knows."""
+    ioctl(s)
+    require(s.rare)
+    require(unknown or data in (Data.OF_ANOTHER_TYPE, Data.OF_NO_TYPE))
+    err, _ = iommufd_hwpt_alloc(
+        s, s.devices[dev].object, pt, False, False, False, unknown, NONE, data, NULL
+    )
+    return err
+
+
+@mirrors("kernel R2.2")
+def hwpt_set_dirty_tracking(s: Uapi, hwpt: Id[Object], enable: bool) -> Errno:
+    """IOMMU_HWPT_SET_DIRTY_TRACKING, as often as wanted, of an HWPT that was made for it."""
+    ioctl(s)
+    require(s.rare)
+    if not names(s, hwpt, Kind.HWPT_PAGING):
+        return Errno.ENOENT
+    return Errno.OK if s.objects[hwpt].dirty else Errno.EOPNOTSUPP
+
+
 @mirrors("kernel R3.1")
 def iommufd_viommu_alloc(
-    s: Uapi, dev_id: Id[Object], hwpt: Id[Object]
+    s: Uapi, dev_id: Id[Object], hwpt: Id[Object], its_type: bool
 ) -> tuple[Errno, Id[Object]]:
-    """A new vIOMMU on a nesting parent, for the devices of one IOMMU."""
+    """A new vIOMMU of the driver's type on a nesting parent, for the devices of one IOMMU."""
     if not names(s, dev_id, Kind.DEVICE):
         return Errno.ENOENT, NONE
     dev = device_of(s, dev_id)
-    if not makes_viommus(s, dev):
+    if not its_type or not makes_viommus(s, dev):
         return Errno.EOPNOTSUPP, NONE
     if not names(s, hwpt, Kind.HWPT_PAGING):
         return Errno.ENOENT, NONE
@@ -216,8 +262,31 @@ def makes_viommus(s: Uapi, dev: Id[Device]) -> bool:
 def viommu_alloc(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> Errno:
     """IOMMU_VIOMMU_ALLOC."""
     ioctl(s)
-    err, _ = iommufd_viommu_alloc(s, s.devices[dev].object, hwpt)
+    err, _ = iommufd_viommu_alloc(s, s.devices[dev].object, hwpt, True)
     return err
+
+
+@mirrors("kernel R3.1")
+def viommu_alloc_unknown(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> Errno:
+    """IOMMU_VIOMMU_ALLOC of a type that no driver knows."""
+    ioctl(s)
+    require(s.rare)
+    err, _ = iommufd_viommu_alloc(s, s.devices[dev].object, hwpt, False)
+    return err
+
+
+@mirrors("kernel R0.7")
+def viommu_mmap(s: Uapi, viommu: Id[Object], exact: bool) -> Errno:
+    """The window of a vIOMMU is mapped, all of it and nothing else; `close_file` undoes that."""
+    ioctl(s)
+    require(s.rare and s.driver == Driver.MOCK)
+    if not names(s, viommu, Kind.VIOMMU):
+        return Errno.ENXIO
+    require(not s.objects[viommu].open)
+    if not exact:
+        return Errno.ENXIO
+    open_file(s, viommu)
+    return Errno.OK
 
 
 @mirrors("kernel R3.2")
@@ -303,14 +372,14 @@ def fault_queue_alloc(s: Uapi) -> None:
 
 @mirrors("kernel R0.7")
 def open_file(s: Uapi, queue: Id[Object]) -> None:
-    """The file of a queue holds it."""
+    """The file of a queue holds it, and a mapped window its vIOMMU."""
     s.objects[queue].open = True
     s.objects[queue].refs += 1
 
 
 @mirrors("kernel R0.7", "kernel R0.8")
 def close_file(s: Uapi, queue: Id[Object]) -> None:
-    """The file of a queue is closed."""
+    """The file of a queue is closed, or the window of a vIOMMU unmapped."""
     require(s.objects[queue].open)
     s.objects[queue].open = False
     s.objects[queue].refs -= 1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from spec.iommufd.calls import iommufd_backend_map_dma, iommufd_backend_unmap_dma
-from spec.iommufd.objects import Errno, Kind, Object
+from spec.iommufd.objects import Errno, Kind, Object, clear_areas
 from spec.iommufd.uapi.hw_queue import is_pinned
 from spec.iommufd.uapi.reserved import kept_free
 from spec.iommufd.uapi.state import Uapi, ioctl, names
-from spec.language import Fault, Id, mirrors, require
+from spec.language import NONE, Fault, Id, mirrors, require
 from spec.memory.section import Section
 
 
 def maps(s: Uapi) -> None:
     """The user maps memory only where it matters: a device reserves some, or queues are in it."""
-    require(s.hw_queues or any(d.reserves for d in s.devices))
+    require(s.hw_queues or s.rare or any(d.reserves for d in s.devices))
 
 
 @mirrors("kernel R1.4", "kernel R1.11")
@@ -42,6 +42,48 @@ def ioas_unmap(s: Uapi, ioas: Id[Object], section: Id[Section], fault: Fault) ->
     if names(s, ioas, Kind.IOAS) and is_pinned(s, ioas, section):
         return Errno.EBUSY
     return iommufd_backend_unmap_dma(s, ioas, section, fault)
+
+
+@mirrors("kernel R1.5")
+def ioas_map_anywhere(s: Uapi, ioas: Id[Object]) -> Errno:
+    """IOMMU_IOAS_MAP at an address that the kernel finds, from which it is unmapped at once."""
+    ioctl(s)
+    require(s.rare)
+    if not names(s, ioas, Kind.IOAS):
+        return Errno.ENOENT
+    return Errno.ENOSPC if s.reserves_all and kept_free(s, ioas) else Errno.OK
+
+
+@mirrors("kernel R1.12")
+def ioas_copy(
+    s: Uapi, source: Id[Object], section: Id[Section], ioas: Id[Object], at: Id[Section]
+) -> Errno:
+    """IOMMU_IOAS_COPY: what one IOAS maps is mapped at another address too, or by another IOAS."""
+    ioctl(s)
+    require(s.rare)
+    if not names(s, source, Kind.IOAS) or section not in s.objects[source].areas:
+        return Errno.ENOENT
+    if not names(s, ioas, Kind.IOAS):
+        return Errno.ENOENT
+    err = map_refusal(s, ioas)
+    if err != Errno.OK:
+        return err
+    if at in s.objects[ioas].areas:
+        return Errno.EEXIST
+    s.objects[ioas].areas.add(at)
+    return Errno.OK
+
+
+@mirrors("kernel R1.9")
+def ioas_unmap_all(s: Uapi, ioas: Id[Object]) -> Errno:
+    """IOMMU_IOAS_UNMAP of all addresses, of which none need be mapped."""
+    ioctl(s)
+    require(s.rare)
+    if not names(s, ioas, Kind.IOAS):
+        return Errno.ENOENT
+    require(not any(o.parent == ioas and o.pinned != NONE for o in s.objects))
+    clear_areas(s, ioas)
+    return Errno.OK
 
 
 @mirrors("kernel R1.11")

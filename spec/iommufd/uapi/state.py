@@ -69,9 +69,10 @@ class UapiObject(Object):
 
     `auto`: made by an attach to an IOAS. `pasid`, `dirty`: the flags it was made with. `fault`: the
     queue of an HWPT. `device` and `virt_id`: a vDEVICE's; one without a device is a tombstone.
-    `open`: the file of an event queue, which holds it. `access`, `index`: of a hardware queue the
-    access by which it pins a section, and its number; `pinned`: what that pins. `allowed`: the
-    user has an IOAS keep the addresses that devices reserve for its own mappings.
+    `open`: the file of an event queue is, or the user has a vIOMMU's window mapped; that holds it.
+    `access`, `index`: of a hardware queue the access by which it pins a section, and its number;
+    `pinned`: what that pins. `allowed`: the user has an IOAS keep the addresses that devices
+    reserve for its own mappings.
     """
 
     second: bool
@@ -116,14 +117,17 @@ class Uapi(Kernel):
     """One open /dev/iommu and the devices of a host.
 
     `closing`: its last file is closed, and what is left is being destroyed. `queues`: the user
-    makes event queues, `hw_queues`: hardware queues. `bound_first`: it binds devices while there
-    are no other objects.
+    makes event queues, `hw_queues`: hardware queues. `rare`: it makes calls too that change little
+    or nothing, and asks for what no driver has. `bound_first`: it binds devices while there are no
+    other objects. `reserves_all`: what a device reserves is all addresses, not some.
     """
 
     version: Annotated[Version, CONST]
     driver: Annotated[Driver, CONST]
     queues: Annotated[bool, CONST]
     hw_queues: Annotated[bool, CONST]
+    rare: Annotated[bool, CONST]
+    reserves_all: Annotated[bool, CONST]
     bound_first: Annotated[bool, CONST]
     closing: bool
     objects: Table[UapiObject]
@@ -149,6 +153,8 @@ def uapi_shape(
             "driver": (Driver(values["driver"]),),
             "queues": (bool(values["queues"]),),
             "hw_queues": (bool(values["hw_queues"]),),
+            "rare": (bool(values["rare"]),),
+            "reserves_all": (bool(values["reserves_all"]),),
             "bound_first": (bool(values["bound_first"]),),
         },
         "iommufds": {"vfio_hwpt": (NONE,)},

@@ -22,6 +22,7 @@ ROWS: dict[str, list[str]] = TABLE["rows"]
 MOCK = {
     "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b101,
     "can_dirty": 0b001, "queues": 1, "hw_queues": 1, "sections": 2, "reserves": 0b010,
+    "reserves_all": 1, "rare": 1,
     "virt_ids": 2,
 }  # fmt: skip
 
@@ -29,6 +30,12 @@ MOCK = {
 def page(words: tuple[str, ...]) -> Id[Section]:
     """The section of memory that the words of a step are about."""
     return Id(2 if "other" in words else 1)
+
+
+DATA = {
+    "table": alloc.Data.OF_ITS_TYPE, "another_type": alloc.Data.OF_ANOTHER_TYPE,
+    "no_type": alloc.Data.OF_NO_TYPE,
+}  # fmt: skip
 
 
 class User:
@@ -78,15 +85,25 @@ class User:
 
     def hwpt(self, dev: str, pt: str, *words: str) -> tuple[Any, ...]:
         queue = [word.removeprefix("fault=") for word in words if word.startswith("fault=")]
-        flags = ["nest_parent" in words, "dirty" in words, "pasid" in words]
+        flags = [flag in words for flag in ("nest_parent", "dirty", "pasid", "unknown")]
+        data = [DATA[word] for word in words if word in DATA]
         return alloc.iommufd_hwpt_alloc(
             self.s, self.named[dev], self.named[pt], *flags,
             self.named[queue[0]] if queue else NONE,
-            "table" in words, 1 if "table" in words else 0,  # type: ignore[arg-type]
+            data[0] if data else alloc.Data.NONE,
+            1 if "table" in words else 0,  # type: ignore[arg-type]
         )  # fmt: skip
 
-    def viommu(self, dev: str, hwpt: str) -> tuple[Any, ...]:
-        return alloc.iommufd_viommu_alloc(self.s, self.named[dev], self.named[hwpt])
+    def viommu(self, dev: str, hwpt: str, *words: str) -> tuple[Any, ...]:
+        return alloc.iommufd_viommu_alloc(
+            self.s, self.named[dev], self.named[hwpt], "another_type" not in words
+        )
+
+    def mmap(self, viommu: str, *words: str) -> tuple[Errno, ...]:
+        return (alloc.viommu_mmap(self.s, self.named[viommu], "inexact" not in words),)
+
+    def track_dirty(self, hwpt: str, *words: str) -> tuple[Errno, ...]:
+        return (alloc.hwpt_set_dirty_tracking(self.s, self.named[hwpt], "off" not in words),)
 
     def vdevice(self, viommu: str, dev: str, virt_id: str) -> tuple[Any, ...]:
         return alloc.iommufd_vdevice_alloc(
@@ -112,6 +129,17 @@ class User:
 
     def unmap(self, as_: str, *words: str) -> tuple[Errno, ...]:
         return (ioas.ioas_unmap(self.s, self.named[as_], page(words), Fault()),)
+
+    def map_anywhere(self, as_: str) -> tuple[Errno, ...]:
+        return (ioas.ioas_map_anywhere(self.s, self.named[as_]),)
+
+    def unmap_all(self, as_: str) -> tuple[Errno, ...]:
+        return (ioas.ioas_unmap_all(self.s, self.named[as_]),)
+
+    def copy(self, source: str, as_: str, *words: str) -> tuple[Errno, ...]:
+        return (
+            ioas.ioas_copy(self.s, self.named[source], Id(1), self.named[as_], page(words)),
+        )
 
     def allow(self, as_: str) -> tuple[Errno, ...]:
         return (ioas.ioas_allow_iovas(self.s, self.named[as_], False),)

@@ -40,15 +40,17 @@ class User:
         return Id(new)
 
     def hwpt(self, dev: Id[Any], pt: Id[Any], nest_parent: bool = False, table: Any = NULL) -> Any:
-        data = self.s.objects[pt].kind == Kind.VIOMMU
+        viommu = self.s.objects[pt].kind == Kind.VIOMMU
+        data = alloc.Data.OF_ITS_TYPE if viommu else alloc.Data.NONE
         err, hwpt = alloc.iommufd_hwpt_alloc(
-            self.s, self.s.devices[dev].object, pt, nest_parent, False, False, NONE, data, table
-        )
+            self.s, self.s.devices[dev].object, pt, nest_parent, False, False, False, NONE,
+            data, table,
+        )  # fmt: skip
         assert err == OK
         return hwpt
 
     def viommu(self, dev: Id[Any], hwpt: Id[Any]) -> Id[Any]:
-        err, viommu = alloc.iommufd_viommu_alloc(self.s, self.s.devices[dev].object, hwpt)
+        err, viommu = alloc.iommufd_viommu_alloc(self.s, self.s.devices[dev].object, hwpt, True)
         assert err == OK
         return viommu
 
@@ -246,4 +248,6 @@ def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
     assert user.attach(A, nested) == ENOENT
     assert alloc.vdevice_alloc(user.s, viommu, A, TABLE) == OK
     assert user.attach(A, nested) == ENOENT  # of the second, which is not coherent either
-    assert alloc.iommufd_viommu_alloc(user.s, Id(user.bind(B)), nested)[0] == Errno.EOPNOTSUPP
+    assert alloc.viommu_alloc(user.s, B, nested) == ENOENT
+    user.bind(B)
+    assert alloc.viommu_alloc(user.s, B, nested) == Errno.EOPNOTSUPP

@@ -49,11 +49,18 @@ enum batch_op {
 	BATCH_TAKE,
 	BATCH_LEAVE,
 	BATCH_HW_QUEUE,
+	BATCH_HWPT_UNKNOWN,
+	BATCH_TRACK_DIRTY,
+	BATCH_MMAP,
+	BATCH_COPY,
 	BATCH_OPS,
 };
 
 enum batch_flag {
 	BATCH_NOTHING = 1,	/* of INVALIDATE, ALLOW */
+	BATCH_EVERYTHING = 1,	/* of UNMAP */
+	BATCH_ANOTHER = 1,	/* of MAP an address, of VIOMMU a type that nobody knows */
+	BATCH_UNKNOWN = 1,	/* of HWPT_UNKNOWN, a flag; `more` says what data there is */
 	BATCH_NEST_PARENT = 1,	/* of HWPT */
 	BATCH_DIRTY = 2,
 	BATCH_WITH_PASID = 4,	/* of HWPT, ATTACH, REPLACE, DETACH */
@@ -72,6 +79,14 @@ enum batch_asked {
 	BATCH_ASKED = 3,
 };
 
+/* The data of a HWPT_UNKNOWN. */
+enum batch_data {
+	BATCH_NO_DATA,
+	BATCH_OF_ITS_TYPE,
+	BATCH_OF_ANOTHER_TYPE,
+	BATCH_OF_NO_TYPE,
+};
+
 /*
  * What `fault` says: a call of the driver, of enum mock_failing, and sixteen
  * times its turn; or that an allocation fails, which, or each in turn.
@@ -83,7 +98,7 @@ struct batch_call {
 	uint8_t op;
 	uint8_t device;		/* a row from 0, or the id of what `id` is for */
 	uint8_t id;
-	uint8_t flags;
+	uint8_t flags;		/* of COPY the section that it goes to, in the IOAS `device` */
 	uint8_t more;		/* of HW_QUEUE its index, `device` has the section */
 	uint8_t fault;
 	uint8_t error;		/* what is to be answered: an errno */

@@ -14,6 +14,7 @@
 #define MOCK_GROUPS 8
 #define MOCK_OBJECTS 15
 #define MOCK_PASID 1
+#define MOCK_PAGE 4096
 
 /* The type of nested HWPTs' data, of vIOMMUs and of invalidations alike. */
 #define MOCK_TYPE 0x6d6f636b
@@ -32,6 +33,7 @@ enum mock_trait {
 	MOCK_SECOND_IOMMU = 8,
 	MOCK_RESERVES = 16,	/* addresses, those from MOCK_RESERVED on */
 	MOCK_MDEV = 32,		/* there is no IOMMU before it */
+	MOCK_RESERVES_ALL = 64,	/* all addresses */
 };
 
 #define MOCK_RESERVED 0x100000
@@ -132,6 +134,13 @@ struct mock_looking {
 struct mock_nested_data {
 	__u32 table;
 };
+
+/* The data of a vIOMMU: where it has a window of that length to be mapped. */
+struct mock_viommu_data {
+	__aligned_u64 offset;
+};
+
+#define MOCK_WINDOW_PAGES 2
 
 enum mock_entry_kind {
 	MOCK_ENTRY_GOOD = 1,

@@ -345,6 +345,9 @@ static struct iommu_domain *alloc_nested_on(struct iommu_domain *parent,
 	struct mock_domain *new;
 	int rc;
 
+	/* An SMMU's driver leaves the type to the helper, which says EINVAL. */
+	if (driver != MOCK_ARM && data->type != MOCK_TYPE)
+		return ERR_PTR(-EOPNOTSUPP);
 	rc = iommu_copy_struct_from_user(&guest, data, MOCK_TYPE, table);
 	if (rc)
 		return ERR_PTR(rc);
@@ -380,6 +383,10 @@ alloc_nested_under(struct iommufd_viommu *viommu, u32 flags,
 	return alloc_nested_on(viommu->hwpt->common.domain, viommu, data);
 }
 
+#define MOCK_WINDOW_ORDER 1
+
+static_assert(MOCK_WINDOW_PAGES == 1 << MOCK_WINDOW_ORDER);
+
 /* Queues of a vIOMMU come one after the other, and the second needs the first. */
 #define MOCK_HW_QUEUES 2
 
@@ -392,6 +399,7 @@ struct mock_hw_queue {
 struct mock_viommu {
 	struct iommufd_viommu core;
 	struct mock_hw_queue *queue[MOCK_HW_QUEUES];
+	unsigned long window, offset;	/* if any: its pages, and where mmap has it */
 };
 
 #define to_mock_viommu(v) container_of(v, struct mock_viommu, core)
@@ -439,7 +447,18 @@ static int init_hw_queue(struct iommufd_hw_queue *core, u32 index,
 	return 0;
 }
 
+static void destroy_viommu(struct iommufd_viommu *core)
+{
+	struct mock_viommu *viommu = to_mock_viommu(core);
+
+	if (!viommu->window)
+		return;
+	iommufd_viommu_destroy_mmap(core, viommu->offset);
+	free_pages(viommu->window, MOCK_WINDOW_ORDER);
+}
+
 static const struct iommufd_viommu_ops viommu_ops = {
+	.destroy = destroy_viommu,
 	.alloc_domain_nested = alloc_nested_under,
 	.cache_invalidate = invalidate_viommu,
 	.get_hw_queue_size = hw_queue_size,
@@ -454,16 +473,45 @@ static size_t viommu_size(struct device *dev, enum iommu_viommu_type type)
 	return type == MOCK_TYPE ? VIOMMU_STRUCT_SIZE(struct mock_viommu, core) : 0;
 }
 
+static int make_window(struct mock_viommu *viommu,
+		       const struct iommu_user_data *data)
+{
+	struct mock_viommu_data out = {};
+	int rc;
+
+	viommu->window = __get_free_pages(GFP_KERNEL, MOCK_WINDOW_ORDER);
+	if (!viommu->window)
+		return -ENOMEM;
+	rc = iommufd_viommu_alloc_mmap(&viommu->core, __pa(viommu->window),
+				       PAGE_SIZE << MOCK_WINDOW_ORDER,
+				       &viommu->offset);
+	if (rc)
+		goto out_free;
+	out.offset = viommu->offset;
+	rc = iommu_copy_struct_to_user(data, &out, MOCK_TYPE, offset);
+	if (!rc)
+		return 0;
+	iommufd_viommu_destroy_mmap(&viommu->core, viommu->offset);
+out_free:
+	free_pages(viommu->window, MOCK_WINDOW_ORDER);
+	viommu->window = 0;
+	return rc;
+}
+
 static int viommu_init(struct iommufd_viommu *viommu,
 		       struct iommu_domain *parent,
 		       const struct iommu_user_data *data)
 {
 	bool of_second = viommu->iommu_dev == &iommus[1].iommu;
+	int rc = 0;
 
 	if (to_mock_domain(parent)->second != of_second)
 		return -EINVAL;
-	viommu->ops = &viommu_ops;
-	return 0;
+	if (driver == MOCK_SELFTEST && data)
+		rc = make_window(to_mock_viommu(viommu), data);
+	if (!rc)
+		viommu->ops = &viommu_ops;
+	return rc;
 }
 
 static void *hw_info(struct device *dev, u32 *length,
@@ -496,12 +544,20 @@ static bool can(struct device *dev, enum iommu_cap cap)
 
 static void reserved_regions(struct device *dev, struct list_head *list)
 {
+	u8 traits = to_mock_device(dev)->is.traits;
+	phys_addr_t start = MOCK_RESERVED;
+	size_t size = MOCK_RESERVED_SIZE;
 	struct iommu_resv_region *region;
 
-	if (!(to_mock_device(dev)->is.traits & MOCK_RESERVES))
+	if (!(traits & MOCK_RESERVES))
 		return;
-	region = iommu_alloc_resv_region(MOCK_RESERVED, MOCK_RESERVED_SIZE, 0,
-					 IOMMU_RESV_RESERVED, GFP_KERNEL);
+	/* All but a page at either end, which iommufd itself never gives out. */
+	if (traits & MOCK_RESERVES_ALL) {
+		start = PAGE_SIZE;
+		size = -2 * PAGE_SIZE;
+	}
+	region = iommu_alloc_resv_region(start, size, 0, IOMMU_RESV_RESERVED,
+					 GFP_KERNEL);
 	if (region)
 		list_add_tail(&region->list, list);
 }
