@@ -12,6 +12,7 @@ from viommu_spec.ids import IDS, target
 from viommu_spec.index import Mirrors, rule
 
 from checkers.machines import registry, variants
+from checkers.real.linux.selftest import table
 from spec.language import Source
 from tests.docs import toys
 
@@ -78,6 +79,12 @@ def test_every_document_has_its_patches() -> None:
     for number, count, first in (("001", 37, "01/37"), ("002", 22, "00/21")):
         own = [name for name in patches if name.startswith(f"{number} ")]
         assert (len(own), own[0]) == (count, f"{number} {first}")
+
+
+def test_the_rows_of_the_selftest_are_of_the_tests_that_are_run_in_the_kernel() -> None:
+    of_all = provenance.table(provenance.FOLDER / "selftest.toml")["tests"]
+    for test, rows in table().rows.items():
+        assert {*rows} <= {*of_all[test]}, test
 
 
 @pytest.mark.parametrize(
