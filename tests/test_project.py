@@ -40,7 +40,8 @@ ROOMS = {
     "checkers.cluster": "explore",
     "checkers.conform": "trace",
     "checkers.real": "",
-    "checkers.real.linux": "explore trace",
+    "checkers.real.linux": "real explore trace",
+    "checkers.real.qemu": "real",
     "checkers.commands": "murphi symbolic explore trace report cluster conform "
     "real.linux",
 }

@@ -14,7 +14,7 @@ from typing import Final
 
 from checkers.real.linux.boot import QEMU
 from checkers.real.linux.kernel_source import Source
-from checkers.real.linux.shell import answer, cache, need, run
+from checkers.real.shell import answer, cache, need, run
 from checkers.userfiles import InputError
 
 HERE: Final = Path(__file__).parent
@@ -60,7 +60,7 @@ def image(source: Source) -> Image:
     """The image of a source, built if it is not there yet."""
     need(PROGRAMS)
     _need_headers()
-    kernel = cache() / "kernel" / _key(source)
+    kernel = cache("linux") / "kernel" / _key(source)
     kernel.mkdir(parents=True, exist_ok=True)
     with _alone(kernel):
         vmlinux = _kernel(source, kernel)

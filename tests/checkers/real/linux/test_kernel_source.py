@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from checkers.real.linux.kernel_source import _mirror, source
-from checkers.real.linux.shell import need, run
+from checkers.real.linux.kernel_source import source
+from checkers.real.shell import need, run
 from checkers.userfiles import InputError
 
 MAKEFILE = "VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\nNAME = x\n"
@@ -45,19 +45,6 @@ def test_what_is_no_tree_is_refused(tmp_path: Path, text: str | None, why: str) 
         source(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "deb http://mirror.example/debian trixie main\n",
-        "# a comment\ndeb [signed-by=/x y=z] http://mirror.example/debian trixie main\n",
-        "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\n",
-    ],
-)
-def test_the_mirror_is_the_machines_own(text: str) -> None:
-    other = "deb http://elsewhere.example/tools stable main\n"
-    assert _mirror([other, text]) == "http://mirror.example/debian"
-
-
 def test_what_is_missing_is_said_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,8 +57,3 @@ def test_a_program_that_fails_is_told_by_its_own_words(tmp_path: Path) -> None:
     script = "echo fine; echo x.c: error: no such thing; exit 1"
     with pytest.raises(InputError, match=r"sh fails: x\.c: error: no such thing; see .*log"):
         run(["sh", "-c", script], tmp_path / "log")
-
-
-def test_a_machine_without_one_is_told() -> None:
-    with pytest.raises(InputError, match="give --source DIR"):
-        _mirror(["deb http://security.example/debian-security trixie main\n"])

@@ -11,10 +11,10 @@ from pathlib import Path
 from checkers.userfiles import InputError
 
 
-def cache() -> Path:
-    """The folder in which what was fetched and built is kept."""
+def cache(of: str) -> Path:
+    """The folder in which what was fetched and built of a system is kept."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "viommu-spec" / "linux"
+    return Path(base).expanduser() / "viommu-spec" / of
 
 
 def need(programs: Mapping[str, str]) -> None:
