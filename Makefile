@@ -4,6 +4,7 @@
 # make witness  rumur counts too, at larger bounds than make test asks it for (needs rumur and gcc)
 # make random SEED=1000 COUNT=500  the explorers on that many random machines
 # make linux    what Linux's iommufd answers, call by call (fetches and builds a kernel once; needs QEMU)
+# make qemu     the released QEMU over the specification (fetches one, once, if there is none of 11.1 or later)
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
@@ -11,7 +12,7 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: random check exhaust test witness linux docs bench clean
+.PHONY: random check exhaust test witness linux qemu docs bench clean
 .DELETE_ON_ERROR:
 
 check: $(STAMP)
@@ -39,6 +40,11 @@ BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm sm
 linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
+
+CALLS := tests/checkers/real/qemu/calls
+
+qemu: $(STAMP)
+	@$(BIN)/python -m checkers.real.qemu $(if $(QEMU),--qemu $(QEMU)) --without-kvm-check --recorded $(CALLS)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -1,0 +1,91 @@
+"""`python -m checkers.real.qemu`: every scenario on a QEMU, held against what was recorded."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from checkers.real.qemu.root import binary
+from checkers.real.qemu.scenarios import SMMU_TALES, VTD_TALES, Tale
+from checkers.real.qemu.start import ARM, X86
+from checkers.real.qemu.supervisor import EndedError, HangsError
+from checkers.userfiles import InputError
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--qemu", type=click.Path(path_type=Path), help="A program of QEMU, or its folder.")
+@click.option("--without-kvm-check", is_flag=True, help="Pass over the check of KVM on Arm.")
+@click.option("--recorded", type=click.Path(path_type=Path), help="Calls to compare with.")
+@click.option("--record", is_flag=True, help="Write these instead.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every call.")
+def main(
+    names: tuple[str, ...], qemu: Path | None, without_kvm_check: bool, recorded: Path | None,
+    record: bool, verbose: bool,
+) -> None:
+    """Run scenarios: all, or those named."""
+    try:
+        sys.exit(_run(names, Tale(qemu, without_kvm_check), recorded, record, verbose))
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _run(
+    names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, verbose: bool
+) -> int:
+    tales = {**VTD_TALES, **SMMU_TALES}
+    for name in names:
+        if name not in tales:
+            raise InputError(f"{name}: no such scenario; there are {', '.join(tales)}")
+    wanted = [name for name in tales if name in names or not names]
+    differ = 0
+    for title, program, group in (("VT-d", X86, VTD_TALES), ("SMMUv3", ARM, SMMU_TALES)):
+        chosen = [name for name in wanted if name in group]
+        if not chosen:
+            continue
+        if program == ARM and not given.without_kvm_check:
+            click.echo(f"{title}: skipped, for the binary wants KVM there; --without-kvm-check")
+            continue
+        note = ", its check of KVM passed over" if program == ARM else ""
+        click.echo(f"{title}: QEMU {binary(program, given.qemu).version}{note}")
+        for name in chosen:
+            differ += _tell(name, group[name], given, recorded, record, verbose)
+    return 1 if differ else 0
+
+
+def _tell(
+    name: str, scenario: Callable[[Tale], str], given: Tale, recorded: Path | None, record: bool,
+    verbose: bool,
+) -> bool:
+    """Run one; whether it goes otherwise than it should."""
+    tale, start = Tale(given.qemu, given.without_kvm_check), time.monotonic()
+    try:
+        said, wrong = scenario(tale), ""
+    except (AssertionError, EndedError, HangsError) as error:
+        said, wrong = "", f"otherwise: {error}"
+    click.echo(f"  {name:13} {time.monotonic() - start:4.1f} s  {wrong or said}")
+    if verbose:
+        click.echo("".join(f"    {line}\n" for line in tale.lines), nl=False)
+    if recorded is None or wrong:
+        return bool(wrong)
+    file = recorded / f"{name}.txt"
+    text = [f"{line}\n" for line in tale.lines]
+    if record:
+        file.write_text("".join(text))
+        return False
+    if not file.is_file():
+        raise InputError(f"{file}: no such record; make it with --record")
+    before = file.read_text().splitlines(keepends=True)
+    difference = list(difflib.unified_diff(before, text, str(file), name, n=1))
+    click.echo("".join(f"    {line}" for line in difference), nl=False)
+    return bool(difference)
+
+
+if __name__ == "__main__":
+    main()

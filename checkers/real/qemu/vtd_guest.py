@@ -1,0 +1,163 @@
+"""A guest's driver of the emulated VT-d: tables in memory, the invalidation queue, GCMD."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from checkers.real.qemu.talk import Processor
+
+BASE: Final = 0xFED9_0000
+GCMD, GSTS, RTADDR, FSTS, IQH, IQT, IQA = 0x18, 0x1C, 0x20, 0x34, 0x80, 0x88, 0x90
+
+ROOT: Final = 0x100_0000
+CONTEXTS: Final = 0x101_0000
+"""Two context tables for each bus."""
+
+DIRECTORIES: Final = 0x110_0000
+PASID_TABLES: Final = 0x118_0000
+QUEUE: Final = 0x130_0000
+FIRST_TABLE: Final = 0x200_0000
+TABLE_SIZE: Final = 0x1_0000
+
+SCALABLE: Final = 1 << 10
+WIDE: Final = 1 << 11
+DESCRIPTORS: Final = 128
+DESCRIPTOR: Final = 32
+STALL: Final = 0x70
+"""What FSTS says of the invalidation queue."""
+
+
+class Gcmd(IntEnum):
+    """Bits of the global command."""
+
+    TE = 31
+    SRTP = 30
+    QIE = 26
+
+
+class Pgtt(IntEnum):
+    """What a PASID entry translates with."""
+
+    FIRST_STAGE = 1
+    SECOND_STAGE = 2
+    NESTED = 3
+    PASS_THROUGH = 4
+
+
+class Granularity(IntEnum):
+    """What a PASID-cache invalidation is for."""
+
+    DOMAIN = 0
+    PASID = 1
+    GLOBAL = 3
+
+
+class QueueError(Exception):
+    """The invalidation queue stands still; the message says where and why."""
+
+
+def table_of(number: int) -> int:
+    """Where the guest's first-stage table of a number is."""
+    return FIRST_TABLE + number * TABLE_SIZE
+
+
+class VtdGuest:
+    """The guest's driver. A device is named by its bus and its device and function number."""
+
+    def __init__(self, processor: Processor) -> None:
+        self.processor = processor
+        self.command = 0
+        self.tail = 0
+        self._rows: dict[tuple[int, int], int] = {}
+
+    def start(self, *devices: tuple[int, int], pasids: bool = False) -> None:
+        """Queue on, root table and the tables of some devices in place, translation still off."""
+        p = self.processor
+        p.fill(ROOT, 0x1000)
+        for bus, devfn in devices:
+            self._place(bus, devfn, pasids)
+        self.tail = 0
+        p.write(BASE + IQA, QUEUE | WIDE)
+        p.write(BASE + IQT, 0)
+        self.set(Gcmd.QIE, True)
+        self.root()
+
+    def root(self) -> None:
+        """The root table is told again (SRTP)."""
+        self.processor.write(BASE + RTADDR, ROOT | SCALABLE)
+        self._command(self.command | 1 << Gcmd.SRTP)
+
+    def set(self, bit: Gcmd, on: bool) -> None:
+        """Translation, or the queue, is turned on or off."""
+        self.command = self.command & ~(1 << bit) | on << bit
+        self._command(self.command)
+        status = self.processor.read(BASE + GSTS, 4)
+        if (status >> bit & 1) != on:
+            raise QueueError(f"GSTS is {status:#x} after GCMD {self.command:#x}")
+
+    def was_reset(self) -> None:
+        """The machine was reset: the registers are as at first, the tables are still there."""
+        self.command = self.tail = 0
+
+    def entry(
+        self, bus: int, devfn: int, table: int, pasid: int = 0,
+        kind: Pgtt = Pgtt.FIRST_STAGE, did: int = 1,
+    ) -> None:
+        """The PASID entry is for a first-stage table (by number), or passes through."""
+        first = kind is Pgtt.FIRST_STAGE
+        place = self._entry(bus, devfn, pasid)
+        words = (kind << 6 | 2 << 2 | 1, did, table_of(table) if first else 0)
+        self.processor.put(place, *words, 0, 0, 0, 0, 0)
+
+    def remove(self, bus: int, devfn: int, pasid: int = 0) -> None:
+        """The PASID entry is not present."""
+        self.processor.fill(self._entry(bus, devfn, pasid), 64)
+
+    def invalidate_pasid_cache(
+        self, granularity: Granularity, did: int = 1, pasid: int = 0
+    ) -> None:
+        """One PASID-cache invalidation."""
+        self.submit(pasid << 32 | did << 16 | granularity << 4 | 7, 0)
+
+    def invalidate_context_cache(self, did: int = 0, source: int | None = None) -> None:
+        """A context-cache invalidation: global, or of one device."""
+        low = 1 | 1 << 4 if source is None else 1 | 3 << 4 | source << 32
+        self.submit(low | did << 16, 0)
+
+    def invalidate_iotlb(self, did: int = 1, pasid: int = 0, page: int | None = None) -> None:
+        """A PASID-based IOTLB invalidation: of a PASID, or of one page of it."""
+        low = pasid << 32 | did << 16 | (2 if page is None else 3) << 4 | 6
+        self.submit(low, page or 0)
+
+    def submit(self, low: int, high: int) -> None:
+        """Put a descriptor into the queue; return when the head has passed it."""
+        p = self.processor
+        p.put(QUEUE + self.tail * DESCRIPTOR, low, high, 0, 0)
+        self.tail = (self.tail + 1) % DESCRIPTORS
+        p.write(BASE + IQT, self.tail * DESCRIPTOR)
+        while p.read(BASE + IQH) != self.tail * DESCRIPTOR:
+            faults = p.read(BASE + FSTS, 4)
+            if faults & STALL:
+                raise QueueError(f"descriptor {low:#x} {high:#x}: FSTS is {faults:#x}")
+
+    def _command(self, value: int) -> None:
+        self.processor.write(BASE + GCMD, value, 4)
+
+    def _place(self, bus: int, devfn: int, pasids: bool) -> None:
+        """The context entry of a device, with a PASID directory of its own."""
+        p = self.processor
+        row = self._rows.setdefault((bus, devfn), len(self._rows))
+        upper = devfn >> 7
+        table = CONTEXTS + 0x2000 * bus + 0x1000 * upper
+        directory, pasid_table = DIRECTORIES + 0x1000 * row, PASID_TABLES + 0x1000 * row
+        p.write(ROOT + 16 * bus + 8 * upper, table | 1)
+        place = table + 32 * (devfn & 0x7F)
+        p.fill(place, 32)
+        p.fill(directory, 0x1000)
+        p.fill(pasid_table, 0x1000)
+        p.write(directory, pasid_table | 1)
+        p.write(place, directory | 1 | pasids << 3)
+
+    def _entry(self, bus: int, devfn: int, pasid: int) -> int:
+        return PASID_TABLES + 0x1000 * self._rows[bus, devfn] + 64 * pasid
