@@ -34,6 +34,7 @@ class Errno(IntEnum):
     EACCES = 13
     EBUSY = 16
     EEXIST = 17
+    ENODEV = 19
     EINVAL = 22
     ENOSPC = 28
     EOVERFLOW = 75

@@ -104,7 +104,9 @@ def paging_refusal(
     data: Data,
 ) -> Errno:
     """Why a paging HWPT cannot be made with these flags; it takes no data of a guest."""
-    if unknown or data != Data.NONE or (dirty and not s.devices[dev].can_dirty):
+    if unknown or data != Data.NONE or (nest_parent and not s.nests):
+        return Errno.EOPNOTSUPP
+    if dirty and not s.devices[dev].can_dirty:
         return Errno.EOPNOTSUPP
     if nest_parent and fault_id != NONE:
         return Errno.EOPNOTSUPP
@@ -167,7 +169,7 @@ def hwpt_alloc_on_ioas(
     """IOMMU_HWPT_ALLOC without data, with any flags that some device is capable of."""
     ioctl(s)
     require(not dirty or any(d.can_dirty for d in s.devices))
-    require(not pasid or any(d.can_pasid for d in s.devices))
+    require(not pasid or s.pasids)
     err, _ = iommufd_hwpt_alloc(
         s, s.devices[dev].object, pt, nest_parent, dirty, pasid, False, NONE, Data.NONE, NULL
     )
@@ -185,7 +187,7 @@ def hwpt_alloc_nested(
 ) -> Errno:
     """IOMMU_HWPT_ALLOC with data: a table of the guest, or the STE of an SMMU that has none."""
     ioctl(s)
-    require(not pasid or any(d.can_pasid for d in s.devices))
+    require(not pasid or s.pasids)
     require(table != NULL or s.driver == Driver.ARM)
     err, _ = iommufd_hwpt_alloc(
         s, s.devices[dev].object, pt, nest_parent, False, pasid, False, NONE,

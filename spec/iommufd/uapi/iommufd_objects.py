@@ -119,7 +119,8 @@ _bounds = partial(
     {
         "slots": 5, "devices": 1, "groups": 1, "incoherent": 0, "on_second_iommu": 0,
         "can_pasid": 0, "can_dirty": 0, "reserves": 0, "mdev": 0, "resets": 0, "rivals": 0,
-        "bridges": 0, "queues": 0, "hw_queues": 0, "rare": 0, "reserves_all": 0, "sections": 1,
+        "bridges": 0, "no_nesting": 0, "no_pri": 0, "pasids": 0, "queues": 0, "hw_queues": 0,
+        "rare": 0, "reserves_all": 0, "sections": 1,
         "bound_first": 0, "tables": 1, "virt_ids": 1, "version": Version.V6_19,
         "driver": Driver.ARM,
     },
@@ -131,7 +132,7 @@ IOMMUFD_OBJECTS = Machine(
     check={"explicit": (
         "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "reserved", "host",
         "mdev", "hw-queue", "rare", "maps", "queues", "smmus", "arm", "arm-6.17", "arm-6.15",
-        "arm-6.14", "vdevices", "arm-groups", "standard",
+        "arm-6.14", "vdevices", "arm-groups", "standard", "vt-d", "vt-d-queues",
     )},
     exhaust={"explicit": ("hw-queues",)},
     title="Objects, groups and attachments of iommufd",
@@ -355,6 +356,29 @@ IOMMUFD_OBJECTS = Machine(
             (55840, 21332538, 13),
             (*PLAIN, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
             slots=10, devices=3, groups=2, driver=Driver.INTEL,
+        ),
+        "vt-d": _bounds(
+            "Two devices of one group behind the VT-d that QEMU 7.2 has, which neither nests nor "
+            "knows of PRI; HWPTs for PASIDs, though no device has any.",
+            None,
+            (230, 37152, 9),
+            (*PLAIN, *NO_QUEUES, *NO_VDEVICES, *NO_NESTING),
+            devices=2, no_nesting=1, no_pri=0b11, pasids=1, driver=Driver.INTEL,
+        ),
+        "vt-d-queues": _bounds(
+            "One device there, which reserves addresses, with event queues of HWPTs: none may be "
+            "attached to one.",
+            None,
+            (2639, 334963, 16),
+            (*NO_HOST, *NO_RARE, *NO_HW_QUEUES, *NO_GROUPS, *NO_PASIDS, *NO_VDEVICES,
+             *NO_NESTING),
+            no_nesting=1, no_pri=0b1, reserves=0b1, queues=1, driver=Driver.INTEL,
+        ),
+        "vt-d-large": _bounds(
+            "Three devices there, two of them behind a bridge, with all of that, and eight ids: "
+            "for random runs.",
+            slots=8, devices=3, groups=2, bridges=0b01, no_nesting=1, no_pri=0b111, pasids=1,
+            queues=1, driver=Driver.INTEL,
         ),
         "large": _bounds(
             "Three devices in two groups, all that there is, and eight ids: for random runs.",

@@ -112,7 +112,20 @@ def driver_refusal(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> E
         for d in s.devices
     ):
         return Errno.EINVAL
+    if asks_for_pri(s, hwpt) and (
+        (s.groups[group].bridge and not pasid)
+        or any(
+            d.group == group and (d.can_pasid or not pasid) and not d.can_pri for d in s.devices
+        )
+    ):
+        return Errno.ENODEV
     return Errno.OK
+
+
+@mirrors("kernel R7.14")
+def asks_for_pri(s: Uapi, hwpt: Id[Object]) -> bool:
+    """Whether Intel's driver asks for PRI: where the faults of an HWPT go to a queue."""
+    return s.queues and s.driver == Driver.INTEL and s.objects[hwpt].fault != NONE
 
 
 @mirrors("kernel R7.17", "kernel R7.18")
@@ -127,8 +140,10 @@ def of_its_iommu(s: Uapi, dev: Id[Device], stage2: Id[Object]) -> bool:
 def fits(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> bool:
     """Whether a device's IOMMU can use an HWPT."""
     stage2 = second_stage(s, hwpt)
-    return of_its_iommu(s, dev, stage2) and (
-        suits(s, dev, enforces(s, stage2), tracks_dirty(s, hwpt))
+    return (
+        of_its_iommu(s, dev, stage2)
+        and suits(s, dev, enforces(s, stage2), tracks_dirty(s, hwpt))
+        and (s.devices[dev].can_pri or not asks_for_pri(s, hwpt))
     )
 
 

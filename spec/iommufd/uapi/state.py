@@ -92,9 +92,10 @@ class UapiObject(Object):
 class UapiDevice(Device):
     """A device with its group and what it can do, and what its PASID is attached to.
 
-    `reserves`: it has addresses that nothing may be mapped at, as the window of its interrupts; the
-    user's mappings are there. `reserved_in`: the IOAS that keeps them free. `through`: what its
-    hardware translates requests without PASID with, none if it blocks them.
+    `can_pri`: it asks for pages that are not there. `reserves`: it has addresses that nothing may
+    be mapped at, as the window of its interrupts; the user's mappings are there. `reserved_in`: the
+    IOAS that keeps them free. `through`: what its hardware translates requests without PASID with,
+    none if it blocks them.
 
     `mdev`: there is no IOMMU before it; its object is an access, on an IOAS while attached.
     `resets`: it can be reset in a way that the IOMMU takes part in; `resetting`: it is being reset.
@@ -104,6 +105,7 @@ class UapiDevice(Device):
     on_second_iommu: Annotated[bool, CONST]
     can_pasid: Annotated[bool, CONST]
     can_dirty: Annotated[bool, CONST]
+    can_pri: Annotated[bool, CONST]
     reserves: Annotated[bool, CONST]
     mdev: Annotated[bool, CONST]
     resets: Annotated[bool, CONST]
@@ -116,16 +118,19 @@ class UapiDevice(Device):
 class Uapi(Kernel):
     """One open /dev/iommu and the devices of a host.
 
-    `closing`: its last file is closed, and what is left is being destroyed. `queues`: the user
-    makes event queues, `hw_queues`: hardware queues. `rare`: it makes calls too that change little
+    `nests`: its IOMMU has a second stage to nest over. `closing`: its last file is closed, and what
+    is left is being destroyed. `queues`: the user makes event queues, `hw_queues`: hardware queues,
+    `pasids`: HWPTs for PASIDs. `rare`: it makes calls too that change little
     or nothing, and asks for what no driver has. `bound_first`: it binds devices while there are no
     other objects. `reserves_all`: what a device reserves is all addresses, not some.
     """
 
     version: Annotated[Version, CONST]
     driver: Annotated[Driver, CONST]
+    nests: Annotated[bool, CONST]
     queues: Annotated[bool, CONST]
     hw_queues: Annotated[bool, CONST]
+    pasids: Annotated[bool, CONST]
     rare: Annotated[bool, CONST]
     reserves_all: Annotated[bool, CONST]
     bound_first: Annotated[bool, CONST]
@@ -151,8 +156,10 @@ def uapi_shape(
         "": {
             "version": (Version(values["version"]),),
             "driver": (Driver(values["driver"]),),
+            "nests": (not values["no_nesting"],),
             "queues": (bool(values["queues"]),),
             "hw_queues": (bool(values["hw_queues"]),),
+            "pasids": (bool(values["pasids"] or values["can_pasid"]),),
             "rare": (bool(values["rare"]),),
             "reserves_all": (bool(values["reserves_all"]),),
             "bound_first": (bool(values["bound_first"]),),
@@ -167,6 +174,7 @@ def uapi_shape(
             "on_second_iommu": bits(values["on_second_iommu"], devices),
             "can_pasid": bits(values["can_pasid"], devices),
             "can_dirty": bits(values["can_dirty"], devices),
+            "can_pri": bits(~values["no_pri"], devices),
             "reserves": bits(values["reserves"], devices),
             "mdev": bits(values["mdev"], devices),
             "resets": bits(values["resets"], devices),

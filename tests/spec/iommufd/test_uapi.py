@@ -251,3 +251,26 @@ def test_of_an_smmu_who_it_is_comes_before_what_it_can_do() -> None:
     assert alloc.viommu_alloc(user.s, B, nested) == ENOENT
     user.bind(B)
     assert alloc.viommu_alloc(user.s, B, nested) == Errno.EOPNOTSUPP
+
+
+def test_hardware_that_cannot_nest_makes_no_parents() -> None:
+    user = User(driver=Driver.INTEL, no_nesting=1)
+    user.bind(A)
+    pt = user.ioas()
+    assert alloc.hwpt_alloc_on_ioas(user.s, A, pt, True, False, False) == Errno.EOPNOTSUPP
+    assert alloc.hwpt_alloc_on_ioas(user.s, A, pt, False, False, False) == OK
+
+
+def test_a_device_without_pri_takes_no_hwpt_with_a_queue() -> None:
+    """Intel's driver asks; its record says then what it said before."""
+    for values, err in ({"no_pri": 0b10}, Errno.ENODEV), ({}, OK):
+        user = User(driver=Driver.INTEL, queues=1, **values)
+        user.bind(A)
+        pt = user.ioas()
+        alloc.fault_queue_alloc(user.s)
+        queue = max(o.id for o in user.s.objects if o.kind == Kind.EVENTQ)
+        assert alloc.hwpt_alloc_with_fault(user.s, A, pt, queue, False) == OK
+        assert user.attach(A, pt) == OK
+        before = user.s.devices[A].attached
+        assert user.replace(A, Id(queue + 1)) == err
+        assert (user.s.devices[A].attached == before) is (err != OK)
