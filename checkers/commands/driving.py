@@ -13,6 +13,7 @@ from checkers.commands.choosing import subjects
 from checkers.machines import Subject
 from checkers.output import save, write
 from checkers.real.linux import selftest
+from checkers.real.linux.batch import Way
 from checkers.real.linux.compare import text
 from checkers.real.linux.drive import Choice, Driven, drive
 from checkers.real.linux.image import Image, image, ready
@@ -51,6 +52,12 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--blocks-first", is_flag=True,
     help="The mock driver blocks a device before it looks at what it is attached to, as Intel's.",
 )
+@click.option(
+    "--by", type=click.Choice([way.name.lower() for way in Way]), default="module",
+    show_default=True,
+    help="How devices are reached: a module's, or those of QEMU's VT-d by VFIO's files.",
+)
+@click.option("--scalable", is_flag=True, help="VT-d is in its scalable mode; with --by vfio.")
 @click.option("--every-id", is_flag=True, help="States that differ in ids alone are several.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -67,8 +74,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
     name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
-    runs: int, every_id: bool, blocks_first: bool, seed: int, traces: Path | None,
-    record_file: str | None, only_selftest: bool, json_file: str | None,
+    runs: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
+    traces: Path | None, record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
@@ -88,7 +95,7 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        choice = Choice(runs, every_id, seed, blocks_first)
+        choice = Choice(runs, every_id, seed, blocks_first, Way[by.upper()], scalable)
         driven = drive(subject.program, booted, choice, lambda what: click.echo(what, err=True))
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
-MAGIC: Final = b"viommu02"
+MAGIC: Final = b"viommu03"
 OBJECTS: Final = 15
 DEVICES: Final = 8
 """How many ids and devices the guest can look at."""
@@ -88,6 +88,13 @@ class Failing(IntEnum):
 EACH_ALLOCATION: Final = 0xFF
 
 
+class Way(IntEnum):
+    """How the guest reaches devices: those of the module's driver, or real ones."""
+
+    MODULE = 0
+    VFIO = 1
+
+
 class Call(NamedTuple):
     """One call, and what it is to answer."""
 
@@ -114,6 +121,7 @@ class Machine:
     bound: int
     devices: tuple[tuple[int, Trait], ...]
     blocks_first: bool = False
+    way: Way = Way.MODULE
 
 
 @dataclass
@@ -155,9 +163,9 @@ class Batch:
             self.machine.driver, self.machine.blocks_first, len(self.machine.devices), devices,
         )  # fmt: skip
         header = struct.pack(
-            "<8sIIBB19s3x",
+            "<8sIIBB19sB2x",
             MAGIC, len(self.nodes) // 12, len(self.records) // 8,
-            self.machine.slots, self.machine.bound, machine,
+            self.machine.slots, self.machine.bound, machine, self.machine.way,
         )  # fmt: skip
         padding = bytes(-len(self.looks) % 4)
         return b"".join((header, self.nodes, self.looks, padding, self.records))

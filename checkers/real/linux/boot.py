@@ -8,16 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from checkers.real.linux.hardware import Hardware
+
 QEMU: Final = "qemu-system-x86_64"
 MEMORY: Final = 256
 """MiB for the guest, the batch apart, which it has twice while it starts."""
 
+NOTHING: Final = Hardware()
 FOLDER, FILE = 0o040755, 0o100755
 
 
 def boot(
-    vmlinux: Path, files: Mapping[str, bytes], seconds: float, memory: int = MEMORY, words: str = ""
-) -> list[str]:
+    vmlinux: Path, files: Mapping[str, bytes], seconds: float,
+    memory: int = MEMORY, beside: Hardware = NOTHING,
+) -> list[str]:  # fmt: skip
     """What the guest says until it restarts, which is its end; TimeoutExpired if it does not."""
     size = sum(map(len, files.values()))
     with tempfile.TemporaryDirectory(prefix="viommu-spec-") as folder:
@@ -28,7 +32,7 @@ def boot(
             "-display", "none", "-no-reboot", "-serial", "stdio",
             "-m", str(memory + 3 * (size >> 20)),
             "-kernel", str(vmlinux), "-initrd", str(initrd),
-            "-append", f"console=ttyS0 quiet panic=-1 oops=panic {words}",
+            "-append", f"console=ttyS0 quiet panic=-1 oops=panic {beside.words}", *beside.options,
         ]  # fmt: skip
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -120,6 +120,7 @@ NO_CALLS: Final = {
 }
 """Actions that are none, and why not."""
 
+NOT_INJECTED: Final = "host calls that cannot be made to fail alone"
 
 ANSWER_NOTHING: Final = frozenset(
     ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
@@ -160,6 +161,13 @@ class Kernel:
         batch.node(0, Call(Op.GO), self.look(self.empty))
         return batch
 
+    def kind(self, state: bytes, obj: int) -> int:
+        """What an id names in a state."""
+        self.after.load(state)
+        s: Any = self.after.state
+        o = s.objects[obj]
+        return TOMBSTONE if tombstone(s, o.id) else int(o.kind)
+
     def look(self, state: bytes) -> bytes:
         """What is to be seen in a state: kinds and users of the ids, and each device's paths."""
         self.after.load(state)
@@ -174,6 +182,12 @@ class Kernel:
             seen += bytes((group.hwpt, d.through, group.pasid_hwpt, through))
         seen.append(sum(o.kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED) for o in s.objects))
         return bytes(seen)
+
+    def why_not(self, step: Step, outcome: Outcome) -> str:
+        """Why a step is not held against the kernel; empty if it is."""
+        if step.action not in CALLS:
+            return NO_CALLS[step.action]
+        return "" if self.can_fail(step, outcome) else NOT_INJECTED
 
     def can_fail(self, step: Step, outcome: Outcome) -> bool:
         """Whether the kernel can be made to fail where a host call did, if one did.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from checkers.real.linux.batch import Op
+from checkers.real.linux.batch import Op, Way
 from checkers.real.linux.calls import OF_OBJECT, SEEN_OF_DEVICE, TOMBSTONE
 from checkers.real.linux.plan import Made, Plan
 from checkers.trace.record import called
@@ -101,9 +101,7 @@ def text(program: Program, steps: Iterable[Step]) -> list[str]:
 
 
 def _kind(plan: Plan, node: int, obj: int) -> str:
-    look = plan.kernel.look(plan.states[node])
-    kind = look[OF_OBJECT * (obj - 1)] if obj else 0
-    return _named(kind)
+    return _named(plan.kernel.kind(plan.states[node], obj) if obj else 0)
 
 
 def _named(kind: int) -> str:
@@ -139,6 +137,9 @@ def _other_sight(plan: Plan, record: int, seen: bytes) -> Difference:
 def _seen(plan: Plan, wanted: bytes, seen: bytes, place: int) -> str:
     """What the first byte is that is another."""
     ours, theirs = wanted[place], seen[place]
+    other = "another" if ours and theirs else "none" if ours else "some"
+    if plan.batch.machine.way is Way.VFIO:
+        return f"hardware: {other}"
     paths = OF_OBJECT * plan.batch.machine.slots
     if place < paths:
         kind = _named(wanted[place - place % OF_OBJECT])
@@ -148,7 +149,6 @@ def _seen(plan: Plan, wanted: bytes, seen: bytes, place: int) -> str:
             f"addresses are reserved for {theirs:#b}, not {ours:#b}",
         )[place % OF_OBJECT]
     if place < len(wanted) - 1:
-        other = "another" if ours and theirs else "none" if ours else "some"
         return f"{SEEN_OF_DEVICE[(place - paths) % 4]}: {other}"
     return f"HWPTs of the driver {theirs - ours:+d}"
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from checkers.explore.symmetry import orbit_least, symmetry
-from checkers.real.linux.batch import Batch
+from checkers.real.linux.batch import Batch, Way
 from checkers.real.linux.boot import boot
+from checkers.real.linux.calls import Kernel
+from checkers.real.linux.cdev import Cdev, where_iommufd_wants_memory
 from checkers.real.linux.compare import Compared, Difference, compared
+from checkers.real.linux.hardware import Hardware, names, vt_d
 from checkers.real.linux.image import Image
 from checkers.real.linux.plan import Plan, every_state, for_want_of_memory, some_states
 from checkers.result import Renaming
@@ -27,11 +30,11 @@ LENGTH: Final = 40
 MOST_NAMES: Final = 240
 """How many ways to name the objects are tried to see whether two states differ in ids alone."""
 
-MOST_STATES: Final = 4_000
+MOST_STATES: Final = {Way.MODULE: 4_000, Way.VFIO: 500}
 """How many states that differ in more than ids there may be, by the manifest, not to be sampled."""
 
-RUNS: Final = 20
-"""Random runs where there are too many states."""
+RUNS: Final = {Way.MODULE: 20, Way.VFIO: 5}
+"""Random runs where there are too many states. To see where a real device writes takes longer."""
 
 FAILING_RUNS: Final = 5
 """Random runs in whose states each allocation is made to fail."""
@@ -73,24 +76,32 @@ class Choice:
     """The states in which calls are made: those of random runs, or all, or all up to ids.
 
     `blocks_first`: the mock driver blocks a device, as Intel's does, before it looks at an HWPT.
+    `by`: how the guest reaches devices, `scalable`: in which mode Intel's IOMMU is if it is there.
     """
 
     runs: int = 0
     every_id: bool = False
     seed: int = 0
     blocks_first: bool = False
+    by: Way = Way.MODULE
+    scalable: bool = False
+
+    def kernel(self, program: Program) -> Kernel:
+        """A program as calls made in this way."""
+        return Cdev(program) if self.by is Way.VFIO else Kernel(program)
 
 
 def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
     """Every call in every state, or in some; and in words in which."""
+    kernel = choice.kernel(program)
     if choice.every_id:
-        return "every state", every_state(program)
+        return "every state", every_state(kernel)
     names, orbits = symmetry(program, Renaming.IDS), program.bounds.orbits
-    few = names.size <= MOST_NAMES and (orbits is None or orbits[0] <= MOST_STATES)
+    few = names.size <= MOST_NAMES and (orbits is None or orbits[0] <= MOST_STATES[choice.by])
     if few and not choice.runs:
-        return "every state up to ids", every_state(program, orbit_least(program.layout, names))
-    runs = choice.runs or RUNS
-    return f"{runs} random runs", some_states(program, runs, LENGTH, choice.seed)
+        return "every state up to ids", every_state(kernel, orbit_least(program.layout, names))
+    runs = choice.runs or RUNS[choice.by]
+    return f"{runs} random runs", some_states(kernel, runs, LENGTH, choice.seed)
 
 
 def drive(
@@ -102,17 +113,22 @@ def drive(
     done = Driven(program.bounds_name, where)
     plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
-    done.add(plan, compared(plan, said(image, plan.batch)))
-    plan = some_states(program, FAILING_RUNS, LENGTH, choice.seed, for_want_of_memory)
+    done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))
+    wish = where_iommufd_wants_memory if choice.by is Way.VFIO else for_want_of_memory
+    plan = some_states(choice.kernel(program), FAILING_RUNS, LENGTH, choice.seed, wish)
     plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what it says for want of memory")
-    done.add(plan, compared(plan, said(image, plan.batch)))
+    done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))
     return done
 
 
-def said(image: Image, batch: Batch) -> list[str]:
+def said(image: Image, batch: Batch, scalable: bool = False) -> list[str]:
     """What the guest says of a batch."""
+    files, beside = {**image.files, "batch": batch.packed()}, Hardware()
+    if batch.machine.way is Way.VFIO:
+        files["devices"] = names(batch.machine)
+        beside = vt_d(batch.machine, scalable)
     try:
-        return boot(image.vmlinux, {**image.files, "batch": batch.packed()}, SECONDS)
+        return boot(image.vmlinux, files, SECONDS, beside=beside)
     except subprocess.TimeoutExpired as error:
         raise InputError(f"the guest hangs: no end after {SECONDS:g} s") from error

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from checkers.real.linux.batch import EACH_ALLOCATION, Batch, Call, Flag
-from checkers.real.linux.calls import CALLS, NO_CALLS, Kernel
-from spec.language.program import Kind, Program
+from checkers.real.linux.calls import Kernel
+from spec.language.program import Kind
 from spec.language.steps import Step, steps
 
-NOT_INJECTED: Final = "host calls that cannot be made to fail alone"
 NO_ID: Final = "calls for which the bounds have no id"
 CRASHES: Final = "calls at which the specification says that the kernel goes wrong"
 
@@ -99,9 +98,8 @@ class Plan:
         return node, None
 
 
-def begun(program: Program, wish: Wish) -> Plan:
+def begun(kernel: Kernel, wish: Wish) -> Plan:
     """A plan in which nothing is done, and the empty iommufd is node 0."""
-    kernel = Kernel(program)
     return Plan(kernel, wish, kernel.batch(), [kernel.empty], [(0, None)], {kernel.empty: 0})
 
 
@@ -123,20 +121,18 @@ def calls_at(kernel: Kernel, state: bytes, left_out: Counter[str]) -> Iterator[M
     for step, outcome in steps(kernel.program, state):
         if outcome.kind is not Kind.DONE:
             left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
-        elif step.action not in CALLS:
-            left_out[NO_CALLS[step.action]] += 1
-        elif not kernel.can_fail(step, outcome):
-            left_out[NOT_INJECTED] += 1
+        elif why := kernel.why_not(step, outcome):
+            left_out[why] += 1
         else:
             after = kernel.empty if step.action == "close" else outcome.state
             yield Made(step, kernel.call(step, outcome), after)
 
 
 def every_state(
-    program: Program, alike: Callable[[bytes], bytes] = bytes, wish: Wish = as_it_is
+    kernel: Kernel, alike: Callable[[bytes], bytes] = bytes, wish: Wish = as_it_is
 ) -> Plan:
     """Calls in every state, each reached by a shortest way; of states that are `alike` in one."""
-    plan = begun(program, wish)
+    plan = begun(kernel, wish)
     seen, node = set[bytes](), 0
     while node < len(plan.states):
         one = alike(plan.states[node])
@@ -148,10 +144,10 @@ def every_state(
 
 
 def some_states(
-    program: Program, runs: int, length: int, seed: int, wish: Wish = as_it_is
+    kernel: Kernel, runs: int, length: int, seed: int, wish: Wish = as_it_is
 ) -> Plan:
     """Calls in the states that random runs come through."""
-    plan, draw = begun(program, wish), random.Random(seed)
+    plan, draw = begun(kernel, wish), random.Random(seed)
     leads: dict[int, dict[str, list[Made]]] = {}
     for _ in range(runs):
         node = 0

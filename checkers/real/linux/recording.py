@@ -70,7 +70,7 @@ def _chosen(program: Program, seed: int, apart: set[Call]) -> Batch:
         kinds[kind] += 1
         return made.call if kinds[kind] <= ALIKE and made.call not in apart else None
 
-    return some_states(program, RUNS, LENGTH, seed, some).batch
+    return some_states(Kernel(program), RUNS, LENGTH, seed, some).batch
 
 
 def _otherwise(batch: Batch, lines: Sequence[str]) -> set[Call]:

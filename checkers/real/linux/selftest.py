@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from checkers.real.linux.boot import boot
+from checkers.real.linux.hardware import Hardware
 from checkers.real.linux.image import Image
 from checkers.userfiles import InputError
 
@@ -22,7 +23,7 @@ SECONDS: Final = 1800.0
 MEMORY: Final = 600
 """MiB, of which some is the huge pages that its tests map."""
 
-HUGE_PAGES: Final = "hugepages=80"
+HUGE_PAGES: Final = Hardware(words="hugepages=80")
 RESULT: Final = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP).*)?$")
 PLAN: Final = re.compile(r"^1\.\.(\d+)$")
 END: Final = re.compile(r"^end (\S+) \d+$")

@@ -29,6 +29,7 @@ static const char *wrong(const struct batch *batch)
 	uint32_t i;
 
 	if (!header->nodes || header->slots > MOCK_OBJECTS ||
+	    header->way >= BATCH_WAYS ||
 	    header->machine.devices > MOCK_DEVICES ||
 	    header->bound > header->machine.devices)
 		return "the header has a number out of range";
@@ -43,6 +44,14 @@ static const char *wrong(const struct batch *batch)
 	return NULL;
 }
 
+static size_t look_size(const struct batch_header *header)
+{
+	if (header->way == BATCH_VFIO)
+		return header->bound;
+	return sizeof(struct mock_object) * header->slots +
+	       sizeof(struct mock_path) * header->bound + 1;
+}
+
 const char *batch_open(struct batch *batch, const void *bytes, size_t size)
 {
 	const struct batch_header *header = bytes;
@@ -52,8 +61,7 @@ const char *batch_open(struct batch *batch, const void *bytes, size_t size)
 	    memcmp(header->magic, BATCH_MAGIC, sizeof(header->magic)))
 		return "this is no batch";
 	batch->header = header;
-	batch->look_size = sizeof(struct mock_object) * header->slots +
-			   sizeof(struct mock_path) * header->bound + 1;
+	batch->look_size = look_size(header);
 	nodes = header->nodes * sizeof(struct batch_node);
 	looks = header->nodes * batch->look_size;
 	looks = (looks + 3) & ~(size_t)3;

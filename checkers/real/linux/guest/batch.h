@@ -22,7 +22,7 @@
 
 #include "control.h"
 
-#define BATCH_MAGIC "viommu02"
+#define BATCH_MAGIC "viommu03"
 
 enum batch_op {
 	BATCH_GO,
@@ -117,6 +117,13 @@ struct batch_node {
 	struct batch_call call;
 };
 
+/* How devices are reached, which is also what there is to be seen. */
+enum batch_way {
+	BATCH_MODULE,	/* a driver of our own, which looks at everything */
+	BATCH_VFIO,	/* device files: for each device the IOAS that it writes to */
+	BATCH_WAYS,
+};
+
 struct batch_header {
 	char magic[8];
 	uint32_t nodes;
@@ -124,7 +131,8 @@ struct batch_header {
 	uint8_t slots;		/* ids that are looked at */
 	uint8_t bound;		/* devices that are; those after them are bridges */
 	struct mock_machine machine;
-	uint8_t zero[3];
+	uint8_t way;
+	uint8_t zero[2];
 };
 
 struct batch {

@@ -27,5 +27,6 @@ void calls_fail_allocation(unsigned int nth);
 int calls_allocation_failed(void);
 
 void must(int holds, const char *what);
+void write_file(const char *name, const char *text);
 
 #endif

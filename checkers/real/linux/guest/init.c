@@ -25,7 +25,6 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -45,14 +44,6 @@ static struct {
 	int reached, left, runs;
 } at;
 
-static void write_file(const char *name, const char *text)
-{
-	int file = open(name, O_WRONLY);
-
-	must(file >= 0 && write(file, text, strlen(text)) >= 0, name);
-	close(file);
-}
-
 static void read_batch(void)
 {
 	int file = open("/batch", O_RDONLY);
@@ -68,14 +59,6 @@ static void read_batch(void)
 		printf("cannot: %s\n", why);
 		exit(1);
 	}
-}
-
-static void load_module(void)
-{
-	int file = open("/viommu_mock.ko", O_RDONLY);
-
-	must(file >= 0 && !syscall(SYS_finit_module, file, "", 0), "load viommu_mock.ko");
-	close(file);
 }
 
 /* An allocation fails wherever the kernel may wait for memory, and without a word. */
@@ -262,7 +245,6 @@ int main(void)
 	must(!mount("none", "/proc", "proc", 0, ""), "mount /proc");
 	must(!mount("none", "/sys", "sysfs", 0, ""), "mount /sys");
 	must(!mount("none", "/sys/kernel/debug", "debugfs", 0, ""), "mount debugfs");
-	load_module();
 	prepare_failures();
 	read_batch();
 	calls_begin(&batch);

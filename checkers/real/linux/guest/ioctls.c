@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 static int iommufd;
+static uint32_t info_type;
+static uint64_t reserved;
 static int queues[256];		/* the file of each id that has one, else -1 */
 static struct {
 	uint64_t offset;
@@ -26,8 +28,10 @@ static void close_file(uint8_t id)
 	windows[id].mapped = NULL;
 }
 
-void ioctls_begin(void)
+void ioctls_begin(uint32_t info, uint64_t first_reserved)
 {
+	info_type = info;
+	reserved = first_reserved;
 	memset(queues, -1, sizeof(queues));
 }
 
@@ -65,7 +69,7 @@ static struct answer info(const struct batch_call *call)
 		.size = sizeof(it),
 		.dev_id = call->id,
 		.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
-		.in_data_type = call->flags & BATCH_ITS_TYPE ? MOCK_TYPE : MOCK_TYPE + 1,
+		.in_data_type = call->flags & BATCH_ITS_TYPE ? info_type : MOCK_TYPE + 1,
 		.data_len = sizeof(data),
 		.data_uptr = (uintptr_t)&data,
 	};
@@ -235,7 +239,7 @@ static uint8_t page[MOCK_PAGE] __attribute__((aligned(MOCK_PAGE)));
 
 static uint64_t address(uint8_t section)
 {
-	return MOCK_RESERVED + section * sizeof(page);
+	return reserved + section * sizeof(page);
 }
 
 static struct answer map(const struct batch_call *call)
@@ -321,7 +325,7 @@ static struct answer hw_queue(const struct batch_call *call)
 static struct answer allow(const struct batch_call *call)
 {
 	struct iommu_iova_range range = {
-		MOCK_RESERVED, MOCK_RESERVED + MOCK_RESERVED_SIZE - 1,
+		reserved, reserved + MOCK_RESERVED_SIZE - 1,
 	};
 	struct iommu_ioas_allow_iovas it = {
 		.size = sizeof(it),

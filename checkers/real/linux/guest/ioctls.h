@@ -5,7 +5,8 @@
 
 #include "calls.h"
 
-void ioctls_begin(void);
+/* What GET_HW_INFO says of devices is of this type; they reserve addresses from there on. */
+void ioctls_begin(uint32_t info, uint64_t reserved);
 
 /* Makes a call on an iommufd. */
 struct answer ioctls_make(int iommufd, const struct batch_call *call);

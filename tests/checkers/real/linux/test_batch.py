@@ -63,7 +63,7 @@ def test_the_guest_reads_what_was_written(reader: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "why"),
     [
-        (0, b"viommu01", "this is no batch"),
+        (0, b"viommu02", "this is no batch"),
         (8, struct.pack("<I", 3), "the batch is not as long as its header says"),
         (12, struct.pack("<I", 5), "the batch is not as long as its header says"),
         (17, b"\4", "the batch is not as long as its header says"),

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from checkers.cli import main
 from checkers.real.linux import drive, image
+from checkers.real.linux.hardware import Hardware
 from checkers.report.row import Status
 from checkers.trace.load import opened
 from checkers.trace.replay import diverges
@@ -35,7 +36,9 @@ def answering(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     """A guest that says this of the first batch, and nothing of the others."""
     said = [*lines]
 
-    def boot(vmlinux: Path, files: Mapping[str, bytes], seconds: float) -> list[str]:
+    def boot(
+        vmlinux: Path, files: Mapping[str, bytes], seconds: float, beside: Hardware
+    ) -> list[str]:
         now = [*said]
         said.clear()
         return [*now, "done calls=100 looks=50 differ=0 unreached=0 failed=7 visits=3"]

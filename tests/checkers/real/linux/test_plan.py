@@ -29,7 +29,7 @@ SMALL = program(OBJECTS, "small,slots=2,devices=1")
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return every_state(SMALL)
+    return every_state(Kernel(SMALL))
 
 
 def state_after(*steps: tuple[str, tuple[int, ...]]) -> bytes:
@@ -57,7 +57,7 @@ def test_every_state_is_visited_once_and_is_reached(plan: Plan) -> None:
 
 def test_states_that_differ_in_ids_are_visited_once(plan: Plan) -> None:
     alike = orbit_least(SMALL.layout, symmetry(SMALL, Renaming.IDS))
-    fewer = every_state(SMALL, alike)
+    fewer = every_state(Kernel(SMALL), alike)
     assert len(fewer.visits) < len(plan.visits)
     assert {alike(fewer.states[node]) for _, node in fewer.visits} <= {*map(alike, plan.states)}
 
@@ -95,7 +95,7 @@ def test_a_fault_is_one_that_the_kernel_can_have() -> None:
 
 
 def test_for_want_of_memory_only_what_succeeds_is_called() -> None:
-    plan = some_states(SMALL, 3, 10, 0, for_want_of_memory)
+    plan = some_states(Kernel(SMALL), 3, 10, 0, for_want_of_memory)
     calls = [call for call, _ in plan.batch.calls() if call.op > Op.LOOK]
     assert calls
     assert {(call.fault, call.error) for call in calls} == {(EACH_ALLOCATION, 0)}
@@ -103,7 +103,8 @@ def test_for_want_of_memory_only_what_succeeds_is_called() -> None:
 
 
 def test_random_runs_are_the_same_for_the_same_seed() -> None:
-    one, same, other = (some_states(SMALL, 3, 10, seed).batch.packed() for seed in (1, 1, 2))
+    plans = (some_states(Kernel(SMALL), 3, 10, seed) for seed in (1, 1, 2))
+    one, same, other = (plan.batch.packed() for plan in plans)
     assert one == same != other
 
 

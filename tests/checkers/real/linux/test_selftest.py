@@ -14,6 +14,7 @@ from viommu_spec.provenance import table as index
 
 from checkers.cli import main
 from checkers.real.linux import image, selftest
+from checkers.real.linux.hardware import Hardware
 from checkers.real.linux.selftest import Came, Table, results, table, told, unknown
 from checkers.report.row import Status
 from checkers.userfiles import InputError
@@ -92,7 +93,7 @@ def test_the_command_says_whether_all_is_known(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: str, status: Status
 ) -> None:
     def boot(
-        vmlinux: Path, files: Mapping[str, bytes], seconds: float, memory: int, words: str
+        vmlinux: Path, files: Mapping[str, bytes], seconds: float, memory: int, beside: Hardware
     ) -> list[str]:
         assert {*files} == {"init", "iommufd", "iommufd_fail_nth"}
         return SAID
