@@ -36,10 +36,13 @@ random: $(STAMP)
 	$(BIN)/python -m tests.random --seed $(SEED) --count $(COUNT)
 
 BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm smmus vdevices everything large
+BLOCKS_FIRST := groups groups,incoherent=2
 
 linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --blocks-first \
+	    $(addprefix --bounds ,$(BLOCKS_FIRST))
 
 CALLS := tests/checkers/real/qemu/calls
 

@@ -31,7 +31,14 @@ from spec.iommufd.uapi.device import bury, take_group
 from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_before
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
-from spec.iommufd.uapi.refusals import attach_refusal, pasid_refusal, replace_refusal
+from spec.iommufd.uapi.refusals import (
+    attach_refusal,
+    being_reset,
+    fits,
+    member_refusal,
+    pasid_refusal,
+    replace_refusal,
+)
 from spec.iommufd.uapi.reserved import ioas_of, reserve, unreserve
 from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
 from spec.language import (
@@ -40,6 +47,7 @@ from spec.language import (
     Fault,
     Id,
     Seen,
+    fresh,
     mirrors,
     overrides,
     released,
@@ -91,9 +99,51 @@ def a_stranger_replaces(s: Uapi, dev: Id[Device], pasid: bool) -> Errno:
 @overrides(unwind)
 @mirrors("kernel R7.8", "kernel R7.20", "defects K-28")
 def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool) -> None:
-    """Intel's driver blocks a device before it asks whether the HWPT will do: blocked it stays."""
-    if not pasid and pasid_refusal(s, dev, pasid, hwpt) == Errno.OK:
-        s.devices[dev].through = NONE
+    """Intel's driver blocks a device before it asks whether the HWPT will do: blocked it stays.
+
+    The core goes through the group up to the one that is refused, and takes those before it back.
+    What fails without a reason fails at the last.
+    """
+    if pasid or pasid_refusal(s, dev, pasid, hwpt) != Errno.OK or being_reset(s, dev):
+        return
+    refused, last = False, dev
+    for d in s.devices:
+        if d.group == s.devices[dev].group and not refused:
+            refused, last = not fits(s, d.id, hwpt), d.id
+            d.through = group_hwpt(s, dev, pasid)
+    if refused or not s.groups[s.devices[dev].group].bridge:
+        s.devices[last].through = NONE
+
+
+@overrides(first_auto)
+@mirrors("kernel R7.8", "kernel R7.16")
+def each_refusal_is_unwound(
+    s: Uapi, dev: Id[Device], pasid: bool, ioas: Id[Object], replace: bool
+) -> Id[Object]:
+    """Of the automatic HWPTs those that are asked in vain before are refusals, too."""
+    found = first_auto(s, dev, pasid, ioas, replace)
+    if found == NONE or not s.objects[found].enforced:
+        unwind_auto(s, dev, pasid, ioas, replace, True)
+    if found == NONE:
+        unwind_auto(s, dev, pasid, ioas, replace, False)
+    return found
+
+
+def unwind_auto(
+    s: Uapi, dev: Id[Device], pasid: bool, ioas: Id[Object], replace: bool, enforced: bool
+) -> None:
+    """An automatic HWPT of an IOAS, if there is such a one, was asked, and refused the device."""
+    auto = fresh(
+        o.id
+        for o in s.objects
+        if o.kind == Kind.HWPT_PAGING
+        and o.auto
+        and o.parent == ioas
+        and o.enforced == enforced
+        and member_refusal(s, dev, pasid, o.id, replace) == Errno.OK
+    )
+    if auto != NONE:
+        unwind(s, dev, pasid, auto, replace)
 
 
 @overrides(unwind)
@@ -101,11 +151,27 @@ def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], repla
 def nothing_is_reserved_any_more(
     s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], replace: bool
 ) -> None:
-    """A replacement within an IOAS reserves nothing, and if refused takes back what was."""
+    """A refused replacement takes back what is reserved where it would go, if that is here, too."""
     if replace:
         for d in s.devices:
             if d.group == s.devices[dev].group and d.reserved_in == ioas_of(s, hwpt):
                 unreserve(s, d.id, pasid)
+
+
+@overrides(move_members)
+@mirrors("kernel R7.6", "kernel R7.13", "defects K-03")
+def the_same_ioas_is_not_asked(
+    s: Uapi, dev: Id[Device], pasid: bool, old: Id[Object], hwpt: Id[Object]
+) -> None:
+    """A replacement within an IOAS reserves nothing, also where nothing is reserved any more."""
+    within = ioas_of(s, old) == ioas_of(s, hwpt)
+    for d in s.devices:
+        if d.group == s.devices[dev].group and attached_to(s, d.id, pasid) != NONE:
+            s.objects[old].refs -= 1
+            s.objects[hwpt].refs += 1
+            set_attached(s, d.id, pasid, hwpt)
+            if not within:
+                reserve(s, d.id, pasid, hwpt)
 
 
 @overrides(unwind)
@@ -282,7 +348,7 @@ def close_does_not_wait(s: Uapi) -> None:
 
 
 variant = partial(variant_of, "iommufd-objects", standing=MUTANT)
-DRIVEN = "`viommu-spec drive iommufd-objects --kernel --bounds reserved`"
+DRIVEN = "`viommu-spec drive iommufd-objects --kernel"
 
 VARIANTS = (
     variant(
@@ -296,16 +362,19 @@ VARIANTS = (
         faults_go_to_a_queue=4,
     ),
     variant(
-        "linux-7.3-blocked-first", blocked_first, bounds="reserved", standing=released(
-            "Linux 7.3", "kernel R7.8, of Intel's driver", "reachable",
-            Seen("Linux 7.3.4, the core's part", "2026-11-24", f"{DRIVEN[:-1]} --blocks-first`"),
-        ),
-        hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
+        "linux-7.3-blocked-first", blocked_first, each_refusal_is_unwound, bounds="groups",
+        standing=released(
+            "Linux 7.3", "defects K-28, of Intel's driver", "reachable", Seen(
+                "Linux 7.3.4, the core's part", "2026-11-24",
+                f"{DRIVEN} --bounds groups --blocks-first`",
+            ),
+        ), hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
     ),
     variant(
-        "linux-7.3-unreserved", nothing_is_reserved_any_more, bounds="reserved",
-        standing=released(
-            "Linux 7.3", "kernel R7.13", "reachable", Seen("Linux 7.3.4", "2026-11-24", DRIVEN)
+        "linux-7.3-unreserved", nothing_is_reserved_any_more, the_same_ioas_is_not_asked,
+        each_refusal_is_unwound, bounds="reserved", standing=released(
+            "Linux 7.3", "defects K-03", "reachable",
+            Seen("Linux 7.3.4", "2026-11-24", f"{DRIVEN} --bounds reserved`"),
         ), reserved_while_attached=5, a_refused_call_changes_nothing=5,
         nothing_is_mapped_where_it_is_reserved=6,
     ),

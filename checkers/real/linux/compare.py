@@ -14,8 +14,9 @@ from checkers.real.linux.plan import Made, Plan
 from checkers.trace.record import called
 from checkers.userfiles import InputError
 from spec.iommufd.objects import Kind
+from spec.language.program import Kind as Ending
 from spec.language.program import Program
-from spec.language.steps import Step
+from spec.language.steps import Step, steps_with
 
 OF_NO_OBJECT: Final = (Op.BIND, Op.UNBIND, Op.IOAS, Op.FAULTQ, Op.CLOSE, Op.TAKE, Op.LEAVE)
 
@@ -70,7 +71,9 @@ def compared(plan: Plan, lines: Sequence[str]) -> Compared:
         elif word == "look":
             result.add(_other_sight(plan, int(rest[0]), bytes.fromhex(rest[1])))
         elif word == "left":
-            result.add(_left(plan, int(rest[0]), rest[1], bytes.fromhex(rest[2])))
+            left = _left(plan, int(rest[0]), rest[1], bytes.fromhex(rest[2]))
+            if left is not None:
+                result.add(left)
         elif word == "odd":
             result.odd[_word(int(rest[2]))] += 1
         elif word == "warned":
@@ -153,11 +156,22 @@ def _seen(plan: Plan, wanted: bytes, seen: bytes, place: int) -> str:
     return f"HWPTs of the driver {theirs - ours:+d}"
 
 
-def _left(plan: Plan, record: int, nth: str, seen: bytes) -> Difference:
-    """A call that failed inside has left something behind."""
+def _left(plan: Plan, record: int, nth: str, seen: bytes) -> Difference | None:
+    """A call that failed inside has left what no failing host call leaves in the specification."""
     node, made = plan.visited(record)
-    wanted = plan.kernel.look(plan.states[node])
+    state = plan.states[node]
+    if made is not None and seen in _leavings(plan, state, made.step):
+        return None
+    wanted = plan.kernel.look(state)
     place = next(i for i, pair in enumerate(zip(wanted, seen, strict=True)) if pair[0] != pair[1])
     action = made.step.action if made else "nothing"
     what = f"{action} with its allocation {nth} failing leaves {_seen(plan, wanted, seen, place)}"
     return Difference(what, _steps(plan, node, made), wanted.hex(), seen.hex())
+
+
+def _leavings(plan: Plan, state: bytes, step: Step) -> list[bytes]:
+    """What is to be seen after a call in which a host call failed."""
+    program = plan.kernel.program
+    every = steps_with(program, state, program.action(step.action), step.values)
+    ended = [after.state for other, after in every if other.fault and after.kind is Ending.DONE]
+    return [plan.kernel.look(state) for state in ended]

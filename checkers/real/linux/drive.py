@@ -19,6 +19,7 @@ from checkers.real.linux.image import Image
 from checkers.real.linux.plan import Plan, every_state, for_want_of_memory, some_states
 from checkers.result import Renaming
 from checkers.userfiles import InputError
+from spec.language import Variant
 from spec.language.program import Program
 
 SECONDS: Final = 7200.0
@@ -42,7 +43,10 @@ FAILING_RUNS: Final = 5
 
 @dataclass
 class Driven:
-    """What came of some bounds. `held` are calls that were answered as they should be."""
+    """What came of some bounds. `held` are calls that were answered as they should be.
+
+    `known`: the variant that Linux does instead, everywhere; as it `held_as_known` calls hold.
+    """
 
     bounds: str
     where: str
@@ -55,6 +59,18 @@ class Driven:
     differences: dict[str, list[Difference]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
+    known: Variant | None = None
+    held_as_known: int = 0
+
+    @property
+    def different(self) -> int:
+        """How many calls Linux answers otherwise."""
+        return sum(map(len, self.differences.values()))
+
+    @property
+    def holds(self) -> bool:
+        """Linux does what the specification says, and does not warn."""
+        return not self.differences and not self.warnings
 
     def add(self, plan: Plan, found: Compared) -> None:
         """What the guest said of a plan."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, NamedTuple
 
 from checkers.real.linux.batch import EACH_ALLOCATION, Batch, Call, Flag
 from checkers.real.linux.calls import Kernel
-from spec.language.program import Kind
-from spec.language.steps import Step, steps
+from spec.language.program import Kind, Linked
+from spec.language.steps import Step, steps_of
 
 NO_ID: Final = "calls for which the bounds have no id"
 CRASHES: Final = "calls at which the specification says that the kernel goes wrong"
@@ -115,10 +116,14 @@ def for_want_of_memory(made: Made) -> Call | None:
     return made.call._replace(fault=EACH_ALLOCATION)
 
 
-def calls_at(kernel: Kernel, state: bytes, left_out: Counter[str]) -> Iterator[Made]:
-    """Every call that a state allows, with what comes of it."""
+def calls_at(
+    kernel: Kernel, state: bytes, left_out: Counter[str], of: Iterable[Linked] | None = None
+) -> Iterator[Made]:
+    """Every call that a state allows, or every one of some actions, with what comes of it."""
     kernel.at(state)
-    for step, outcome in steps(kernel.program, state):
+    actions = kernel.program.actions if of is None else of
+    each = (steps_of(kernel.program, state, action) for action in actions)
+    for step, outcome in chain.from_iterable(each):
         if outcome.kind is not Kind.DONE:
             left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
         elif why := kernel.why_not(step, outcome):

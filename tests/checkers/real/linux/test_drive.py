@@ -26,21 +26,26 @@ def run(*words: str) -> Result:
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> str:
+    return an_image(tmp_path, "9.9")
+
+
+def an_image(folder: Path, version: str) -> str:
     for name in (*image.FILES, *image.SELFTEST):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "version").write_text("Linux 9.9\n")
-    return str(tmp_path)
+        (folder / name).write_bytes(b"")
+    (folder / "version").write_text(f"Linux {version}\n")
+    return str(folder)
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    """A guest that says this of the first batch, and nothing of the others."""
+def answering(monkeypatch: pytest.MonkeyPatch, *lines: str, again: bool = False) -> None:
+    """A guest that says this of the first batch, and (if not `again`) nothing of the others."""
     said = [*lines]
 
     def boot(
         vmlinux: Path, files: Mapping[str, bytes], seconds: float, beside: Hardware
     ) -> list[str]:
         now = [*said]
-        said.clear()
+        if not again:
+            said.clear()
         return [*now, "done calls=100 looks=50 differ=0 unreached=0 failed=7 visits=3"]
 
     monkeypatch.setattr(drive, "boot", boot)
@@ -65,6 +70,27 @@ def test_what_differs_is_a_trace(
     trace = opened(str(tmp_path / "linux-custom-1.json"))
     assert len(trace.trace.steps) == 1
     assert not diverges(trace)
+
+
+def test_what_a_version_is_known_to_do_is_no_difference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answering(monkeypatch, "call 1 12 0")
+    done = run(*OBJECTS, "--kernel", an_image(tmp_path, "7.3.99"), *TINY, "--json", "-")
+    assert done.exit_code == Status.HOLDS, done.output
+    assert "custom: 1 differ; as linux-7.3-" in done.stderr
+    assert "1 calls; with it 200 calls held, 0 differ" in done.stderr
+    (item,) = msgspec.json.decode(done.stdout)
+    assert item["known"].startswith("linux-7.3-")
+
+
+def test_what_no_variant_of_the_version_does_is_a_difference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answering(monkeypatch, "call 1 12 0", again=True)
+    done = run(*OBJECTS, "--kernel", an_image(tmp_path, "7.3.4"), *TINY)
+    assert done.exit_code == Status.VIOLATED
+    assert "known:" not in done.output
 
 
 def test_a_warning_of_the_kernel_is_a_difference(

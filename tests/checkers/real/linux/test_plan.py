@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from checkers import machines
 from checkers.explore.symmetry import orbit_least, symmetry
 from checkers.machines import machine, program
 from checkers.real.linux.batch import EACH_ALLOCATION, Call, Flag, Op
@@ -13,6 +14,7 @@ from checkers.real.linux.calls import CALLS, NO_CALLS, Kernel
 from checkers.real.linux.compare import compared
 from checkers.real.linux.plan import (
     Plan,
+    begun,
     calls_at,
     every_state,
     for_want_of_memory,
@@ -132,6 +134,32 @@ def test_what_is_seen_otherwise_is_named(plan: Plan) -> None:
         "after ioas_alloc: users of IOAS +1",
         "ioas_alloc with its allocation 2 failing leaves IOAS, not FREE",
     ]
+
+
+def test_what_a_failing_host_call_leaves_in_a_variant_may_be_left_for_want_of_memory() -> None:
+    released = machines.variants()["linux-7.3-unreserved"]
+    steps = (
+        ("bind", (1,)), ("ioas_alloc", ()), ("hwpt_alloc_on_ioas", (1, 2, 0, 0, 0)),
+        ("attach", (1, 0, 3)),
+    )  # fmt: skip
+    for of, differ in ((None, 1), (released, 0)):
+        bounds = "reserved,slots=4,devices=1"
+        plan = begun(Kernel(program(OBJECTS, bounds, of)), for_want_of_memory)
+        node = 0
+        for action, values in steps:
+            every = calls_at(plan.kernel, plan.states[node], Counter())
+            made = next(made for made in every if made.step == Step(action, values))
+            node = plan.after(node, made)
+        plan.visit(node)
+        replaced = next(
+            place
+            for place, (call, _) in enumerate(plan.batch.calls())
+            if call.op is Op.REPLACE and call.id == 2
+        )
+        seen = bytearray(plan.kernel.look(plan.states[node]))
+        seen[3 * (2 - 1) + 2] = 0
+        found = compared(plan, [f"left {replaced} 3 {seen.hex()}", DONE])
+        assert sum(map(len, found.differences.values())) == differ
 
 
 def test_a_warning_says_where(plan: Plan) -> None:
