@@ -51,14 +51,14 @@ from invariants.lifetimes import (
 from invariants.locks import no_lock_held
 from invariants.migration import (
     a_guest_is_in_a_qemu,
-    a_notifier_has_its_viommu,
     a_refusal_changes_nothing,
+    a_viommu_is_what_the_user_asked_for,
     blocked_exactly_if_it_must_be,
     capabilities_are_frozen,
     no_promise_beyond_a_host,
-    no_promise_beyond_the_users,
     nothing_without_a_viommu,
     only_migratable_is_kept,
+    tables_are_in_force,
     the_guest_keeps_what_it_saw,
 )
 from invariants.read_only import read_only_exclusion, writeable_only_holds
@@ -114,11 +114,11 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         (
             capabilities_are_frozen,
             no_promise_beyond_a_host,
-            no_promise_beyond_the_users,
+            a_viommu_is_what_the_user_asked_for,
             the_guest_keeps_what_it_saw,
             blocked_exactly_if_it_must_be,
             only_migratable_is_kept,
-            a_notifier_has_its_viommu,
+            tables_are_in_force,
             nothing_without_a_viommu,
             a_guest_is_in_a_qemu,
             a_refusal_changes_nothing,

@@ -28,24 +28,13 @@ def migrated(s: Migration) -> bool:
 
 
 @sometimes
-def synced(s: Migration) -> bool:
-    """A guest runs with less than the user asked for, as the host of one of two devices has."""
-    return (
-        s.guest != NONE
-        and not alike(s, s.seen, s.user)
-        and s.capabilities[s.seen].aw_bits != 0
-        and all(x.host != NONE or x.qemu != s.guest for x in s.devices)
-    )
-
-
-@sometimes
-def blocked_for_devices_that_are_gone(s: Migration) -> bool:
-    """A guest that may not leave has no device left that it is for."""
-    return (
-        s.guest != NONE
-        and s.qemus[s.guest].blockers == 1
-        and not s.accel
-        and all(x.host == NONE for x in s.devices)
+def behind_what_asks_for_little(s: Migration) -> bool:
+    """A guest runs with less than a vIOMMU can have, and a device of which the host has no more."""
+    return s.guest != NONE and any(
+        x.qemu == s.guest
+        and x.host != NONE
+        and any(y.aw_bits > s.hosts[x.host].aw_bits for y in s.hosts)
+        for x in s.devices
     )
 
 
@@ -65,7 +54,7 @@ def only_migratable_with_devices(s: Migration) -> bool:
 
 @sometimes
 def ready_without_a_viommu(s: Migration) -> bool:
-    """A guest runs whose vIOMMU could not be made."""
+    """A guest runs without a vIOMMU."""
     return s.guest != NONE and not s.qemus[s.guest].realized
 
 
@@ -75,14 +64,14 @@ def all_ends(s: Migration) -> bool:
     return nothing_runs(s)
 
 
-@invariant(witness=synced)
+@invariant(witness=behind_what_asks_for_little)
 def capabilities_are_frozen(s: Migration, qemu: Id[Qemu]) -> bool:
     """Once the machine is ready the vIOMMU's capabilities are what they were then."""
     q = s.qemus[qemu]
     return not q.ready or alike(s, q.cap, q.frozen)
 
 
-@invariant(witness=synced)
+@invariant(witness=behind_what_asks_for_little)
 def no_promise_beyond_a_host(s: Migration, dev: Id[Device]) -> bool:
     """The vIOMMU promises nothing that the IOMMU before one of its devices cannot do."""
     host = s.devices[dev].host
@@ -93,14 +82,11 @@ def no_promise_beyond_a_host(s: Migration, dev: Id[Device]) -> bool:
     )
 
 
-@invariant(witness=synced)
-def no_promise_beyond_the_users(s: Migration, qemu: Id[Qemu]) -> bool:
-    """The vIOMMU has nothing that the user did not ask for."""
-    cap = s.capabilities[s.qemus[qemu].cap]
-    user = s.capabilities[s.user]
-    return cap.aw_bits <= user.aw_bits and all(
-        f.id in user.features or f.id not in cap.features for f in s.feature_bits
-    )
+@invariant(witness=behind_what_asks_for_little)
+def a_viommu_is_what_the_user_asked_for(s: Migration, qemu: Id[Qemu]) -> bool:
+    """The vIOMMU has what its command line says, no less and no more."""
+    q = s.qemus[qemu]
+    return not q.realized or alike(s, q.cap, q.user)
 
 
 @invariant(witness=migrated)
@@ -109,11 +95,17 @@ def the_guest_keeps_what_it_saw(s: Migration) -> bool:
     return s.guest == NONE or alike(s, s.seen, s.qemus[s.guest].cap)
 
 
-@invariant(witness=blocked_for_devices_that_are_gone)
+@invariant(witness=migrated)
+def tables_are_in_force(s: Migration) -> bool:
+    """Where the guest runs its tables translate for its devices."""
+    return s.in_force == (s.guest != NONE)
+
+
+@invariant(witness=accelerated)
 def blocked_exactly_if_it_must_be(s: Migration, qemu: Id[Qemu]) -> bool:
     """There is one blocker if the vIOMMU is accelerated or not as the user asked; else none."""
     q = s.qemus[qemu]
-    must = q.realized and (s.accel or not alike(s, q.cap, s.user))
+    must = q.realized and (s.accel or not alike(s, q.cap, q.user))
     return q.blockers == (1 if must else 0)
 
 
@@ -121,13 +113,6 @@ def blocked_exactly_if_it_must_be(s: Migration, qemu: Id[Qemu]) -> bool:
 def only_migratable_is_kept(s: Migration, qemu: Id[Qemu]) -> bool:
     """Under -only-migratable nothing keeps the guest from leaving."""
     return not s.only_migratable or s.qemus[qemu].blockers == 0
-
-
-@invariant(witness=accelerated)
-def a_notifier_has_its_viommu(s: Migration, qemu: Id[Qemu]) -> bool:
-    """Who waits for the end of the command line is a vIOMMU that is there, and accelerated."""
-    q = s.qemus[qemu]
-    return q.notifier == (q.realized and s.accel)
 
 
 @invariant(witness=ready_without_a_viommu)
@@ -151,25 +136,38 @@ def a_guest_is_in_a_qemu(s: Migration) -> bool:
     )
 
 
-@on_failure(witness=blocked_for_devices_that_are_gone)
-def a_refusal_changes_nothing(before: Migration, s: Migration) -> bool:
-    """What is refused leaves both QEMUs, what they promise, and the guest as they were."""
+def as_before(before: Migration, s: Migration, qemu: Id[Qemu]) -> bool:
+    """Whether a QEMU is as it was."""
+    q = s.qemus[qemu]
+    was = before.qemus[qemu]
     return (
-        s.guest == before.guest
-        and all(x.host == before.devices[x.id].host for x in s.devices)
+        q.ready == was.ready
+        and q.realized == was.realized
+        and q.blockers == was.blockers
+        and s.capabilities[q.cap].aw_bits == before.capabilities[was.cap].aw_bits
         and all(
-            x.ready == before.qemus[x.id].ready
-            and x.realized == before.qemus[x.id].realized
-            and x.notifier == before.qemus[x.id].notifier
-            and x.blockers == before.qemus[x.id].blockers
-            for x in s.qemus
+            (f.id in s.capabilities[q.cap].features)
+            == (f.id in before.capabilities[was.cap].features)
+            for f in s.feature_bits
         )
-        and all(
-            x.aw_bits == before.capabilities[x.id].aw_bits
-            and all(
-                (f.id in x.features) == (f.id in before.capabilities[x.id].features)
-                for f in s.feature_bits
-            )
-            for x in s.capabilities
-        )
+        and all(x.host == before.devices[x.id].host for x in s.devices if x.qemu == qemu)
+    )
+
+
+def ended(before: Migration, s: Migration, qemu: Id[Qemu]) -> bool:
+    """Whether a QEMU that no guest was in is gone: it was being started, or was to load one."""
+    q = s.qemus[qemu]
+    return (
+        (q.incoming or not before.qemus[qemu].ready)
+        and not (q.ready or q.realized)
+        and q.blockers == 0
+        and all(x.host == NONE or x.qemu != qemu for x in s.devices)
+    )
+
+
+@on_failure(witness=accelerated)
+def a_refusal_changes_nothing(before: Migration, s: Migration) -> bool:
+    """What is refused leaves the guest and each QEMU as they were, or ends one without a guest."""
+    return s.guest == before.guest and all(
+        as_before(before, s, x.id) or ended(before, s, x.id) for x in s.qemus
     )

@@ -15,7 +15,7 @@ from spec.language import (
     Teardown,
     count,
 )
-from spec.migration.run import machine_ready, migrate, qemu_exit
+from spec.migration.run import machine_ready, migrate, qemu_exit, system_reset
 from spec.migration.state import Migration
 from spec.migration.viommu import (
     viommu_realize,
@@ -37,7 +37,7 @@ def shape(values: Mapping[str, int]) -> Shape:
     sizes = {
         "widths": widths,
         "feature_bits": features,
-        "capabilities": 6,
+        "capabilities": 7,
         "hosts": 2 * hosts,
         "devices": len(devices),
         "qemus": 2,
@@ -45,8 +45,13 @@ def shape(values: Mapping[str, int]) -> Shape:
     return Shape(
         sizes,
         {
-            "": {"user": (1,), "seen": (2,)},
-            "qemus": {"incoming": (False, True), "cap": (3, 4), "frozen": (5, 6)},
+            "": {"seen": (1,)},
+            "qemus": {
+                "incoming": (False, True),
+                "user": (2, 3),
+                "cap": (4, 5),
+                "frozen": (6, 7),
+            },
             "hosts": {
                 "qemu": (1,) * hosts + (2,) * hosts,
                 "aw_bits": tuple(width for width, _ in kinds * 2),
@@ -61,22 +66,25 @@ def init(
     s: Migration,
     aw_bits: Annotated[int, Range(1, "widths")],
     features: bool,
+    aw_bits_there: Annotated[int, Range(1, "widths")],
+    features_there: bool,
     accel: bool,
     only_migratable: bool,
 ) -> None:
-    """No QEMU runs; the user has chosen a width, all features or none, and the rest."""
+    """No QEMU runs; each has been asked for a width and all features or none, and for the rest."""
     s.accel = accel
     s.only_migratable = only_migratable
-    s.capabilities[s.user].aw_bits = aw_bits
-    for f in s.feature_bits:
-        if features:
-            s.capabilities[s.user].features.add(f.id)
+    for q in s.qemus:
+        s.capabilities[q.user].aw_bits = aw_bits_there if q.incoming else aw_bits
+        for f in s.feature_bits:
+            if features_there if q.incoming else features:
+                s.capabilities[q.user].features.add(f.id)
 
 
 def nothing_runs(s: Migration) -> bool:
     """No QEMU runs, and nothing of one is left."""
     return s.guest == NONE and all(
-        not x.ready and not x.realized and not x.notifier and x.blockers == 0 for x in s.qemus
+        not x.ready and not x.realized and x.blockers == 0 for x in s.qemus
     )
 
 
@@ -92,25 +100,32 @@ MIGRATION_BLOCKER = Machine(
     title="What a vIOMMU promises, and migration",
     about="""
     A vIOMMU shows the guest capabilities, and the guest's tables go to IOMMUs of the host that must
-    have them. Where a cold-plugged device's host has less, VT-d shows less; from then on it is not
-    what the user's command line says, and not what another QEMU would show, so the guest may not be
-    migrated. Once the machine is ready a device is held against the vIOMMU and fits or is refused:
-    003. An accelerated SMMU blocks migration from the start: 001 27/37.
+    have them. VT-d has what its command line says, and a device whose host has less is refused:
+    vtd_check_hiod. A guest that moves to another QEMU is to find there what it saw when it booted,
+    also after a reset, and its tables in force. An accelerated SMMU blocks migration from when it
+    is made: 001 27/37.
 
-    Events, in each of two QEMUs with one command line and hosts of their own: the vIOMMU is made,
-    and what else was asked of it fits or not; a device is plugged, cold or hot, with any IOMMU of
-    the host before it; the machine is ready; a device is unplugged; the QEMU ends. The guest, which
-    boots in the first, is to migrate to the second. The kernel may refuse to tell what an IOMMU can
-    do, and a migration blocker may be refused.
+    Events, in each of two QEMUs with command lines and hosts of their own: the vIOMMU is made, and
+    what else was asked of it fits or not; a device is plugged, cold or hot, with any IOMMU of the
+    host before it; the machine is ready; a device is unplugged; the QEMU ends. The guest, which
+    boots in the first, is reset, and is to migrate to the second. The kernel may refuse to tell
+    what an IOMMU can do, or to put tables in force, and a migration blocker may be refused. What is
+    refused of a command line ends QEMU, and so does a guest that cannot be loaded; a refused
+    device_add does not.
+
+    Otherwise than in QEMU 11.1 the destination compares, and what it cannot put in force ends the
+    migration (migration-blocker-11.1).
 
     Not here: the moving of memory and of the devices' own state, with what VFIO has against it; a
-    device that comes while the guest is on its way, which QEMU refuses; the copy of the registers
-    that moves with the guest, which goes by what it has read before.
+    device that comes while the guest is on its way, which QEMU refuses; properties of an
+    accelerated SMMU that are resolved from its first device; the tables themselves, of which it is
+    known only whether they are in force after a migration.
     """,
     of=Of(
-        "posted",
-        "003 v1, put right: VT-d follows its hosts; and the blocker of 001 27/37.",
-        "no QEMU as to VT-d; QEMU 11.1 as to the SMMU",
+        "reference",
+        "VT-d and the accelerated SMMU of QEMU 11.1, put right; what 11.1 does otherwise is "
+        "migration-blocker-11.1. 003, in which VT-d follows its hosts, is migration-blocker-003.",
+        "QEMU 11.1",
         kernel="not: no object of the kernel is in it",
         qemu="not: two QEMUs and a migration between them are not driven yet",
     ),
@@ -121,6 +136,7 @@ MIGRATION_BLOCKER = Machine(
         vtd_dev_set_iommu_device,
         vtd_dev_unset_iommu_device,
         machine_ready,
+        system_reset,
         migrate,
         qemu_exit,
     ),
@@ -137,7 +153,7 @@ MIGRATION_BLOCKER = Machine(
             },
             "Two devices at the source and one at the destination. Each host has an IOMMU that can "
             "do all and one that has neither the greater width nor the first feature.",
-            2939, 23518, 13, orbits=(2141, 16861, 13),
+            5198, 42559, 11, orbits=(4046, 32161, 11),
         ),
         "standard": Bounds(
             {
@@ -148,7 +164,7 @@ MIGRATION_BLOCKER = Machine(
                 "destination_devices": 2,
             },
             "Two devices each, and a third IOMMU in each host, which lacks another feature.",
-            24863, 284951, 16, orbits=(10966, 124463, 16),
+            21086, 247051, 12, orbits=(10588, 119982, 12),
         ),
     },
 )  # fmt: skip

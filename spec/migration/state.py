@@ -36,17 +36,17 @@ class Device(Record):
 class Qemu(Record):
     """A QEMU; `incoming`: it waits for a guest.
 
-    `realized`: its vIOMMU is there, with `cap`; `frozen` is what that was when the machine was
-    `ready`. `blockers` counts what it has registered that keeps the guest from leaving; `notifier`:
-    it is to be called when the machine is ready.
+    `user` is what its command line has the vIOMMU have. `realized`: the vIOMMU is there, with
+    `cap`; `frozen` is what that was when the machine was `ready`. `blockers` counts what it has
+    registered that keeps the guest from leaving.
     """
 
     incoming: Annotated[bool, CONST]
+    user: Annotated[Id[Capabilities], CONST]
     cap: Annotated[Id[Capabilities], CONST]
     frozen: Annotated[Id[Capabilities], CONST]
     ready: bool
     realized: bool
-    notifier: bool
     blockers: Annotated[int, Range(0, 3)]
 
     def label(self) -> str:
@@ -55,16 +55,16 @@ class Qemu(Record):
 
 
 class Migration(State):
-    """A command line, for both QEMUs the same, and the guest.
+    """Two QEMUs, and the guest.
 
-    `user` is what the user asked the vIOMMU to have, with acceleration if `accel`; `guest` where
-    the guest runs, and `seen` what the guest saw when it booted.
+    `accel`: the vIOMMU of both is an accelerated SMMU, else VT-d. `guest` is where the guest runs,
+    `seen` what it saw when it booted, and `in_force`: its tables translate for its devices.
     """
 
     accel: bool
     only_migratable: bool
     guest: Id[Qemu]
-    user: Annotated[Id[Capabilities], CONST]
+    in_force: bool
     seen: Annotated[Id[Capabilities], CONST]
     feature_bits: Table[Feature]
     capabilities: Table[Capabilities]
@@ -73,7 +73,7 @@ class Migration(State):
     qemus: Table[Qemu]
 
 
-@mirrors("003 v1 vtd_cap_init")
+@mirrors("qemu hw/i386/intel_iommu.c vtd_cap_init", "003 v1 vtd_cap_init")
 def vtd_cap_init(s: Migration, cap: Id[Capabilities], source: Id[Capabilities]) -> None:
     """One set of capabilities is made what another is."""
     s.capabilities[cap].aw_bits = s.capabilities[source].aw_bits
@@ -98,7 +98,7 @@ def same_capabilities(s: Migration, cap: Id[Capabilities], other: Id[Capabilitie
     )
 
 
-@mirrors("002 09/21 vtd_check_hiod")
+@mirrors("qemu hw/i386/intel_iommu.c vtd_check_hiod", "002 09/21 vtd_check_hiod")
 def host_can(s: Migration, host: Id[HostIOMMU], cap: Id[Capabilities]) -> bool:
     """Whether an IOMMU of the host can do all that a vIOMMU promises."""
     return s.capabilities[cap].aw_bits <= s.hosts[host].aw_bits and all(
