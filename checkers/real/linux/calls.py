@@ -189,6 +189,10 @@ class Kernel:
             return NO_CALLS[step.action]
         return "" if self.can_fail(step, outcome) else NOT_INJECTED
 
+    def leavings(self, state: bytes, step: Step, looks: set[bytes]) -> set[bytes]:
+        """What may be seen after a call that failed inside, given what the specification leaves."""
+        return looks
+
     def can_fail(self, step: Step, outcome: Outcome) -> bool:
         """Whether the kernel can be made to fail where a host call did, if one did.
 

@@ -48,6 +48,16 @@ class Cdev(Kernel):
         s: Any = self.after.state
         return bytes(0 if d.through == NONE else ioas_of(s, d.through) for d in s.devices)
 
+    def leavings(self, state: bytes, step: Step, looks: set[bytes]) -> set[bytes]:
+        """Where a driver that blocks first fails at a device of a group, it may fail at each."""
+        before = self.look(state)
+        if looks <= {before}:
+            return looks
+        s: Any = self.after.state
+        group = s.devices[step.values[0]].group
+        rows = [int(d.id) - 1 for d in s.devices if d.group == group]
+        return {before[:row] + bytes(1) + before[row + 1 :] for row in rows}
+
     def why_not(self, step: Step, outcome: Outcome) -> str:
         """Why VFIO does not make a call, beside what stands against any call."""
         if step.action in ("take_group", "leave_group"):

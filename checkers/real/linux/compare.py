@@ -169,9 +169,9 @@ def _left(plan: Plan, record: int, nth: str, seen: bytes) -> Difference | None:
     return Difference(what, _steps(plan, node, made), wanted.hex(), seen.hex())
 
 
-def _leavings(plan: Plan, state: bytes, step: Step) -> list[bytes]:
+def _leavings(plan: Plan, state: bytes, step: Step) -> set[bytes]:
     """What is to be seen after a call in which a host call failed."""
     program = plan.kernel.program
     every = steps_with(program, state, program.action(step.action), step.values)
     ended = [after.state for other, after in every if other.fault and after.kind is Ending.DONE]
-    return [plan.kernel.look(state) for state in ended]
+    return plan.kernel.leavings(state, step, {plan.kernel.look(after) for after in ended})

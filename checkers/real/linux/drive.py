@@ -34,10 +34,10 @@ MOST_NAMES: Final = 240
 MOST_STATES: Final = {Way.MODULE: 4_000, Way.VFIO: 500}
 """How many states that differ in more than ids there may be, by the manifest, not to be sampled."""
 
-RUNS: Final = {Way.MODULE: 20, Way.VFIO: 5}
+RUNS: Final = {Way.MODULE: 20, Way.VFIO: 2}
 """Random runs where there are too many states. To see where a real device writes takes longer."""
 
-FAILING_RUNS: Final = 5
+FAILING_RUNS: Final = {Way.MODULE: 5, Way.VFIO: 2}
 """Random runs in whose states each allocation is made to fail."""
 
 
@@ -131,7 +131,7 @@ def drive(
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
     done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))
     wish = where_iommufd_wants_memory if choice.by is Way.VFIO else for_want_of_memory
-    plan = some_states(choice.kernel(program), FAILING_RUNS, LENGTH, choice.seed, wish)
+    plan = some_states(choice.kernel(program), FAILING_RUNS[choice.by], LENGTH, choice.seed, wish)
     plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what it says for want of memory")
     done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from checkers.machines import machine, program
+from checkers.machines import machine, program, variant
 from checkers.real.linux.batch import Call, Op, Way
 from checkers.real.linux.calls import Kernel
 from checkers.real.linux.cdev import (
@@ -17,7 +17,7 @@ from checkers.real.linux.cdev import (
     where_iommufd_wants_memory,
 )
 from checkers.real.linux.compare import compared
-from checkers.real.linux.plan import calls_at, every_state
+from checkers.real.linux.plan import begun, calls_at, every_state
 from checkers.userfiles import InputError
 from spec.iommufd.objects import Errno
 from spec.language.program import Program
@@ -83,6 +83,26 @@ def test_hardware_that_writes_elsewhere_is_a_difference() -> None:
     found = compared(plan, [f"look {place} 00", done])
     assert [*found.differences] == ["after attach: hardware: none"]
     assert plan.batch.machine.way is Way.VFIO
+
+
+@pytest.mark.parametrize(("name", "differ"), [(None, 3), ("linux-7.3-blocked-first", 1)])
+def test_a_driver_that_blocks_first_may_have_no_memory_at_any_device(
+    name: str | None, differ: int
+) -> None:
+    of = program(OBJECTS, "vt-d", name and variant(name))
+    plan, node = begun(Cdev(of), where_iommufd_wants_memory), 0
+    for action, values in (BOUND, IOAS, ATTACHED, IOAS):
+        made = plan.visit(node)[action]
+        node = plan.after(node, next(m for m in made if m.step == Step(action, values)))
+    plan.visit(node)
+    replace = Step("replace", (1, 0, 4))
+    record = next(
+        i for i in range(len(plan.batch.records) // 8)
+        if (found := plan.visited(i))[0] == node and found[1] and found[1].step == replace
+    )  # fmt: skip
+    lines = [f"left {record} 3 0002", f"left {record} 4 0200", f"left {record} 5 0000"]
+    done = "done calls=9 looks=5 differ=3 unreached=0 failed=0 visits=3"
+    assert sum(map(len, compared(plan, [*lines, done]).differences.values())) == differ
 
 
 def test_no_allocation_fails_where_a_device_is_enabled_or_disabled() -> None:
