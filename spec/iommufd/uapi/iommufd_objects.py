@@ -133,6 +133,7 @@ IOMMUFD_OBJECTS = Machine(
         "everything", "arm-ten", "intel-ten", "small", "intel", "groups", "reserved", "host",
         "mdev", "hw-queue", "rare", "maps", "queues", "smmus", "arm", "arm-6.17", "arm-6.15",
         "arm-6.14", "vdevices", "arm-groups", "standard", "vt-d", "vt-d-queues",
+        "vt-d-reserved",
     )},
     exhaust={"explicit": ("hw-queues",)},
     title="Objects, groups and attachments of iommufd",
@@ -366,13 +367,19 @@ IOMMUFD_OBJECTS = Machine(
             devices=2, no_nesting=1, no_pri=0b11, pasids=1, driver=Driver.INTEL,
         ),
         "vt-d-queues": _bounds(
-            "One device there, which reserves addresses, with event queues of HWPTs: none may be "
-            "attached to one.",
+            "One device there, with event queues of HWPTs: to one that has a queue it is not "
+            "attached.",
             None,
-            (2639, 334963, 16),
-            (*NO_HOST, *NO_RARE, *NO_HW_QUEUES, *NO_GROUPS, *NO_PASIDS, *NO_VDEVICES,
-             *NO_NESTING),
-            no_nesting=1, no_pri=0b1, reserves=0b1, queues=1, driver=Driver.INTEL,
+            (283, 34369, 11),
+            (*PLAIN, *NO_GROUPS, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            no_nesting=1, no_pri=0b1, queues=1, driver=Driver.INTEL,
+        ),
+        "vt-d-reserved": _bounds(
+            "Two devices of one group there, which reserve the same addresses, with four ids.",
+            None,
+            (393, 36248, 13),
+            (*NO_HOST, *NO_RARE, *NO_HW_QUEUES, *NO_QUEUES, *NO_PASIDS, *NO_VDEVICES, *NO_NESTING),
+            slots=4, devices=2, no_nesting=1, no_pri=0b11, reserves=0b11, driver=Driver.INTEL,
         ),
         "vt-d-large": _bounds(
             "Three devices there, two of them behind a bridge, with all of that, and eight ids: "

@@ -25,7 +25,7 @@ from spec.language.steps import Step, take
 
 OBJECTS = machine("iommufd-objects")
 VT_D = program(OBJECTS, "vt-d,slots=4,rivals=1")
-QUEUES = program(OBJECTS, "vt-d-queues,reserves=0")
+QUEUES = program(OBJECTS, "vt-d-queues")
 BOUND = ("bind", (1,))
 IOAS = ("ioas_alloc", ())
 ATTACHED = ("attach", (1, 0, 2))
