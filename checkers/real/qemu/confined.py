@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
 import socket
 import struct
 import sys
@@ -85,6 +86,7 @@ def program(calls: dict[str, int]) -> bytes:
 
 def confine(calls: dict[str, int]) -> int:
     """Set the filter on this process; the file by which its calls are heard."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc = ctypes.CDLL(None, use_errno=True)
     text = program(calls)
     buffer = ctypes.create_string_buffer(text, len(text))

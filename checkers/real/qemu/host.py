@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 from checkers.real.qemu import unmodelled
 from checkers.real.qemu.called import Called
 from checkers.real.qemu.device_file import DeviceFile
+from checkers.real.qemu.refusing import Refuses, nothing
 from checkers.real.qemu.spec_kernel import SpecKernel
 from checkers.real.qemu.structures import DATA, IOMMUFD, VFIO, Request
 from checkers.real.qemu.supervisor import LET, SystemCall
@@ -25,39 +25,13 @@ IN_TYPE: Final = 1
 ENTRY: Final = {"vtd_s1": "pgtbl_addr", "arm_ste": "ste"}
 
 Answer = tuple[int, Mapping[str, int]]
-Refuses = Callable[[str, int, Mapping[str, int]], int]
-"""Of a request's name, its device (0 if none) and its fields: the errno to answer, or 0."""
-
-
-def refuses_nothing(name: str, device: int, values: Mapping[str, int]) -> int:
-    """Every call is answered by the specification."""
-    return 0
-
-
-@dataclass
-class Refusal:
-    """The next call of a name is refused, or a later one, counted by `turn`; once."""
-
-    name: str
-    error: int
-    turn: int = 1
-    done: bool = False
-
-    def __call__(self, name: str, device: int, values: Mapping[str, int]) -> int:
-        """The errno if it is this call's turn."""
-        if self.done or name != self.name:
-            return 0
-        self.turn -= 1
-        self.done = self.turn == 0
-        return self.error if self.done else 0
-
 
 class Host:
     """The kernel behind a QEMU. `refuses` is asked of each call first; `calls` are all so far."""
 
     def __init__(self, kernel: SpecKernel) -> None:
         self.kernel = kernel
-        self.refuses: Refuses = refuses_nothing
+        self.refuses: Refuses = nothing
         self.calls: list[Called] = []
         self.events: dict[int, int] = {}
         self._queue_files: dict[int, int] = {}

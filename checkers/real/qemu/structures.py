@@ -52,7 +52,7 @@ def layout(text: str) -> Layout:
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its number, its name in the uAPI, QEMU's name for it if it traces it."""
+    """A request: its number, its name in the uAPI, and as the machines' host calls name it."""
 
     number: int
     name: str
@@ -95,7 +95,7 @@ IOMMUFD: Final = _requests(0x80, """
 """Requests of /dev/iommu, by number."""
 
 VFIO: Final = _requests(100, """
-7 GET_INFO iommufd_cdev_device_info argsz:4 flags:4 num_regions:4 num_irqs:4 cap_offset:4 -:4
+7 GET_INFO vfio_device_get_info argsz:4 flags:4 num_regions:4 num_irqs:4 cap_offset:4 -:4
 8 GET_REGION_INFO . argsz:4 flags:4 index:4 cap_offset:4 size:8 offset:8
 9 GET_IRQ_INFO . argsz:4 flags:4 index:4 count:4
 10 SET_IRQS . argsz:4 flags:4 index:4 start:4 count:4

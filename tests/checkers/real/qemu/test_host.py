@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from checkers.real.qemu.host import Host, Refusal
+from checkers.real.qemu.host import Host
+from checkers.real.qemu.refusing import Refusal
 from checkers.real.qemu.spec_kernel import Hardware, SpecKernel
 from spec.iommufd.uapi.state import Driver
 from tests.checkers.real.qemu.heard import child

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from checkers.real.qemu.root import binary
-from checkers.real.qemu.scenarios import SMMU_TALES, VTD_TALES, Tale
+from checkers.real.qemu.smmuv3_tales import SMMU_TALES
+from checkers.real.qemu.tale import Tale
+from checkers.real.qemu.vtd_tales import VTD_TALES
 from checkers.real.shell import cache
 from checkers.userfiles import InputError
 from tests.checkers.real.qemu.heard import child

@@ -1,61 +1,27 @@
-"""Short stories of a guest on the released binary: what it does, call by call, and what stays.
+"""What a guest with VT-d does on the released binary, call by call, and what stays.
 
 Each ends with what is said of it in the table of findings; `AssertionError` where the binary does
-otherwise. They are the tests of the guests' drivers, too.
+otherwise. They are the tests of the guest's driver, too.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from checkers.real.qemu.host import Refusal
-from checkers.real.qemu.root import binary
-from checkers.real.qemu.smmuv3_guest import Command, Config, SmmuGuest
+from checkers.real.qemu.refusing import Refusal
+from checkers.real.qemu.slots import Ports
 from checkers.real.qemu.spec_kernel import Hardware
-from checkers.real.qemu.start import ARM, X86, Guest, Plan, q35, virt
+from checkers.real.qemu.start import Guest, Plan
+from checkers.real.qemu.supervisor import EndedError
+from checkers.real.qemu.tale import Tale, expect
 from checkers.real.qemu.vtd_guest import Gcmd, Granularity, Pgtt, VtdGuest, table_of
 from spec.iommufd.uapi.state import Driver
 
-VTD_HOST: Final = Hardware(Driver.INTEL, devices=2, can_pasid=0b11)
-SMMU_HOST: Final = Hardware(Driver.ARM, devices=2)
-
-
-@dataclass
-class Tale:
-    """A scenario as it goes: a line for each step, the host's calls in it, and the state after."""
-
-    qemu: Path | None
-    without_kvm_check: bool
-    lines: list[str] = field(default_factory=list)
-    turn: int = 0
-
-    def x86(self, plan: Plan) -> tuple[Guest, VtdGuest]:
-        """Start a q35."""
-        self.turn = 0
-        return q35(binary(X86, self.qemu), plan)
-
-    def arm(self, plan: Plan) -> tuple[Guest, SmmuGuest]:
-        """Start a virt."""
-        self.turn = 0
-        return virt(binary(ARM, self.qemu), plan, self.without_kvm_check)
-
-    def step(self, guest: Guest, what: str) -> None:
-        """What was done by now, the calls it led to, and what the kernel has."""
-        host = guest.vm.host
-        self.lines.append(f"== {what}")
-        self.lines += [f"  {call.text()}" for call in host.calls[self.turn :]]
-        self.lines.append(f"  : {host.kernel.objects()}")
-        self.turn = len(host.calls)
-
-
-def expect(guest: Guest, dev: int, path: str) -> None:
-    """A device goes through this."""
-    found = guest.vm.host.path(dev)
-    assert found == path, f"dev{dev} goes through {found}, not {path}"
+HOST: Final = Hardware(Driver.INTEL, devices=2, can_pasid=0b11)
+PAM: Final = 0x90
+"""Where q35's host bridge says which parts of the first megabyte are memory."""
 
 
 def _bound(tale: Tale, plan: Plan, table: int = 1) -> tuple[Guest, VtdGuest, tuple[int, int]]:
@@ -72,7 +38,7 @@ def _bound(tale: Tale, plan: Plan, table: int = 1) -> tuple[Guest, VtdGuest, tup
 
 def _basic(tale: Tale) -> str:
     """Bind, replace, pass-through, remove, bind again, reset."""
-    guest, vtd, place = _bound(tale, Plan(VTD_HOST))
+    guest, vtd, place = _bound(tale, Plan(HOST))
     with guest.vm:
         expect(guest, 1, f"table {table_of(1):#x}")
         vtd.invalidate_pasid_cache(Granularity.GLOBAL)
@@ -105,7 +71,7 @@ def _basic(tale: Tale) -> str:
 
 def _pasid(tale: Tale) -> str:
     """A PASID of a device is attached, and detached."""
-    guest, vtd, place = _bound(tale, Plan(VTD_HOST, pasid_bits=8))
+    guest, vtd, place = _bound(tale, Plan(HOST, pasid_bits=8))
     with guest.vm:
         vtd.entry(*place, 2, pasid=5, did=2)
         vtd.invalidate_pasid_cache(Granularity.PASID, did=2, pasid=5)
@@ -118,7 +84,7 @@ def _pasid(tale: Tale) -> str:
 
 
 def _v16(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(VTD_HOST))
+    guest, vtd, place = _bound(tale, Plan(HOST))
     with guest.vm:
         vtd.set(Gcmd.TE, False)
         tale.step(guest, "TE := 0")
@@ -131,7 +97,7 @@ def _v16(tale: Tale) -> str:
 
 
 def _v20(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(VTD_HOST))
+    guest, vtd, place = _bound(tale, Plan(HOST))
     with guest.vm:
         guest.vm.host.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM)
         vtd.entry(*place, 2)
@@ -154,7 +120,7 @@ def _v20(tale: Tale) -> str:
 
 
 def _v20b(tale: Tale) -> str:
-    guest, vtd = tale.x86(Plan(VTD_HOST))
+    guest, vtd = tale.x86(Plan(HOST))
     with guest.vm:
         place = guest.places[1]
         tale.step(guest, "start")
@@ -172,7 +138,7 @@ def _v20b(tale: Tale) -> str:
 
 
 def _v25(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(VTD_HOST, cold=(), slots=1, inserted=(1,)))
+    guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
     with guest.vm:
         guest.unplug(1)
         tale.step(guest, "device_del, the slot is turned off")
@@ -188,108 +154,87 @@ def _v25(tale: Tale) -> str:
     return "a bound device leaves: nested HWPT, its parent and the IOAS stay"
 
 
-def _translating(tale: Tale, plan: Plan) -> tuple[Guest, SmmuGuest]:
-    """A guest whose first device translates."""
-    guest, smmu = tale.arm(plan)
-    tale.step(guest, "start")
-    smmu.start()
-    smmu.enable(True)
-    tale.step(guest, "queues on, SMMUEN := 1")
-    smmu.entry(guest.stream(1), Config.TRANSLATE, 1)
-    assert not smmu.install(guest.stream(1))
-    tale.step(guest, "CFGI_STE, the entry has context 1")
-    return guest, smmu
-
-
-def _arm_basic(tale: Tale) -> str:
-    """Every kind of entry, commands, a failure, reset."""
-    guest, smmu = _translating(tale, Plan(SMMU_HOST))
+def _refused_detach(tale: Tale) -> str:
+    guest, vtd, place = _bound(tale, Plan(HOST))
     with guest.vm:
-        stream = guest.stream(1)
-        assert not smmu.submit(Command.CFGI_CD | stream << 32)
-        assert not smmu.submit(Command.TLBI_NH_ASID | 5 << 48)
-        assert not smmu.submit(Command.SYNC)
-        tale.step(guest, "CFGI_CD, TLBI_NH_ASID, SYNC")
-        guest.vm.host.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM)
-        smmu.entry(stream, Config.TRANSLATE, 2)
-        assert smmu.install(stream) == 1
-        tale.step(guest, "entry := context 2, HWPT_ALLOC fails: the command is an error")
-        assert not smmu.install(stream)
-        tale.step(guest, "CFGI_STE again")
-        smmu.entry(stream, Config.BYPASS)
-        assert not smmu.install(stream)
-        tale.step(guest, "entry := bypass")
-        expect(guest, 1, "bypass")
-        smmu.entry(stream, Config.ABORT)
-        assert not smmu.install(stream)
-        tale.step(guest, "entry := abort")
-        expect(guest, 1, "abort")
+        guest.vm.host.refuses = Refusal("DETACH_PT", errno.EBUSY)
+        vtd.remove(*place)
+        vtd.invalidate_pasid_cache(Granularity.PASID)
+        tale.step(guest, "entry removed, DETACH fails")
+        vtd.invalidate_pasid_cache(Granularity.PASID)
+        tale.step(guest, "the same invalidation again")
+        expect(guest, 1, f"table {table_of(1):#x}")
+        vtd.entry(*place, 2)
+        vtd.invalidate_pasid_cache(Granularity.PASID)
+        tale.step(guest, "entry := table 2")
+        assert guest.vm.host.kernel.objects().count("HWPT_NESTED") == 2
+    return "one refused DETACH is never tried again; the next bind leaks the old nested HWPT"
+
+
+def _blocked(tale: Tale) -> str:
+    guest, vtd, place = _bound(tale, Plan(HOST))
+    with guest.vm:
+        vtd.remove(*place)
+        vtd.invalidate_pasid_cache(Granularity.PASID)
+        tale.step(guest, "entry removed")
+        vtd.set(Gcmd.TE, False)
+        tale.step(guest, "TE := 0")
+        expect(guest, 1, "blocked")
         guest.reset()
         tale.step(guest, "system reset")
-        expect(guest, 1, "bypass")
-    return "translate, bypass, abort, a failing call that the guest hears of, and reset"
+        expect(guest, 1, "blocked")
+    return "the entry is gone: TE := 0 and a reset leave the device blocked"
 
 
-def _arm_unplug(tale: Tale) -> str:
-    """An event of the host's reaches the guest; then the only device leaves."""
-    plan = Plan(SMMU_HOST, cold=(), slots=1, inserted=(1,))
-    guest, smmu = _translating(tale, plan)
+def _refused_reset(tale: Tale) -> str:
+    guest, _, _ = _bound(tale, Plan(HOST))
     with guest.vm:
-        (queue,) = guest.vm.host.events
-        before = smmu.events()
-        guest.vm.host.post(queue, (guest.stream(1) << 32 | 0x10, 0, 0x1234000, 0), 0)
-        while smmu.events() == before:
-            pass
-        tale.step(guest, "the host has an event, the guest gets it")
+        guest.vm.host.refuses = Refusal("ATTACH_PT", errno.EBUSY)
+        guest.reset()
+        tale.step(guest, "system reset, ATTACH fails")
+        expect(guest, 1, f"table {table_of(1):#x}")
+    return "a refused ATTACH at reset: the device stays on the old guest's table"
+
+
+def _refused_destroy(tale: Tale) -> str:
+    guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    with guest.vm:
+        guest.vm.host.refuses = Refusal("DESTROY")
+        vtd.remove(*place)
+        vtd.invalidate_pasid_cache(Granularity.PASID)
+        tale.step(guest, "entry removed, DESTROY fails")
         guest.unplug(1)
         tale.step(guest, "device_del, the slot is turned off")
-    return "an event comes through; a device that translates leaves, and nothing stays"
+        assert guest.vm.host.kernel.objects().count("HWPT") == 2
+    return "one refused DESTROY of a nested HWPT leaks its parent and the IOAS"
 
 
-def _s05(tale: Tale) -> str:
-    guest, smmu = tale.arm(Plan(SMMU_HOST, slots=1))
+def _aborts(tale: Tale, call: str) -> str:
+    """The guest changes what is memory, and a call of that fails."""
+    guest, _ = tale.x86(Plan(HOST))
     with guest.vm:
         tale.step(guest, "start")
-        smmu.start()
-        smmu.bypass(abort=True)
-        tale.step(guest, "GBPA := abort")
-        expect(guest, 1, "abort")
-        guest.plug(2, 0)
-        tale.step(guest, "device_add of a second device")
-        expect(guest, 2, "stage 2")
-        smmu.bypass(abort=False)
-        smmu.bypass(abort=True)
-        tale.step(guest, "GBPA := bypass, then abort")
-        expect(guest, 2, "abort")
-    return "GBPA aborts, a second device that is plugged in stays on stage 2"
+        guest.vm.host.refuses = Refusal(call)
+        try:
+            Ports(guest.vm.processor).write(0, 0, PAM, 0x3333_3030)
+        except EndedError as ended:
+            tale.step(guest, f"a part of the first megabyte becomes memory, {call} fails")
+            tale.lines.append(f"  QEMU: {ended}")
+            return f"one refused {call} at run time: {ended}"
+    raise AssertionError("QEMU goes on")
 
 
-def _s07(tale: Tale) -> str:
-    guest, smmu = _translating(tale, Plan(SMMU_HOST))
-    with guest.vm:
-        smmu.bypass(abort=True)
-        tale.step(guest, "GBPA := abort, SMMUEN is 1")
-        expect(guest, 1, "abort")
-    return "SMMUEN is 1, a write of GBPA takes a translating device to abort"
+def _map_aborts(tale: Tale) -> str:
+    return _aborts(tale, "IOAS_MAP")
 
 
-def _s08(tale: Tale) -> str:
-    guest, smmu = _translating(tale, Plan(SMMU_HOST))
-    with guest.vm:
-        smmu.bypass(abort=True)
-        assert not smmu.install(guest.stream(1))
-        tale.step(guest, "GBPA := abort, CFGI_STE")
-        smmu.enable(False)
-        tale.step(guest, "SMMUEN := 0")
-        expect(guest, 1, "translate")
-    return "SMMUEN is 0, the device still translates"
+def _unmap_aborts(tale: Tale) -> str:
+    return _aborts(tale, "IOAS_UNMAP")
 
 
 VTD_TALES: Final[dict[str, Callable[[Tale], str]]] = {
     "vtd-basic": _basic, "vtd-pasid": _pasid, "V-16": _v16, "V-20": _v20, "V-20b": _v20b,
-    "V-25": _v25,
-}  # fmt: skip
-SMMU_TALES: Final[dict[str, Callable[[Tale], str]]] = {
-    "smmuv3-basic": _arm_basic, "smmuv3-unplug": _arm_unplug, "S-05": _s05, "S-07": _s07,
-    "S-08": _s08,
+    "V-25": _v25, "vtd-blocked": _blocked, "vtd-refused-detach": _refused_detach,
+    "vtd-refused-destroy": _refused_destroy, "vtd-refused-reset": _refused_reset,
+    "vtd-refused-map": _map_aborts, "vtd-refused-unmap": _unmap_aborts,
 }  # fmt: skip

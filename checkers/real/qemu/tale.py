@@ -1,0 +1,45 @@
+"""A scenario on a running QEMU, told step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checkers.real.qemu.root import binary
+from checkers.real.qemu.smmuv3_guest import SmmuGuest
+from checkers.real.qemu.start import ARM, X86, Guest, Plan, q35, virt
+from checkers.real.qemu.vtd_guest import VtdGuest
+
+
+@dataclass
+class Tale:
+    """A scenario as it goes: a line for each step, the host's calls in it, and the state after."""
+
+    qemu: Path | None
+    without_kvm_check: bool
+    lines: list[str] = field(default_factory=list)
+    turn: int = 0
+
+    def x86(self, plan: Plan) -> tuple[Guest, VtdGuest]:
+        """Start a q35."""
+        self.turn = 0
+        return q35(binary(X86, self.qemu), plan)
+
+    def arm(self, plan: Plan) -> tuple[Guest, SmmuGuest]:
+        """Start a virt."""
+        self.turn = 0
+        return virt(binary(ARM, self.qemu), plan, self.without_kvm_check)
+
+    def step(self, guest: Guest, what: str) -> None:
+        """What was done by now, the calls it led to, and what the kernel has."""
+        host = guest.vm.host
+        self.lines.append(f"== {what}")
+        self.lines += [f"  {call.text()}" for call in host.calls[self.turn :]]
+        self.lines.append(f"  : {host.kernel.objects()}")
+        self.turn = len(host.calls)
+
+
+def expect(guest: Guest, dev: int, path: str) -> None:
+    """A device goes through this."""
+    found = guest.vm.host.path(dev)
+    assert found == path, f"dev{dev} goes through {found}, not {path}"
