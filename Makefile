@@ -47,7 +47,8 @@ linux: $(STAMP)
 CALLS := tests/checkers/real/qemu/calls
 
 qemu: $(STAMP)
-	@$(BIN)/python -m checkers.real.qemu $(if $(QEMU),--qemu $(QEMU)) --without-kvm-check --recorded $(CALLS)
+	@$(BIN)/python -m checkers.real.qemu --without-kvm-check --recorded $(CALLS) \
+	    $(if $(QEMU),--qemu $(QEMU)) $(if $(IF_POSSIBLE),--if-possible)
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
