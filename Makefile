@@ -43,6 +43,7 @@ linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --blocks-first \
 	    $(addprefix --bounds ,$(BLOCKS_FIRST))
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --variant all
 
 CALLS := tests/checkers/real/qemu/calls
 

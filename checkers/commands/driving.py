@@ -14,10 +14,10 @@ from checkers import machines
 from checkers.commands.choosing import subjects
 from checkers.machines import Subject
 from checkers.output import save, write
-from checkers.real.linux import selftest
+from checkers.real.linux import apart, selftest
 from checkers.real.linux.batch import Way
 from checkers.real.linux.compare import text
-from checkers.real.linux.drive import Choice, Driven, drive
+from checkers.real.linux.drive import Choice, Driven, drive, said
 from checkers.real.linux.image import Image, image, ready
 from checkers.real.linux.kernel_source import source
 from checkers.real.linux.known import known
@@ -25,6 +25,7 @@ from checkers.real.linux.recording import recorded
 from checkers.report.row import Status
 from checkers.trace.record import Names, record_run
 from checkers.userfiles import InputError
+from checkers.variants import EVERY
 
 MACHINE = "iommufd-objects"
 SHOWN = 12
@@ -46,7 +47,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--bounds", metavar="NAME|KEY=N,...", multiple=True, help="May be given several times."
 )
-@click.option("--variant", metavar="NAME|FILE.py", help="Hold a variant against it.")
+@click.option(
+    "--variant", metavar="NAME|FILE.py|all",
+    help="Hold a variant against it.  all: by which calls each is told apart from it.",
+)
 @click.option(
     "--runs", metavar="N", type=click.IntRange(0), default=0,
     help="Only the states of so many random runs.  [default: every state, if not too many]",
@@ -88,8 +92,10 @@ def drive_command(
         raise InputError("drive: what? say --kernel")
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
-    chosen = subjects([name], variant, bounds)
     booted = _image(kernel, tree)
+    if variant == EVERY:
+        raise Exit(_apart(booted, json_file))
+    chosen = subjects([name], variant, bounds)
     if only_selftest:
         raise Exit(_selftest(booted, json_file))
     if record_file is not None:
@@ -134,6 +140,28 @@ def _image(kernel: str, tree: Path | None) -> Image:
     if tree is not None:
         raise InputError("--kernel IMAGE is built; --source is for one that is not")
     return ready(Path(kernel))
+
+
+def _apart(booted: Image, json_file: str | None) -> Status:
+    """Whether Linux is told apart from each variant, and by which calls."""
+    machine, items = machines.machine(MACHINE), []
+    own = [item for item in machines.variants().values() if item.machine == MACHINE]
+    for item, program in apart.told(machine, own, lambda batch: said(booted, batch)):
+        click.echo(item.text(program), err=json_file == "-")
+        calls = text(program, item.parting.steps()) if item.parting else []
+        items.append({
+            "variant": item.variant.name, "bounds": item.bounds, "apart": item.apart,
+            "explained": item.is_explained(booted.about), "calls": calls, "reason": item.reason,
+        })  # fmt: skip
+    if json_file is not None:
+        write(json_file, msgspec.json.format(msgspec.json.encode(items), indent=1).decode() + "\n")
+    explained = [item["explained"] for item in items]
+    known = sum(bool(item["apart"]) for item in items)
+    click.echo(
+        f"{booted.about}: {known} of {len(items)} variants are told apart; "
+        f"{explained.count(False)} are not, without a reason", err=json_file == "-",
+    )  # fmt: skip
+    return Status.HOLDS if all(explained) else Status.VIOLATED
 
 
 def _selftest(booted: Image, json_file: str | None) -> Status:

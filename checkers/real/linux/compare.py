@@ -85,7 +85,8 @@ def _word(error: int) -> str:
     return errno.errorcode.get(error, str(error)).replace("ENOTSUP", "EOPNOTSUPP")
 
 
-def _said(error: int, answer: int) -> str:
+def answered(error: int, answer: int) -> str:
+    """An answer in words."""
     return _word(error) if error else f"0, id {answer}"
 
 
@@ -116,7 +117,7 @@ def _other_answer(plan: Plan, record: int, error: int, answer: int) -> Differenc
     node, made = plan.visited(record)
     assert made is not None
     call = made.call
-    ours, theirs = _said(call.error, call.answer), _said(error, answer)
+    ours, theirs = answered(call.error, call.answer), answered(error, answer)
     short = (theirs if error else "0", ours if call.error else "0")
     if short == ("0", "0"):
         short = ("another id", "an id")

@@ -11,13 +11,16 @@ from spec.language import Variant
 
 def known(about: str, subject: Subject) -> list[Variant]:
     """The variants that are of a kernel, those of these bounds first."""
-    version = re.match(r"Linux \d+\.\d+", about)
+    program = subject.program
     found = [
         variant
         for variant in machines.variants().values()
-        if variant.machine == subject.program.machine.name
-        and variant.standing is not None
-        and version is not None
-        and variant.standing.of == version[0]
+        if variant.machine == program.machine.name and is_of(variant, about)
     ]
-    return sorted(found, key=lambda variant: variant.bounds != subject.program.bounds_name)
+    return sorted(found, key=lambda variant: variant.bounds != program.bounds_name)
+
+
+def is_of(variant: Variant, about: str) -> bool:
+    """Whether a variant is released in a kernel's version."""
+    version = re.match(r"Linux \d+\.\d+", about)
+    return bool(version and variant.standing and variant.standing.of == version[0])
