@@ -37,12 +37,16 @@ random: $(STAMP)
 
 BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm smmus vdevices everything large
 BLOCKS_FIRST := groups groups,incoherent=2
+VT_D := vt-d vt-d-queues vt-d-reserved vt-d-large
 
 linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --blocks-first \
 	    $(addprefix --bounds ,$(BLOCKS_FIRST))
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio $(addprefix --bounds ,$(VT_D))
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio --scalable \
+	    $(addprefix --bounds ,$(VT_D))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --variant all
 
 CALLS := tests/checkers/real/qemu/calls

@@ -32,6 +32,7 @@ from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_befor
 from spec.iommufd.uapi.invalidate import entries_said
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
 from spec.iommufd.uapi.refusals import (
+    asks_for_pri,
     attach_refusal,
     being_reset,
     fits,
@@ -102,9 +103,12 @@ def blocked_first(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object], repla
     """Intel's driver blocks a device before it asks whether the HWPT will do: blocked it stays.
 
     The core goes through the group up to the one that is refused, and takes those before it back.
-    What fails without a reason fails at the last.
+    What fails without a reason fails at the last. A bridge is found before what is behind it, and
+    has no PRI either.
     """
     if pasid or pasid_refusal(s, dev, pasid, hwpt) != Errno.OK or being_reset(s, dev):
+        return
+    if s.groups[s.devices[dev].group].bridge and asks_for_pri(s, hwpt):
         return
     refused, last = False, dev
     for d in s.devices:

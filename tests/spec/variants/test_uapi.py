@@ -92,3 +92,20 @@ def test_an_automatic_hwpt_that_is_asked_in_vain_blocks_too() -> None:
     assert through(run) == [4, 5]
     run.follow(("replace", 2, RID, 3))
     assert (run.results[-1], through(run)) == (Errno.OK, [4, NONE])
+
+
+WITH_A_QUEUE: tuple[Step, ...] = (
+    ("bind", 1), ("bind", 2), ("ioas_alloc",), ("attach", 1, RID, 3), ("fault_queue_alloc",),
+    ("hwpt_alloc_with_fault", 1, 3, 5, 0), ("replace", 1, RID, 6),
+)  # fmt: skip
+
+
+def test_without_pri_the_first_of_a_group_is_refused_a_queue_and_no_one_behind_a_bridge() -> None:
+    one = after("linux-7.3-blocked-first", "vt-d", *WITH_A_QUEUE, slots=6, queues=1)
+    assert (one.results[-1], through(one)) == (Errno.ENODEV, [NONE, 4])
+    one.follow(("replace", 1, RID, 4))
+    assert (one.results[-1], through(one)) == (Errno.OK, [NONE, 4])
+    bridged = after(
+        "linux-7.3-blocked-first", "vt-d", *WITH_A_QUEUE, slots=6, queues=1, bridges=1
+    )
+    assert (bridged.results[-1], through(bridged)) == (Errno.ENODEV, [4, 4])

@@ -223,7 +223,7 @@ static void start(struct device *device, uint64_t target)
 
 static void finish(struct device *device)
 {
-	static const struct timespec some = { .tv_nsec = 20000000 };
+	static const struct timespec some = { .tv_nsec = 100000000 };
 
 	while (*(volatile uint64_t *)(device->registers + EDU_COMMAND) & EDU_RUN)
 		nanosleep(&some, NULL);
