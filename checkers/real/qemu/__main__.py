@@ -67,9 +67,10 @@ def _tell(
     verbose: bool,
 ) -> bool:
     """Run one; whether it goes otherwise than it should."""
-    tale, start = Tale(given.qemu, given.without_kvm_check), time.monotonic()
+    start = time.monotonic()
     try:
-        said, wrong = scenario(tale), ""
+        with Tale(given.qemu, given.without_kvm_check) as tale:
+            said, wrong = scenario(tale), ""
     except (AssertionError, EndedError, HangsError) as error:
         said, wrong = "", f"otherwise: {error}"
     click.echo(f"  {name:19} {time.monotonic() - start:4.1f} s  {wrong or said}")

@@ -28,7 +28,7 @@ class Memory:
         """The address at which the beginning of a file is mapped; 0 if it is not."""
         for line in Path(f"/proc/{self.process}/maps").read_text().splitlines():
             words = line.split(maxsplit=5)
-            if len(words) == 6 and words[5] == str(file) and int(words[2], 16) == 0:
+            if len(words) == 6 and words[5] == str(file.resolve()) and int(words[2], 16) == 0:
                 return int(words[0].partition("-")[0], 16)
         return 0
 

@@ -28,12 +28,13 @@ LOADERS: Final = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64
 
 @dataclass(frozen=True)
 class Binary:
-    """A program of QEMU: its file, how it is started, what its version is called."""
+    """A program of QEMU: its file, how and where it is started, what its version is called."""
 
     program: Path
     command: tuple[str, ...]
     environment: Mapping[str, str]
     version: str
+    folder: Path | None
 
 
 def binary(name: str, given: Path | None) -> Binary:
@@ -59,13 +60,14 @@ def _users(name: str, given: Path) -> Binary:
 
 
 def _checked(
-    program: Path, command: tuple[str, ...], environment: Mapping[str, str]
+    program: Path, command: tuple[str, ...], environment: Mapping[str, str],
+    folder: Path | None = None,
 ) -> Binary:
     """The program, if it runs and is new enough."""
     try:
         done = subprocess.run(
             [*command, "--version"], env={**os.environ, **environment}, check=False,
-            stdin=subprocess.DEVNULL, capture_output=True,
+            stdin=subprocess.DEVNULL, capture_output=True, cwd=folder,
         )  # fmt: skip
     except OSError as error:
         raise InputError(f"{program}: does not run: {error.strerror}") from error
@@ -76,34 +78,31 @@ def _checked(
     if (int(found[1]), int(found[2])) < OLDEST:
         wanted = ".".join(map(str, OLDEST))
         raise InputError(f"{program}: is {found[0]}; {wanted} or later is wanted")
-    return Binary(program, command, environment, found[0].removeprefix("version "))
+    return Binary(program, command, environment, found[0].removeprefix("version "), folder)
 
 
 def _unpacked(name: str) -> Binary:
-    """The program of the packages in the cache, started by their own loader and libraries."""
+    """The program of the packages in the cache, started by their own loader and libraries.
+
+    Paths are from the root, and so the same for everyone: QEMU keeps them among what it walks.
+    """
     root = cache("qemu") / "root"
     if not root.is_dir():
         _fetch(root)
-    libraries = root / "usr/lib" / f"{platform.machine()}-linux-gnu"
-    program, share = root / "usr/bin" / name, root / "usr/share"
+    libraries = f"usr/lib/{platform.machine()}-linux-gnu"
     command = (
-        str(_loader(root)), "--library-path", str(libraries), "--argv0", name, str(program),
-        "-L", str(share / "qemu"), "-L", str(share / "seabios"),
+        f"{libraries}/{LOADERS[platform.machine()]}", "--library-path", libraries,
+        "--argv0", name, f"usr/bin/{name}", "-L", "usr/share/qemu", "-L", "usr/share/seabios",
     )  # fmt: skip
-    return _checked(program, command, {"QEMU_MODULE_DIR": str(libraries / "qemu")})
-
-
-def _loader(root: Path) -> Path:
-    loader = LOADERS.get(platform.machine())
-    found = sorted(root.glob(f"usr/lib*/**/{loader}")) if loader else []
-    if not found:
-        raise InputError(f"{root}: no loader for {platform.machine()}; give --qemu PATH")
-    return found[0]
+    environment = {"QEMU_MODULE_DIR": f"{libraries}/qemu"}
+    return _checked(root / "usr/bin" / name, command, environment, root)
 
 
 def _fetch(root: Path) -> None:
     """Fetch the packages and all that they depend on, and unpack them: nothing is installed."""
     need(APT)
+    if platform.machine() not in LOADERS:
+        raise InputError(f"no packages for {platform.machine()} are known; give --qemu PATH")
     kept = root.parent
     kept.mkdir(parents=True, exist_ok=True)
     log = kept / "fetch.log"

@@ -78,24 +78,29 @@ class Guest:
         return bus << 8 | devfn
 
 
-def host(plan: Plan) -> Host:
+def kernel(plan: Plan) -> Host:
     """The specification as the kernel of a plan."""
     return Host(SpecKernel(plan.hardware, plan.variant))
 
 
-def q35(binary: Binary, plan: Plan) -> tuple[Guest, VtdGuest]:
-    """An x86 machine with first-stage translation, and its driver; it is not yet turned on."""
+def q35(binary: Binary, plan: Plan, host: Host) -> tuple[Guest, VtdGuest]:
+    """An x86 machine with first-stage translation, and its driver; it is not yet turned on.
+
+    EndedError if QEMU refuses the plan; `host` has the calls by then.
+    """
     wanted = f"fsts=on,scalable-mode=on,caching-mode=on,pasid-bits={plan.pasid_bits}"
     arguments = [
         "-machine", "q35", "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
         "-device", f"intel-iommu,intremap=off,{wanted}", *_devices(plan, "pcie.0"),
     ]  # fmt: skip
-    vm = Vm(binary, host(plan), arguments, trace=plan.trace)
+    vm = Vm(binary, host, arguments, trace=plan.trace)
     slots = [Slot(Ports(vm.processor), PORT + n << 3, n + 1) for n in range(plan.slots)]
     return _numbered(vm, slots, plan), VtdGuest(vm.processor)
 
 
-def virt(binary: Binary, plan: Plan, without_kvm_check: bool) -> tuple[Guest, SmmuGuest]:
+def virt(
+    binary: Binary, plan: Plan, host: Host, without_kvm_check: bool
+) -> tuple[Guest, SmmuGuest]:
     """An Arm machine, and its driver; it is not yet turned on."""
     with tempfile.NamedTemporaryFile(prefix="viommu-spec-") as empty:
         empty.write(bytes(4096))
@@ -104,7 +109,7 @@ def virt(binary: Binary, plan: Plan, without_kvm_check: bool) -> tuple[Guest, Sm
             "-machine", "virt,its=off,gic-version=3", "-bios", str(Path(empty.name)),
             "-device", "arm-smmuv3,accel=on,primary-bus=pcie.0", *_devices(plan, "pcie.0"),
         ]  # fmt: skip
-        vm = Vm(binary, host(plan), arguments, without_kvm_check, plan.trace)
+        vm = Vm(binary, host, arguments, without_kvm_check, plan.trace)
     slots = [Slot(Memory(vm.processor), PORT + n << 3, n + 1) for n in range(plan.slots)]
     return _numbered(vm, slots, plan), SmmuGuest(vm.processor)
 

@@ -23,16 +23,18 @@ from checkers.userfiles import InputError
 PATIENCE: Final = 60.0
 """A program that neither calls nor answers for so many seconds hangs."""
 
+SCRIPT: Final = Path(confined.__file__).resolve()
+
 LET: Final = None
 """The answer to a call that is made as if nobody had heard it."""
 
 
 class EndedError(Exception):
-    """The program has ended; `status` is as the shell has it, negative for a signal."""
+    """The program has ended; `status` is negative for a signal, `said` what it has written."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(_said(status))
-        self.status = status
+    def __init__(self, status: int, said: str = "") -> None:
+        super().__init__(": ".join(filter(None, (_how(status), said.strip()))))
+        self.status, self.said = status, said
 
 
 class HangsError(Exception):
@@ -62,7 +64,7 @@ class Supervised:
 
     def __init__(
         self, command: Sequence[str | Path], kernel: Kernel, files: Mapping[int, int],
-        environment: Mapping[str, str], output: int,
+        environment: Mapping[str, str], output: int, folder: Path | None = None,
     ) -> None:
         self.kernel = kernel
         calls = confined.SYSTEM_CALLS.get(platform.machine(), {})
@@ -72,10 +74,10 @@ class Supervised:
         pairs = ",".join(f"{source}={target}" for source, target in files.items())
         with ours, theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", confined.__file__, str(theirs.fileno()), pairs,
+                [sys.executable, "-I", "-S", str(SCRIPT), str(theirs.fileno()), pairs,
                  *map(str, command)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                pass_fds=[theirs.fileno(), *files], env={**os.environ, **environment},
+                pass_fds=[theirs.fileno(), *files], env={**_kept(), **environment}, cwd=folder,
             )  # fmt: skip
             theirs.close()
             said, passed, _, _ = socket.recv_fds(ours, 256, 1)
@@ -149,7 +151,13 @@ class Supervised:
         return SystemCall(self.names[notice.number], file, notice.arguments, self.memory, give)
 
 
-def _said(status: int) -> str:
+def _kept() -> dict[str, str]:
+    """An environment that is the same for all, for its texts move what comes after them."""
+    libraries = {name: text for name, text in os.environ.items() if name == "LD_LIBRARY_PATH"}
+    return {"HOME": "/", "LC_ALL": "C", **libraries}
+
+
+def _how(status: int) -> str:
     if status >= 0:
         return f"it ended with status {status}"
     return f"it ended by {signal.Signals(-status).name}"

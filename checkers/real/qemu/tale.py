@@ -4,31 +4,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_guest import SmmuGuest
-from checkers.real.qemu.start import ARM, X86, Guest, Plan, q35, virt
+from checkers.real.qemu.start import ARM, X86, Guest, Plan, kernel, q35, virt
+from checkers.real.qemu.vm import Vm
 from checkers.real.qemu.vtd_guest import VtdGuest
 
 
 @dataclass
 class Tale:
-    """A scenario as it goes: a line for each step, the host's calls in it, and the state after."""
+    """A scenario as it goes: a line for each step, the host's calls in it, and the state after.
+
+    It has one machine, and ends it.
+    """
 
     qemu: Path | None
     without_kvm_check: bool
     lines: list[str] = field(default_factory=list)
     turn: int = 0
+    vm: Vm | None = None
+
+    def __enter__(self) -> Tale:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.vm is not None:
+            self.vm.close()
 
     def x86(self, plan: Plan) -> tuple[Guest, VtdGuest]:
         """Start a q35."""
-        self.turn = 0
-        return q35(binary(X86, self.qemu), plan)
+        guest, driver = q35(binary(X86, self.qemu), plan, kernel(plan))
+        self.vm = guest.vm
+        return guest, driver
 
     def arm(self, plan: Plan) -> tuple[Guest, SmmuGuest]:
         """Start a virt."""
-        self.turn = 0
-        return virt(binary(ARM, self.qemu), plan, self.without_kvm_check)
+        found = binary(ARM, self.qemu)
+        guest, driver = virt(found, plan, kernel(plan), self.without_kvm_check)
+        self.vm = guest.vm
+        return guest, driver
 
     def step(self, guest: Guest, what: str) -> None:
         """What was done by now, the calls it led to, and what the kernel has."""

@@ -79,11 +79,13 @@ class Monitor(Lines):
     def __init__(self, end: socket.socket) -> None:
         super().__init__(end)
         self.events: list[dict[str, Any]] = []
+        self.greeted = False
 
     def greet(self) -> None:
         """Take the greeting and leave the mode of negotiation."""
         self._message()
         self.ask("qmp_capabilities")
+        self.greeted = True
 
     def ask(self, command: str, **arguments: object) -> dict[str, Any]:
         """A command; what it returns, or RuntimeError with what QEMU says."""

@@ -61,7 +61,7 @@ class Vm:
         try:
             self.program = Supervised(
                 [*binary.command, *COMMON, *arguments, *traces], self, numbers,
-                binary.environment, self.output.fileno(),
+                binary.environment, self.output.fileno(), binary.folder,
             )  # fmt: skip
         finally:
             for file in files:
@@ -71,9 +71,11 @@ class Vm:
         self.processor.program = self.monitor.program = self.program
         try:
             self.monitor.greet()
-        except EndedError:
-            self.close()
-            raise
+        except EndedError as ended:
+            raise EndedError(ended.status, self.said()) from None
+        finally:
+            if not self.monitor.greeted:
+                self.close()
 
     def __enter__(self) -> Vm:
         return self

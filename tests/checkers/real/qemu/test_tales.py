@@ -39,13 +39,13 @@ def test_every_scenario_has_its_record() -> None:
 
 @pytest.mark.parametrize("name", VTD_TALES)
 def test_vtd(qemu: Path | None, name: str) -> None:
-    tale = Tale(qemu, without_kvm_check=False)
-    VTD_TALES[name](tale)
+    with Tale(qemu, without_kvm_check=False) as tale:
+        VTD_TALES[name](tale)
     assert tale.lines == (CALLS / f"{name}.txt").read_text().splitlines()
 
 
 @pytest.mark.parametrize("name", SMMU_TALES)
 def test_smmuv3_without_the_check_of_kvm(qemu: Path | None, name: str) -> None:
-    tale = Tale(qemu, without_kvm_check=True)
-    SMMU_TALES[name](tale)
+    with Tale(qemu, without_kvm_check=True) as tale:
+        SMMU_TALES[name](tale)
     assert tale.lines == (CALLS / f"{name}.txt").read_text().splitlines()
