@@ -98,7 +98,7 @@ static void begin(const struct batch *of)
 	batch = of;
 	must(names != NULL, "open /devices");
 	write_file(PCI "drivers/vfio-pci/new_id", EDU_IDS);
-	for (i = 0; i < of->header->machine.devices; i++) {
+	for (i = 0; i < of->header->bound; i++) {
 		must(fscanf(names, "%15s", devices[i].name) == 1, "read /devices");
 		prepare(&devices[i]);
 	}
@@ -117,7 +117,7 @@ static void let_go(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < batch->header->machine.devices; i++)
+	for (i = 0; i < batch->header->bound; i++)
 		if (devices[i].bound)
 			unbind(&devices[i]);
 }
