@@ -369,8 +369,7 @@ VARIANTS = (
         "linux-7.3-blocked-first", blocked_first, each_refusal_is_unwound, bounds="groups",
         standing=released(
             "Linux 7.3", "defects K-28, of Intel's driver", "reachable", Seen(
-                "Linux 7.3.4, the core's part", "2026-11-24",
-                f"{DRIVEN} --bounds groups --blocks-first`",
+                "Linux 7.3.4", "2026-11-24", f"{DRIVEN} --by vfio --bounds vt-d-queues`",
             ),
         ), hardware_does_what_is_recorded=5, a_refused_call_changes_nothing=5,
     ),
