@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkers.real.linux.batch import Batch, Call, Flag, Machine, Op, Trait
+from checkers.real.linux.batch import Batch, Call, Flag, Machine, Op, Trait, Way
 from checkers.real.linux.image import GUEST, compile_guest
 
 HEADER = 40
@@ -60,6 +60,14 @@ def test_the_guest_reads_what_was_written(reader: Path) -> None:
     ]
 
 
+def test_by_vfio_a_look_has_a_byte_for_each_device_that_is_bound(reader: Path) -> None:
+    devices = ((0, Trait.COHERENT), (0, Trait.COHERENT), (0, Trait.COHERENT | Trait.DIRTY))
+    batch = Batch(Machine(0, 5, 2, devices, way=Way.VFIO))
+    batch.node(0, Call(Op.GO), bytes((3, 0)))
+    batch.go(0)
+    assert "node parent=0 look=0300 0 flags=0 node=0" in read(reader, batch.packed())
+
+
 @pytest.mark.parametrize(
     ("place", "value", "why"),
     [
@@ -68,6 +76,7 @@ def test_the_guest_reads_what_was_written(reader: Path) -> None:
         (12, struct.pack("<I", 5), "the batch is not as long as its header says"),
         (17, b"\4", "the batch is not as long as its header says"),
         (20, b"\1", "the header has a number out of range"),
+        (37, b"\2", "the header has a number out of range"),
         (HEADER + 12, struct.pack("<I", 1), "a node comes before its parent"),
         (HEADER + 24 + 36, b"\6", "the first record goes nowhere"),
         (HEADER + 24 + 36 + 4, b"\2", "a record names a node that is not there"),
