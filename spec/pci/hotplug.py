@@ -50,7 +50,9 @@ def viommu_realize(
     require(type != IOMMUType.NONE and (msi_gpa or type == IOMMUType.SMMUV3_ACCEL))
     require(is_smmu(type) or (s.buses[bus].parent_dev == NONE and not iommu_per_bus))
     require(all(x.type == IOMMUType.NONE or is_smmu(x.type) == is_smmu(type) for x in s.viommus))
-    if not msi_doorbell_known(type, msi_gpa) or not pci_bus_takes_an_iommu(s, bus):
+    if not msi_doorbell_known(type, msi_gpa) or not pci_bus_takes_an_iommu(
+        s, bus, iommu_per_bus
+    ):
         qemu_exit(s)
         return Errno.EINVAL
     s.viommus[viommu].type = type
@@ -86,10 +88,13 @@ def qemu_exit(s: PCIHost) -> None:
         b.iommu_per_bus = False
 
 
-@mirrors("001 04/37 smmu_base_realize")
-def pci_bus_takes_an_iommu(s: PCIHost, bus: Id[PCIBus]) -> bool:
-    """Whether a vIOMMU can be made for a bus: the first root bus, or that of a pxb-pcie."""
-    return s.buses[bus].root
+@mirrors("001 04/37 smmu_base_realize", "qemu hw/arm/virt.c virt_machine_device_plug_cb")
+def pci_bus_takes_an_iommu(s: PCIHost, bus: Id[PCIBus], iommu_per_bus: bool) -> bool:
+    """Whether a vIOMMU can be made for a bus: the first root bus, or that of a pxb-pcie.
+
+    One that is for this bus alone needs a bus that does not bypass it.
+    """
+    return s.buses[bus].root and not (iommu_per_bus and s.buses[bus].bypass_iommu)
 
 
 @mirrors("001 18/37 virt_machine_device_pre_plug_cb", "defects S-36")

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from checkers.commands.driving import MACHINE
+from checkers.commands.driving import MACHINE as DRIVEN
+from checkers.real.qemu.command_lines import MACHINE as STARTED
 from spec.language import Machine, Variant
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
@@ -43,7 +44,8 @@ def test_a_machine_says_what_it_is_of_and_how_it_is_held(machine: Machine) -> No
     assert of.kind in ("reference", "posted")
     assert of.design.endswith(".")
     assert of.versions
-    for held, option in ((of.kernel, "--kernel"), (of.qemu, "--qemu")):
-        command = f"`viommu-spec drive {machine.name} {option}"
-        assert held.startswith(command) or re.match(r"not\b.*: \w", held), held
-    assert of.kernel.startswith("not") == (machine.name != MACHINE)
+    drive = f"`viommu-spec drive {machine.name} --"
+    for held in (of.kernel, of.qemu):
+        assert held.startswith((drive, "`make qemu`")) or re.match(r"not\b.*: \w", held), held
+    assert of.kernel.startswith("not") == (machine.name != DRIVEN)
+    assert of.qemu.startswith("`make qemu`") == (machine.name == STARTED)

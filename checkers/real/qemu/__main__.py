@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_tales import SMMU_TALES
 from checkers.real.qemu.start import ARM, X86
@@ -42,13 +43,16 @@ def main(
 def _run(
     names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, verbose: bool
 ) -> int:
-    tales = {**VTD_TALES, **SMMU_TALES}
+    groups = (
+        ("VT-d", X86, {**VTD_TALES, **X86_LINES}), ("SMMUv3", ARM, {**SMMU_TALES, **ARM_LINES}),
+    )  # fmt: skip
+    tales = [name for _, _, group in groups for name in group]
     for name in names:
         if name not in tales:
             raise InputError(f"{name}: no such scenario; there are {', '.join(tales)}")
     wanted = [name for name in tales if name in names or not names]
     differ = 0
-    for title, program, group in (("VT-d", X86, VTD_TALES), ("SMMUv3", ARM, SMMU_TALES)):
+    for title, program, group in groups:
         chosen = [name for name in wanted if name in group]
         if not chosen:
             continue

@@ -33,7 +33,10 @@ class Lines:
         assert self.program is not None
         while b"\n" not in self.buffer:
             self.program.until(self.end)
-            found = self.end.recv(65536)
+            try:
+                found = self.end.recv(65536)
+            except ConnectionResetError:  # it has ended before it read what was said
+                found = b""
             if not found:
                 raise EndedError(self.program.ended())
             self.buffer += found

@@ -66,7 +66,7 @@ def the_bus_still_finds_it(s: PCIHost, slot: Id[PCISlot]) -> None:
 
 @overrides(pci_bus_takes_an_iommu)
 @mirrors("001 04/37 smmu_base_realize")
-def any_bus_will_do(s: PCIHost, bus: Id[PCIBus]) -> bool:
+def any_bus_will_do(s: PCIHost, bus: Id[PCIBus], iommu_per_bus: bool) -> bool:
     """A vIOMMU is made for a bus behind a bridge."""
     return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Id, check, mirrors, overrides, released, variant_of
+from spec.language import NONE, Id, Seen, check, mirrors, overrides, released, variant_of
 from spec.pci.bus import (
     VIOMMU,
     AddressSpace,
@@ -97,13 +97,14 @@ def buses_are_swapped(s: PCIHost, slot: Id[PCISlot]) -> bool:
 
 
 variant = partial(variant_of, "pci-hotplug")
+SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`make qemu`, pci-arm (the check of KVM passed over)")
 
 VARIANTS = (
     variant(
         "pci-hotplug-11.1", device_of_the_requester_id, space_of_the_requester_id, mdev_is_allowed,
         never_too_late, doorbell_is_taken_for_granted,
         standing=released(
-            "QEMU 11.1", "001 04/37, 10/37, 12/37, 17/37; hw/arm/smmuv3-accel.c", "reachable"
+            "QEMU 11.1", "001 04/37, 10/37, 12/37, 17/37; hw/arm/smmuv3-accel.c", "reachable", SEEN
         ),
         about="Devices behind a bridge are judged by slot 0 of its bus, where none ever is; an "
         "mdev is let in; a vIOMMU may come after its devices, and have no doorbell.",
@@ -116,7 +117,7 @@ VARIANTS = (
         "pci-hotplug-slot-0-is-asked", device_of_the_requester_id, space_of_the_requester_id,
         standing=released(
             "QEMU 11.1", "hw/arm/smmuv3-accel.c smmuv3_accel_supports_as",
-            "reachable: an emulated device on a pcie-pci-bridge",
+            "reachable: an emulated device on a pcie-pci-bridge", SEEN,
         ),
         about="Behind a PCIe-to-PCI bridge the accelerated SMMU looks at slot 0 of the bus, which "
         "is always vacant: any device is let in. A passed-through one then gets the address space "
@@ -127,7 +128,7 @@ VARIANTS = (
         "pci-hotplug-viommu-after-device", never_too_late,
         standing=released(
             "QEMU 11.1", "hw/arm/smmuv3-accel.c smmuv3_accel_find_add_as; hw/arm/virt.c",
-            "reachable: the default NIC is there before any -device",
+            "reachable: the default NIC is there before any -device", SEEN,
         ),
         about="A device is on the bus before the vIOMMU is made, as the default NIC is: nobody "
         "asks whether it may be, and QEMU aborts when the machine is ready; VFIO maps memory for "
