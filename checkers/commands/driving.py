@@ -92,6 +92,11 @@ def drive_command(
         raise InputError("drive: what? say --kernel")
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
+    way = Way[by.upper()]
+    if scalable and way is not Way.VFIO:
+        raise InputError("--scalable is a mode of VT-d: say --by vfio, too")
+    if way is Way.VFIO and (blocks_first or record_file or variant == EVERY):
+        raise InputError("--by vfio: --blocks-first, --record and --variant all are of the module")
     booted = _image(kernel, tree)
     if variant == EVERY:
         raise Exit(_apart(booted, json_file))
@@ -104,7 +109,7 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        choice = Choice(runs, every_id, seed, blocks_first, Way[by.upper()], scalable)
+        choice = Choice(runs, every_id, seed, blocks_first, way, scalable)
         driven = _driven(subject, booted, choice)
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:

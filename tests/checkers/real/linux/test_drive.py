@@ -106,6 +106,8 @@ def test_a_warning_of_the_kernel_is_a_difference(
     ("words", "why"),
     [
         (OBJECTS, "say --kernel"),
+        ((*OBJECTS, "--kernel", "--scalable"), "say --by vfio, too"),
+        ((*OBJECTS, "--kernel", "--by", "vfio", "--record", "x"), "are of the module"),
         (("drive", "hwpt-sharing", "--kernel"), "it is iommufd-objects that says"),
         ((*OBJECTS, "--kernel", "/nowhere"), "has no vmlinux"),
         ((*OBJECTS, "--kernel", "/nowhere", "--source", "/"), "--source is for one that is not"),
