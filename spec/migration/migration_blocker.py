@@ -127,7 +127,8 @@ MIGRATION_BLOCKER = Machine(
         "migration-blocker-11.1. 003, in which VT-d follows its hosts, is migration-blocker-003.",
         "QEMU 11.1",
         kernel="not: no object of the kernel is in it",
-        qemu="not: two QEMUs and a migration between them are not driven yet",
+        qemu="not step by step: two scenarios of `make qemu`, migration-x86 and migration-arm, "
+        "have a guest go to another command line, and a blocker",
     ),
     state=Migration,
     init=init,

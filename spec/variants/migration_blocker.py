@@ -13,6 +13,7 @@ from spec.language import (
     MUTANT,
     Fault,
     Id,
+    Seen,
     check,
     limit,
     mirrors,
@@ -210,12 +211,13 @@ def guest_outlives_its_qemu(s: Migration, qemu: Id[Qemu]) -> None:
 
 
 variant = partial(variant_of, "migration-blocker", standing=MUTANT)
+SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`make qemu`, migration-x86")
 DROPPED = "never merged: VT-d checks its hosts and does not follow them"
 
 VARIANTS = (
     variant(
         "migration-blocker-11.1", the_stream_is_believed, replay_is_only_reported,
-        standing=released("QEMU 11.1", "hw/i386/intel_iommu.c vtd_post_load", "reachable"),
+        standing=released("QEMU 11.1", "hw/i386/intel_iommu.c vtd_post_load", "reachable", SEEN),
         about="VT-d blocks nothing, and the destination believes the source: registers are not "
         "held against the command line or the hosts there, and what the kernel there refuses is "
         "only reported.",
@@ -225,7 +227,7 @@ VARIANTS = (
     ),
     variant(
         "migration-blocker-not-compared", the_stream_is_believed,
-        standing=released("QEMU 11.1", "hw/i386/intel_iommu.c vtd_post_load", "reachable"),
+        standing=released("QEMU 11.1", "hw/i386/intel_iommu.c vtd_post_load", "reachable", SEEN),
         about="A destination with another command line takes the guest: it shows what the source "
         "did, which the hosts there may not have, and after a reset something else.",
         capabilities_are_frozen=5, no_promise_beyond_a_host=6,

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
+from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_tales import SMMU_TALES
 from checkers.real.qemu.start import ARM, X86
@@ -44,7 +45,8 @@ def _run(
     names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, verbose: bool
 ) -> int:
     groups = (
-        ("VT-d", X86, {**VTD_TALES, **X86_LINES}), ("SMMUv3", ARM, {**SMMU_TALES, **ARM_LINES}),
+        ("VT-d", X86, {**VTD_TALES, **X86_MIGRATION, **X86_LINES}),
+        ("SMMUv3", ARM, {**SMMU_TALES, **ARM_MIGRATION, **ARM_LINES}),
     )  # fmt: skip
     tales = [name for _, _, group in groups for name in group]
     for name in names:

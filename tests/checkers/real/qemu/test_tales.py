@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
+from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_tales import SMMU_TALES
 from checkers.real.qemu.tale import Tale
@@ -18,6 +19,7 @@ from checkers.userfiles import InputError
 from tests.checkers.real.qemu.heard import child
 
 CALLS = Path(__file__).parent / "calls"
+ON_X86, ON_ARM = {**VTD_TALES, **X86_MIGRATION}, {**SMMU_TALES, **ARM_MIGRATION}
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +37,18 @@ def qemu() -> Path | None:
 
 
 def test_every_scenario_has_its_record() -> None:
-    tales = {*VTD_TALES, *SMMU_TALES, *X86_LINES, *ARM_LINES}
-    assert {file.stem for file in CALLS.iterdir()} == tales
+    assert {file.stem for file in CALLS.iterdir()} == {*ON_X86, *ON_ARM, *X86_LINES, *ARM_LINES}
 
 
-@pytest.mark.parametrize("name", VTD_TALES)
+@pytest.mark.parametrize("name", ON_X86)
 def test_vtd(qemu: Path | None, name: str) -> None:
     with Tale(qemu, without_kvm_check=False) as tale:
-        VTD_TALES[name](tale)
+        ON_X86[name](tale)
     assert tale.lines == (CALLS / f"{name}.txt").read_text().splitlines()
 
 
-@pytest.mark.parametrize("name", SMMU_TALES)
+@pytest.mark.parametrize("name", ON_ARM)
 def test_smmuv3_without_the_check_of_kvm(qemu: Path | None, name: str) -> None:
     with Tale(qemu, without_kvm_check=True) as tale:
-        SMMU_TALES[name](tale)
+        ON_ARM[name](tale)
     assert tale.lines == (CALLS / f"{name}.txt").read_text().splitlines()
