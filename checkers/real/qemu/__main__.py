@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,6 +21,9 @@ from checkers.real.qemu.tale import Tale
 from checkers.real.qemu.vtd_tales import VTD_TALES
 from checkers.userfiles import InputError
 
+TRACE: Final = ("iommufd*", "vfio*")
+"""What `viommu-spec conform` reads."""
+
 
 @click.command()
 @click.argument("names", nargs=-1)
@@ -27,22 +31,28 @@ from checkers.userfiles import InputError
 @click.option("--without-kvm-check", is_flag=True, help="Pass over the check of KVM on Arm.")
 @click.option("--recorded", type=click.Path(path_type=Path), help="Calls to compare with.")
 @click.option("--record", is_flag=True, help="Write these instead.")
+@click.option(
+    "--logs", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Have QEMU trace its calls, and keep what it says there.",
+)
 @click.option("--if-possible", is_flag=True, help="Only say so where no QEMU can be run.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every call.")
 def main(
     names: tuple[str, ...], qemu: Path | None, without_kvm_check: bool, recorded: Path | None,
-    record: bool, if_possible: bool, verbose: bool,
+    record: bool, logs: Path | None, if_possible: bool, verbose: bool,
 ) -> None:
     """Run scenarios: all, or those named."""
+    given = Tale(qemu, without_kvm_check, trace=TRACE if logs else ())
     try:
-        sys.exit(_run(names, Tale(qemu, without_kvm_check), recorded, record, verbose))
+        sys.exit(_run(names, given, recorded, record, logs, verbose))
     except InputError as error:
         click.echo(f"{'skipped' if if_possible else 'error'}: {error}", err=True)
         sys.exit(0 if if_possible else 2)
 
 
 def _run(
-    names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, verbose: bool
+    names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, logs: Path | None,
+    verbose: bool,
 ) -> int:
     groups = (
         ("VT-d", X86, {**VTD_TALES, **X86_MIGRATION, **X86_LINES}),
@@ -64,24 +74,27 @@ def _run(
         note = ", its check of KVM passed over" if program == ARM else ""
         click.echo(f"{title}: QEMU {binary(program, given.qemu).version}{note}")
         for name in chosen:
-            differ += _tell(name, group[name], given, recorded, record, verbose)
+            differ += _tell(name, group[name], given, recorded, record, logs, verbose)
     return 1 if differ else 0
 
 
 def _tell(
     name: str, scenario: Callable[[Tale], str], given: Tale, recorded: Path | None, record: bool,
-    verbose: bool,
+    logs: Path | None, verbose: bool,
 ) -> bool:
     """Run one; whether it goes otherwise than it should."""
     start = time.monotonic()
+    tale = Tale(given.qemu, given.without_kvm_check, trace=given.trace)
     try:
-        with Tale(given.qemu, given.without_kvm_check) as tale:
+        with tale:
             said, wrong = scenario(tale), ""
     except (AssertionError, EndedError, HangsError) as error:
         said, wrong = "", f"otherwise: {error}"
     click.echo(f"  {name:19} {time.monotonic() - start:4.1f} s  {wrong or said}")
     if verbose:
         click.echo("".join(f"    {line}\n" for line in tale.lines), nl=False)
+    if logs is not None:
+        (logs / f"{name}.log").write_text(tale.log)
     if recorded is None or wrong:
         return bool(wrong)
     file = recorded / f"{name}.txt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,20 +37,25 @@ def nothing(name: str, device: int, values: Mapping[str, int]) -> int:
 
 @dataclass
 class Refusal:
-    """The next call of a name is refused, or a later one, counted by `turn`; once.
+    """One call is refused: of those of some names the next, or a later one, counted by `turn`.
 
-    Without `error` it is the errno by which the machines' call fails.
+    Without `error` it is by the errno that the machines have for that call. `done` when it was.
     """
 
-    name: str
+    names: Collection[str]
     error: int = 0
     turn: int = 1
     done: bool = False
 
     def __call__(self, name: str, device: int, values: Mapping[str, int]) -> int:
         """The errno if it is this call's turn."""
-        if self.done or name != self.name:
+        if self.done or name not in self.names:
             return 0
         self.turn -= 1
         self.done = self.turn == 0
         return (self.error or FAILS[name]) if self.done else 0
+
+
+def refuse(name: str, error: int = 0) -> Refusal:
+    """The next call of a name is refused."""
+    return Refusal((name,), error)

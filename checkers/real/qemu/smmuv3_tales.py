@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 from typing import Final
 
-from checkers.real.qemu.refusing import Refusal
+from checkers.real.qemu.refusing import refuse
 from checkers.real.qemu.smmuv3_guest import Command, Config, SmmuGuest
 from checkers.real.qemu.spec_kernel import Hardware
 from checkers.real.qemu.start import Guest, Plan
@@ -37,7 +37,7 @@ def _arm_basic(tale: Tale) -> str:
     assert not smmu.submit(Command.TLBI_NH_ASID | 5 << 48)
     assert not smmu.submit(Command.SYNC)
     tale.step(guest, "CFGI_CD, TLBI_NH_ASID, SYNC")
-    guest.vm.host.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM)
+    guest.vm.host.refuses = refuse("HWPT_ALLOC", errno.ENOMEM)
     smmu.entry(stream, Config.TRANSLATE, 2)
     assert smmu.install(stream) == 1
     tale.step(guest, "entry := context 2, HWPT_ALLOC fails: the command is an error")
@@ -129,18 +129,18 @@ def _refused_gbpa(tale: Tale) -> str:
     guest, smmu = tale.arm(Plan(HOST))
     tale.step(guest, "start")
     smmu.start()
-    guest.vm.host.refuses = Refusal("ATTACH_PT", errno.EBUSY)
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
     smmu.bypass(abort=True)
     tale.step(guest, "GBPA := abort, ATTACH fails")
     expect(guest, 1, "bypass")
-    guest.vm.host.refuses = Refusal("VDEVICE_ALLOC")
+    guest.vm.host.refuses = refuse("VDEVICE_ALLOC")
     smmu.enable(True)
     smmu.entry(guest.stream(1), Config.TRANSLATE, 1)
     assert smmu.install(guest.stream(1)) == 1
     tale.step(guest, "SMMUEN := 1, CFGI_STE, VDEVICE_ALLOC fails")
     assert not smmu.install(guest.stream(1))
     tale.step(guest, "CFGI_STE again")
-    guest.vm.host.refuses = Refusal("ATTACH_PT", errno.EBUSY)
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
     guest.reset()
     tale.step(guest, "system reset, ATTACH fails")
     expect(guest, 1, "translate")

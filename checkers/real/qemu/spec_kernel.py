@@ -17,6 +17,7 @@ from checkers.real.qemu.unmodelled import (
     context_of,
     info,
 )
+from invariants import complete
 from spec.iommufd.objects import Kind
 from spec.iommufd.uapi.invalidate import Entry
 from spec.iommufd.uapi.iommufd_objects import IOMMUFD_OBJECTS
@@ -25,6 +26,7 @@ from spec.language import Shape, Variant, bits
 from spec.language.machine import Bounds
 from spec.language.program import Kind as End
 from spec.language.program import build
+from spec.language.rules import Breach, broken_by_state
 
 SLOTS: Final = 31
 TABLES: Final = 15
@@ -67,7 +69,7 @@ def _shape(values: Mapping[str, int]) -> Shape:
     return Shape(shape.sizes, constants)
 
 
-HOST: Final = replace(IOMMUFD_OBJECTS, shape=_shape)
+HOST: Final = complete(replace(IOMMUFD_OBJECTS, shape=_shape))
 
 
 class SpecKernel:
@@ -92,6 +94,10 @@ class SpecKernel:
         """The present state, to look at."""
         self._store.load(self.state)
         return self._store.state
+
+    def broken(self) -> list[Breach]:
+        """The rules of `iommufd-objects` that the state breaks: none, whatever was asked."""
+        return list(broken_by_state(self.program, self.state, tuple(self.program.invariants)))
 
     def step(self, action: str, **values: int) -> int:
         """Take an action of the specification; the errno that it answers."""

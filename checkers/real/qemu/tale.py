@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -17,12 +17,15 @@ from checkers.real.qemu.vtd_guest import VtdGuest
 class Tale:
     """A scenario as it goes: a line for each step, the host's calls in it, and the state after.
 
-    It has one machine, and ends it.
+    It has one machine, and ends it. `trace`: QEMU's events that go to its output, which is `log`
+    afterwards.
     """
 
     qemu: Path | None
     without_kvm_check: bool
     lines: list[str] = field(default_factory=list)
+    trace: tuple[str, ...] = ()
+    log: str = ""
     turn: int = 0
     vm: Vm | None = None
 
@@ -34,17 +37,19 @@ class Tale:
         trace: TracebackType | None,
     ) -> None:
         if self.vm is not None:
+            self.log = self.vm.said()
             self.vm.close()
 
     def x86(self, plan: Plan) -> tuple[Guest, VtdGuest]:
         """Start a q35."""
+        plan = replace(plan, trace=self.trace)
         guest, driver = q35(binary(X86, self.qemu), plan, kernel(plan))
         self.vm = guest.vm
         return guest, driver
 
     def arm(self, plan: Plan) -> tuple[Guest, SmmuGuest]:
         """Start a virt."""
-        found = binary(ARM, self.qemu)
+        found, plan = binary(ARM, self.qemu), replace(plan, trace=self.trace)
         guest, driver = virt(found, plan, kernel(plan), self.without_kvm_check)
         self.vm = guest.vm
         return guest, driver
@@ -55,6 +60,7 @@ class Tale:
         self.lines.append(f"== {what}")
         self.lines += [f"  {call.text()}" for call in host.calls[self.turn :]]
         self.lines.append(f"  : {host.kernel.objects()}")
+        self.lines += [f"  breaks {breach}" for breach in host.kernel.broken()]
         self.turn = len(host.calls)
 
 

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Final
 
-from checkers.real.qemu.refusing import Refusal
+from checkers.real.qemu.refusing import refuse
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.slots import Ports
 from checkers.real.qemu.spec_kernel import Hardware
@@ -96,7 +96,7 @@ def _v16(tale: Tale) -> str:
 
 def _v20(tale: Tale) -> str:
     guest, vtd, place = _bound(tale, Plan(HOST))
-    guest.vm.host.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM)
+    guest.vm.host.refuses = refuse("HWPT_ALLOC", errno.ENOMEM)
     vtd.entry(*place, 2)
     vtd.invalidate_pasid_cache(Granularity.PASID)
     tale.step(guest, "entry := table 2; PASID-cache invalidation, HWPT_ALLOC fails")
@@ -122,7 +122,7 @@ def _v20b(tale: Tale) -> str:
     tale.step(guest, "start")
     vtd.start(place)
     vtd.entry(*place, 1)
-    guest.vm.host.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM)
+    guest.vm.host.refuses = refuse("HWPT_ALLOC", errno.ENOMEM)
     vtd.set(Gcmd.TE, True)
     tale.step(guest, "TE := 1, HWPT_ALLOC fails")
     vtd.invalidate_iotlb()
@@ -178,12 +178,13 @@ def _two(tale: Tale) -> str:
 
 
 def _refused_start(tale: Tale) -> str:
-    plan = Plan(HOST)
+    plan = Plan(HOST, trace=tale.trace)
     host = kernel(plan)
-    host.refuses = Refusal("HWPT_ALLOC")
+    host.refuses = refuse("HWPT_ALLOC")
     try:
         q35(binary(X86, tale.qemu), plan, host)
     except EndedError as ended:
+        tale.log = ended.said
         tale.lines += ["== start, HWPT_ALLOC fails", *(f"  {call.text()}" for call in host.calls)]
         tale.lines += [f"  : {host.kernel.objects()}", f"  QEMU: status {ended.status}"]
         return f"one refused HWPT_ALLOC at start: status {ended.status}"
@@ -192,7 +193,7 @@ def _refused_start(tale: Tale) -> str:
 
 def _refused_detach(tale: Tale) -> str:
     guest, vtd, place = _bound(tale, Plan(HOST))
-    guest.vm.host.refuses = Refusal("DETACH_PT", errno.EBUSY)
+    guest.vm.host.refuses = refuse("DETACH_PT", errno.EBUSY)
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)
     tale.step(guest, "entry removed, DETACH fails")
@@ -222,7 +223,7 @@ def _blocked(tale: Tale) -> str:
 
 def _refused_reset(tale: Tale) -> str:
     guest, _, _ = _bound(tale, Plan(HOST))
-    guest.vm.host.refuses = Refusal("ATTACH_PT", errno.EBUSY)
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
     guest.reset()
     tale.step(guest, "system reset, ATTACH fails")
     expect(guest, 1, f"table {table_of(1):#x}")
@@ -231,7 +232,7 @@ def _refused_reset(tale: Tale) -> str:
 
 def _refused_destroy(tale: Tale) -> str:
     guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
-    guest.vm.host.refuses = Refusal("DESTROY")
+    guest.vm.host.refuses = refuse("DESTROY")
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)
     tale.step(guest, "entry removed, DESTROY fails")
@@ -245,7 +246,7 @@ def _aborts(tale: Tale, call: str) -> str:
     """The guest changes what is memory, and a call of that fails."""
     guest, _ = tale.x86(Plan(HOST))
     tale.step(guest, "start")
-    guest.vm.host.refuses = Refusal(call)
+    guest.vm.host.refuses = refuse(call)
     try:
         Ports(guest.vm.processor).write(0, 0, PAM, 0x3333_3030)
     except EndedError as ended:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 from checkers.real.qemu.host import Host
 from checkers.real.qemu.refusing import Refusal
 from checkers.real.qemu.spec_kernel import Hardware, SpecKernel
@@ -66,7 +64,7 @@ def test_objects_are_made_and_attached() -> None:
 
 def test_a_call_can_be_refused_once_and_then_leaves_nothing() -> None:
     found = host()
-    found.refuses = Refusal("HWPT_ALLOC", errno.ENOMEM, turn=2)
+    found.refuses = Refusal(("HWPT_ALLOC",), turn=2)
     said = run(found, ALLOC + "print(alloc(2, 1)); print(alloc(2, 1))")
     assert said == ["3", "3", "ENOMEM 0", "4"]
     assert [call.injected for call in found.calls[-2:]] == [True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 
 import pytest
 
@@ -130,6 +131,35 @@ def test_invalidations_are_done_up_to_the_first_that_is_bad() -> None:
     assert k.vdevice_alloc(1, 4, 0x10) == (0, {"out_vdevice_id": 5})
     assert k.invalidate(4, (all_, of_stream, all_)) == (0, {"entry_num": 3})
     assert k.invalidate(4, (unknown,)) == (errno.EIO, {"entry_num": 0})
+
+
+@pytest.mark.parametrize("driver", [Driver.INTEL, Driver.ARM])
+def test_whatever_is_asked_the_rules_hold(driver: Driver) -> None:
+    k = kernel(driver, devices=3, groups=2, errata=1, can_pasid=0b11)
+    chosen = random.Random(1)
+
+    def some(*values: int) -> int:
+        return chosen.choice(values)
+
+    for _ in range(80):
+        a, b, dev = some(*range(9)), some(*range(9)), some(1, 2, 3)
+        some_call = chosen.choice((
+            lambda a=a: k.ioas_alloc() if a < 2 else None,
+            lambda dev=dev: None if k.bound(dev) else k.bind(dev),
+            lambda a=a, b=b: k.hwpt_alloc(a, b, some(0, 1, 9), 0, (some(9, 0x100B),) * some(0, 1)),
+            lambda a=a, b=b: k.viommu_alloc(a, b),
+            lambda a=a, b=b: k.vdevice_alloc(a, b, some(0x10, 0x28)),
+            lambda a=a, dev=dev: k.attach(dev, a, some(0, 0, 5)),
+            lambda dev=dev: k.detach(dev, some(0, 5)),
+            lambda a=a: k.destroy(a),
+            lambda a=a: k.invalidate(a, (0x10 << 32 | 5,)),
+            lambda a=a: k.map(a, some(0, 0x1000), 0x1000, some(5, 7)),
+            lambda a=a: k.unmap(a, 0, some(0x1000, 0x2000)),
+            lambda dev=dev: k.unbind(dev) if some(0, 0, 1) and k.bound(dev) else None,
+        ))  # fmt: skip
+        some_call()
+        assert k.broken() == []
+    assert len(k.objects().split(";")) > 5
 
 
 def test_a_vdevice_leaves_a_tombstone() -> None:
