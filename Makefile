@@ -37,6 +37,7 @@ random: $(STAMP)
 
 BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm smmus vdevices everything large
 BLOCKS_FIRST := groups groups,incoherent=2
+OF_SELFTEST := small,groups=2 queues hw-queue,bound_first=0 rare,bound_first=0
 VT_D := vt-d vt-d-queues vt-d-reserved vt-d-large
 
 linux: $(STAMP)
@@ -44,6 +45,8 @@ linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel $(addprefix --bounds ,$(BOUNDS))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --blocks-first \
 	    $(addprefix --bounds ,$(BLOCKS_FIRST))
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by selftest \
+	    $(addprefix --bounds ,$(OF_SELFTEST))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio $(addprefix --bounds ,$(VT_D))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio --scalable \
 	    $(addprefix --bounds ,$(VT_D))

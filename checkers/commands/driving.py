@@ -62,7 +62,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--by", type=click.Choice([way.name.lower() for way in Way]), default="module",
     show_default=True,
-    help="How devices are reached: a module's, or those of QEMU's VT-d by VFIO's files.",
+    help="Whose devices: a module's, QEMU's behind VT-d by VFIO's files, the kernel's selftest's.",
 )
 @click.option("--scalable", is_flag=True, help="VT-d is in its scalable mode; with --by vfio.")
 @click.option("--every-id", is_flag=True, help="States that differ in ids alone are several.")

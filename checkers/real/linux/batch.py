@@ -89,10 +89,11 @@ EACH_ALLOCATION: Final = 0xFF
 
 
 class Way(IntEnum):
-    """How the guest reaches devices: those of the module's driver, or real ones."""
+    """How the guest reaches devices: those of the module's driver, real ones, the selftest's."""
 
     MODULE = 0
     VFIO = 1
+    SELFTEST = 2
 
 
 class Call(NamedTuple):

@@ -32,7 +32,8 @@ def boot(
             "-display", "none", "-no-reboot", "-serial", "stdio",
             "-m", str(memory + 3 * (size >> 20)),
             "-kernel", str(vmlinux), "-initrd", str(initrd),
-            "-append", f"console=ttyS0 quiet panic=-1 oops=panic {beside.words}", *beside.options,
+            "-append", f"console=ttyS0 loglevel=2 panic=-1 oops=panic {beside.words}",
+            *beside.options,
         ]  # fmt: skip
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -148,7 +148,7 @@ class Kernel:
 
     def machine(self) -> Machine:
         """The devices of the machine, and one more for each group that has a bridge."""
-        self.before.load(self.empty)
+        self.before.load(self.specified(self.empty))
         s: Any = self.before.state
         devices = [(int(d.group) - 1, _traits(s, d)) for d in s.devices]
         bridges = [(int(g.id) - 1, _BRIDGE) for g in s.groups if g.bridge]
@@ -209,6 +209,18 @@ class Kernel:
             return True
         action = self.program.action(step.action)
         return failing is not None and not self.program.run(action, self.state, step.values).result
+
+    def specified(self, state: bytes) -> bytes:
+        """What of a state is the specification's: all of it."""
+        return state
+
+    def by_habit(self, step: Step, outcome: Outcome) -> tuple[Step, Outcome, str]:
+        """What comes of a step where a driver has habits, as of which other, and why: here none."""
+        return step, outcome, ""
+
+    def follows(self, step: Step, outcome: Outcome) -> bytes:
+        """The state after a step; a file that is closed is opened again."""
+        return self.empty if step.action == "close" else outcome.state
 
     def at(self, state: bytes) -> None:
         """The state that the calls that follow are made in."""

@@ -16,6 +16,7 @@ from checkers.real.linux.cdev import Cdev, where_iommufd_wants_memory
 from checkers.real.linux.compare import Compared, Difference, compared
 from checkers.real.linux.hardware import Hardware, names, vt_d
 from checkers.real.linux.image import Image
+from checkers.real.linux.mocked import Mocked
 from checkers.real.linux.plan import Plan, every_state, for_want_of_memory, some_states
 from checkers.result import Renaming
 from checkers.userfiles import InputError
@@ -31,13 +32,13 @@ LENGTH: Final = 40
 MOST_NAMES: Final = 240
 """How many ways to name the objects are tried to see whether two states differ in ids alone."""
 
-MOST_STATES: Final = {Way.MODULE: 4_000, Way.VFIO: 500}
+MOST_STATES: Final = {Way.MODULE: 4_000, Way.VFIO: 500, Way.SELFTEST: 4_000}
 """How many states that differ in more than ids there may be, by the manifest, not to be sampled."""
 
-RUNS: Final = {Way.MODULE: 20, Way.VFIO: 2}
+RUNS: Final = {Way.MODULE: 20, Way.VFIO: 2, Way.SELFTEST: 20}
 """Random runs where there are too many states. To see where a real device writes takes longer."""
 
-FAILING_RUNS: Final = {Way.MODULE: 5, Way.VFIO: 2}
+FAILING_RUNS: Final = {Way.MODULE: 5, Way.VFIO: 2, Way.SELFTEST: 5}
 """Random runs in whose states each allocation is made to fail."""
 
 
@@ -104,7 +105,8 @@ class Choice:
 
     def kernel(self, program: Program) -> Kernel:
         """A program as calls made in this way."""
-        return Cdev(program) if self.by is Way.VFIO else Kernel(program)
+        ways = {Way.MODULE: Kernel, Way.VFIO: Cdev, Way.SELFTEST: Mocked}
+        return ways[self.by](program)
 
 
 def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
@@ -115,7 +117,8 @@ def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
     names, orbits = symmetry(program, Renaming.IDS), program.bounds.orbits
     few = names.size <= MOST_NAMES and (orbits is None or orbits[0] <= MOST_STATES[choice.by])
     if few and not choice.runs:
-        return "every state up to ids", every_state(kernel, orbit_least(program.layout, names))
+        least = orbit_least(program.layout, names)
+        return "every state up to ids", every_state(kernel, lambda s: least(kernel.specified(s)))
     runs = choice.runs or RUNS[choice.by]
     return f"{runs} random runs", some_states(kernel, runs, LENGTH, choice.seed)
 

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ PROGRAMS: Final = {
     "bc": "bc", "perl": "perl",
 }  # fmt: skip
 HEADERS: Final = {"gelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
-INIT: Final = ("init.c", "calls.c", "ioctls.c", "batch.c", "module.c", "vfio.c")
+INIT: Final = ("init.c", "calls.c", "ioctls.c", "batch.c", "module.c", "vfio.c", "selftest.c")
 FILES: Final = ("vmlinux", "init", "viommu_mock.ko")
 SELFTEST: Final = ("tap", "iommufd", "iommufd_fail_nth")
 """What stands in place of init to run the kernel's own selftest, and its programs."""
@@ -122,8 +122,9 @@ def _programs(source: Source, kernel: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(GUEST, work)
     run([*_make(source, build), f"M={work / 'mock'}", "modules"], log)
-    compile_guest(work, INIT, folder / "init", log, build)
-    compile_guest(work, ("tap.c",), folder / "tap", log, build)
+    headers = (build / "usr/include", source.folder / "drivers/iommu/iommufd")
+    compile_guest(work, INIT, folder / "init", log, headers)
+    compile_guest(work, ("tap.c",), folder / "tap", log, headers)
     _selftest(source, work / "libcap", build, folder, log)
     run(["strip", "-o", folder / "vmlinux", build / "vmlinux"], log)
     (work / "mock/viommu_mock.ko").rename(folder / "viommu_mock.ko")
@@ -140,13 +141,13 @@ def _selftest(source: Source, libcap: Path, build: Path, folder: Path, log: Path
 
 
 def compile_guest(
-    folder: Path, files: tuple[str, ...], program: Path, log: Path, build: Path | None = None
+    folder: Path, files: tuple[str, ...], program: Path, log: Path, headers: Sequence[Path] = ()
 ) -> None:
     """Compile C files of the guest into a program, warnings being errors."""
-    headers = [] if build is None else ["-isystem", str(build / "usr/include"), "-static"]
+    system = [word for path in headers for word in ("-isystem", str(path))]
     sources = [str(folder / file) for file in files]
-    command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", *headers, f"-I{folder}"]
-    run([*command, "-o", str(program), *sources], log)
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", *system, f"-I{folder}"]
+    run([*command, *(["-static"] if headers else []), "-o", str(program), *sources], log)
 
 
 def _need_headers() -> None:

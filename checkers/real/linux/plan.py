@@ -122,15 +122,16 @@ def calls_at(
     """Every call that a state allows, or every one of some actions, with what comes of it."""
     kernel.at(state)
     actions = kernel.program.actions if of is None else of
-    each = (steps_of(kernel.program, state, action) for action in actions)
+    each = (steps_of(kernel.program, kernel.state, action) for action in actions)
     for step, outcome in chain.from_iterable(each):
         if outcome.kind is not Kind.DONE:
             left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
         elif why := kernel.why_not(step, outcome):
             left_out[why] += 1
         else:
-            after = kernel.empty if step.action == "close" else outcome.state
-            yield Made(step, kernel.call(step, outcome), after)
+            same, outcome, habit = kernel.by_habit(step, outcome)
+            left_out.update([habit] if habit else [])
+            yield Made(same, kernel.call(step, outcome), kernel.follows(step, outcome))
 
 
 def every_state(
@@ -159,6 +160,9 @@ def some_states(
         for _ in range(length):
             if node not in leads:
                 leads[node] = plan.visit(node)
+            if not leads[node]:
+                node = 0
+                continue
             action = draw.choice(sorted(leads[node]))
             node = plan.after(node, draw.choice(leads[node][action]))
     return plan

@@ -61,6 +61,9 @@ enum batch_flag {
 	BATCH_EVERYTHING = 1,	/* of UNMAP */
 	BATCH_ANOTHER = 1,	/* of MAP an address, of VIOMMU a type that nobody knows */
 	BATCH_UNKNOWN = 1,	/* of HWPT_UNKNOWN, a flag; `more` says what data there is */
+	BATCH_OF_VIOMMU = 2,	/* of INVALIDATE, by way of the selftest; and then */
+	BATCH_FIRST_GOOD_ID = 4,	/* times the id of a device that is known */
+	BATCH_GOOD_ID = 12,
 	BATCH_NEST_PARENT = 1,	/* of HWPT */
 	BATCH_DIRTY = 2,
 	BATCH_WITH_PASID = 4,	/* of HWPT, ATTACH, REPLACE, DETACH */
@@ -121,6 +124,7 @@ struct batch_node {
 enum batch_way {
 	BATCH_MODULE,	/* a driver of our own, which looks at everything */
 	BATCH_VFIO,	/* device files: for each device the IOAS that it writes to */
+	BATCH_SELFTEST,	/* the driver of the kernel's own selftest */
 	BATCH_WAYS,
 };
 

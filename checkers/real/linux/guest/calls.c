@@ -36,10 +36,11 @@ void calls_begin(const struct batch *batch)
 	static const struct way *const ways[BATCH_WAYS] = {
 		[BATCH_MODULE] = &module_way,
 		[BATCH_VFIO] = &vfio_way,
+		[BATCH_SELFTEST] = &selftest_way,
 	};
 
 	way = ways[batch->header->way];
-	ioctls_begin(way->info, way->reserved);
+	ioctls_begin(&way->types);
 	way->begin(batch);
 	failing = open("/proc/self/fail-nth", O_RDWR);
 	must(failing >= 0, "open /proc/self/fail-nth");

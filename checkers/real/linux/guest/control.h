@@ -113,7 +113,7 @@ struct mock_look {
 
 struct mock_looking {
 	__s32 iommufd;
-	__u32 zero;
+	__u8 other[MOCK_DEVICES];	/* ids of devices that are another driver's */
 	struct mock_look look;
 };
 

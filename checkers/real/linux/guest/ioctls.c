@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 static int iommufd;
-static uint32_t info_type;
-static uint64_t reserved;
+static const struct types *types;
 static int queues[256];		/* the file of each id that has one, else -1 */
 static struct {
 	uint64_t offset;
@@ -28,10 +27,9 @@ static void close_file(uint8_t id)
 	windows[id].mapped = NULL;
 }
 
-void ioctls_begin(uint32_t info, uint64_t first_reserved)
+void ioctls_begin(const struct types *of)
 {
-	info_type = info;
-	reserved = first_reserved;
+	types = of;
 	memset(queues, -1, sizeof(queues));
 }
 
@@ -69,7 +67,7 @@ static struct answer info(const struct batch_call *call)
 		.size = sizeof(it),
 		.dev_id = call->id,
 		.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
-		.in_data_type = call->flags & BATCH_ITS_TYPE ? info_type : MOCK_TYPE + 1,
+		.in_data_type = call->flags & BATCH_ITS_TYPE ? types->info : MOCK_TYPE + 1,
 		.data_len = sizeof(data),
 		.data_uptr = (uintptr_t)&data,
 	};
@@ -86,7 +84,7 @@ static struct answer ioas(void)
 
 static struct answer hwpt(const struct batch_call *call)
 {
-	struct mock_nested_data data = { .table = call->more };
+	uint32_t table = call->more;
 	struct iommu_hwpt_alloc it = {
 		.size = sizeof(it),
 		.dev_id = call->device,
@@ -104,16 +102,16 @@ static struct answer hwpt(const struct batch_call *call)
 		it.fault_id = call->more;
 	}
 	if (call->flags & BATCH_DATA) {
-		it.data_type = MOCK_TYPE;
-		it.data_len = sizeof(data);
-		it.data_uptr = (uintptr_t)&data;
+		it.data_type = types->data;
+		it.data_len = sizeof(table);
+		it.data_uptr = (uintptr_t)&table;
 	}
 	return made(IOMMU_HWPT_ALLOC, &it, &it.out_hwpt_id);
 }
 
 static struct answer hwpt_unknown(const struct batch_call *call)
 {
-	struct mock_nested_data data = { .table = 1 };
+	uint32_t table = 1;
 	struct iommu_hwpt_alloc it = {
 		.size = sizeof(it),
 		.dev_id = call->device,
@@ -123,11 +121,11 @@ static struct answer hwpt_unknown(const struct batch_call *call)
 	if (call->flags & BATCH_UNKNOWN)
 		it.flags = 1U << 31;
 	if (call->more != BATCH_NO_DATA) {
-		it.data_len = sizeof(data);
-		it.data_uptr = (uintptr_t)&data;
+		it.data_len = sizeof(table);
+		it.data_uptr = (uintptr_t)&table;
 	}
 	if (call->more == BATCH_OF_ITS_TYPE)
-		it.data_type = MOCK_TYPE;
+		it.data_type = types->data;
 	if (call->more == BATCH_OF_ANOTHER_TYPE)
 		it.data_type = MOCK_TYPE + 1;
 	return made(IOMMU_HWPT_ALLOC, &it, &it.out_hwpt_id);
@@ -146,19 +144,19 @@ static struct answer track_dirty(const struct batch_call *call)
 
 static struct answer viommu(const struct batch_call *call)
 {
-	struct mock_viommu_data data = { 0 };
+	uint64_t data[VIOMMU_WORDS] = { 0 };
 	struct iommu_viommu_alloc it = {
 		.size = sizeof(it),
-		.type = call->flags & BATCH_ANOTHER ? MOCK_TYPE + 1 : MOCK_TYPE,
+		.type = call->flags & BATCH_ANOTHER ? MOCK_TYPE + 1 : types->viommu,
 		.dev_id = call->device,
 		.hwpt_id = call->id,
-		.data_len = sizeof(data),
-		.data_uptr = (uintptr_t)&data,
+		.data_len = types->viommu_words * sizeof(data[0]),
+		.data_uptr = (uintptr_t)data,
 	};
 	struct answer answer = made(IOMMU_VIOMMU_ALLOC, &it, &it.out_viommu_id);
 
 	if (!answer.error)
-		windows[answer.id].offset = data.offset;
+		windows[answer.id].offset = data[types->window_word];
 	return answer;
 }
 
@@ -192,7 +190,7 @@ static struct answer veventq(const struct batch_call *call)
 	struct iommu_veventq_alloc it = {
 		.size = sizeof(it),
 		.viommu_id = call->id,
-		.type = MOCK_TYPE,
+		.type = types->veventq,
 		.veventq_depth = 1,
 	};
 	struct answer answer = made(IOMMU_VEVENTQ_ALLOC, &it, &it.out_veventq_id);
@@ -215,19 +213,19 @@ static struct answer faultq(void)
 /* No entry; or a good one and, if `more` says of what kind, another. */
 static struct answer invalidate(const struct batch_call *call)
 {
-	struct mock_entry entries[] = {
-		{ MOCK_ENTRY_GOOD, 0 }, { call->more, call->device },
-	};
+	uint32_t entries[2 * ENTRY_WORDS];
+	unsigned int words = types->entry(call, 0, entries);
 	struct iommu_hwpt_invalidate it = {
 		.size = sizeof(it),
 		.hwpt_id = call->id,
 		.data_uptr = (uintptr_t)entries,
-		.data_type = MOCK_TYPE,
-		.entry_len = sizeof(entries[0]),
+		.data_type = types->invalidation,
+		.entry_len = words * sizeof(entries[0]),
 		.entry_num = call->more ? 2 : 1,
 	};
 	struct answer answer;
 
+	types->entry(call, 1, entries + words);
 	if (call->flags & BATCH_NOTHING)
 		it.entry_num = 0;
 	answer = asked(IOMMU_HWPT_INVALIDATE, &it);
@@ -239,7 +237,7 @@ static uint8_t page[MOCK_PAGE] __attribute__((aligned(MOCK_PAGE)));
 
 static uint64_t address(uint8_t section)
 {
-	return reserved + section * sizeof(page);
+	return types->reserved + section * sizeof(page);
 }
 
 static struct answer map(const struct batch_call *call)
@@ -311,7 +309,7 @@ static struct answer hw_queue(const struct batch_call *call)
 	struct iommu_hw_queue_alloc it = {
 		.size = sizeof(it),
 		.viommu_id = call->id,
-		.type = asked == BATCH_NO_TYPE ? IOMMU_HW_QUEUE_TYPE_DEFAULT : MOCK_TYPE,
+		.type = asked == BATCH_NO_TYPE ? IOMMU_HW_QUEUE_TYPE_DEFAULT : types->hw_queue,
 		.index = call->more,
 		.nesting_parent_iova = address(call->device),
 		.length = asked == BATCH_NO_LENGTH ? 0 : sizeof(page),
@@ -325,7 +323,7 @@ static struct answer hw_queue(const struct batch_call *call)
 static struct answer allow(const struct batch_call *call)
 {
 	struct iommu_iova_range range = {
-		reserved, reserved + MOCK_RESERVED_SIZE - 1,
+		types->reserved, types->reserved + MOCK_RESERVED_SIZE - 1,
 	};
 	struct iommu_ioas_allow_iovas it = {
 		.size = sizeof(it),

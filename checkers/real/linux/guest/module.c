@@ -12,16 +12,23 @@
 static const struct batch *batch;
 static int control;
 
+int module_open(void)
+{
+	int file = open("/viommu_mock.ko", O_RDONLY);
+
+	must(file >= 0 && !syscall(SYS_finit_module, file, "", 0), "load viommu_mock.ko");
+	close(file);
+	file = open("/dev/viommu_mock", O_RDWR);
+	must(file >= 0, "open /dev/viommu_mock");
+	return file;
+}
+
 static void begin(const struct batch *of)
 {
 	struct mock_machine machine = of->header->machine;
-	int file = open("/viommu_mock.ko", O_RDONLY);
 
 	batch = of;
-	must(file >= 0 && !syscall(SYS_finit_module, file, "", 0), "load viommu_mock.ko");
-	close(file);
-	control = open("/dev/viommu_mock", O_RDWR);
-	must(control >= 0, "open /dev/viommu_mock");
+	control = module_open();
 	must(!ioctl(control, MOCK_SET_UP, &machine), "set the machine up");
 }
 
@@ -71,22 +78,35 @@ static void fail(uint8_t call, uint8_t turn)
 	must(!ioctl(control, MOCK_FAIL, &failure), "have a call fail");
 }
 
+int module_look(int control, struct mock_looking *looking, const struct batch_header *header,
+		uint8_t *seen)
+{
+	size_t objects = sizeof(struct mock_object) * header->slots;
+	size_t paths = sizeof(struct mock_path) * header->bound;
+
+	must(!ioctl(control, MOCK_LOOK, looking), "look");
+	memcpy(seen, looking->look.object, objects);
+	memcpy(seen + objects, looking->look.path, paths);
+	seen[objects + paths] = looking->look.domains;
+	return looking->look.warned;
+}
+
 static int look(int iommufd, uint8_t *seen)
 {
 	struct mock_looking looking = { .iommufd = iommufd };
-	size_t objects = sizeof(struct mock_object) * batch->header->slots;
-	size_t paths = sizeof(struct mock_path) * batch->header->bound;
 
-	must(!ioctl(control, MOCK_LOOK, &looking), "look");
-	memcpy(seen, looking.look.object, objects);
-	memcpy(seen + objects, looking.look.path, paths);
-	seen[objects + paths] = looking.look.domains;
-	return looking.look.warned;
+	return module_look(control, &looking, batch->header, seen);
+}
+
+unsigned int module_entry(const struct batch_call *call, int last, uint32_t *words)
+{
+	words[0] = last ? call->more : MOCK_ENTRY_GOOD;
+	words[1] = last ? call->device : 0;
+	return 2;
 }
 
 const struct way module_way = {
-	.info = MOCK_TYPE,
-	.reserved = MOCK_RESERVED,
+	.types = { .info = MOCK_TYPE, .reserved = MOCK_RESERVED, MODULE_TYPES },
 	.begin = begin,
 	.let_go = let_go,
 	.on_device = on_device,

@@ -269,8 +269,7 @@ static int look(int iommufd, uint8_t *seen)
 }
 
 const struct way vfio_way = {
-	.info = IOMMU_HW_INFO_TYPE_INTEL_VTD,
-	.reserved = 0xfee00000,
+	.types = { .info = IOMMU_HW_INFO_TYPE_INTEL_VTD, .reserved = 0xfee00000, MODULE_TYPES },
 	.begin = begin,
 	.let_go = let_go,
 	.on_device = on_device,

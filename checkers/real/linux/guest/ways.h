@@ -3,11 +3,10 @@
 #ifndef VIOMMU_WAYS_H
 #define VIOMMU_WAYS_H
 
-#include "calls.h"
+#include "ioctls.h"
 
 struct way {
-	uint32_t info;		/* the type of what GET_HW_INFO says of a device */
-	uint64_t reserved;	/* the first address that a device reserves, if one does */
+	struct types types;
 
 	void (*begin)(const struct batch *batch);
 
@@ -22,6 +21,21 @@ struct way {
 	int (*look)(int iommufd, uint8_t *seen);
 };
 
-extern const struct way module_way, vfio_way;
+extern const struct way module_way, selftest_way, vfio_way;
+
+/* What our own driver knows. */
+#define MODULE_TYPES                                                         \
+	.data = MOCK_TYPE, .viommu = MOCK_TYPE, .veventq = MOCK_TYPE,        \
+	.hw_queue = MOCK_TYPE, .invalidation = MOCK_TYPE, .viommu_words = 1, \
+	.entry = module_entry
+
+unsigned int module_entry(const struct batch_call *call, int last, uint32_t *words);
+
+/* Our module is there; its file. */
+int module_open(void);
+
+/* What the module sees, in the form of a look of the batch; whether the kernel has warned. */
+int module_look(int control, struct mock_looking *looking, const struct batch_header *header,
+		uint8_t *seen);
 
 #endif

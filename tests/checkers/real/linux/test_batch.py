@@ -76,7 +76,7 @@ def test_by_vfio_a_look_has_a_byte_for_each_device_that_is_bound(reader: Path) -
         (12, struct.pack("<I", 5), "the batch is not as long as its header says"),
         (17, b"\4", "the batch is not as long as its header says"),
         (20, b"\1", "the header has a number out of range"),
-        (37, b"\2", "the header has a number out of range"),
+        (37, b"\3", "the header has a number out of range"),
         (HEADER + 12, struct.pack("<I", 1), "a node comes before its parent"),
         (HEADER + 24 + 36, b"\6", "the first record goes nowhere"),
         (HEADER + 24 + 36 + 4, b"\2", "a record names a node that is not there"),

@@ -74,9 +74,25 @@ static u8 record(struct device *dev, ioasid_t pasid)
 	return IS_ERR(handle) ? 0 : hwpt_of(handle->domain);
 }
 
-void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
-		  unsigned int number, struct mock_look *look)
+/* Of a device of another driver only what is recorded is to be seen. */
+static struct mock_path path_of_other(struct iommufd_ctx *ictx, u8 id)
 {
+	struct iommufd_object *object = xa_load(&ictx->objects, id);
+	struct device *dev;
+
+	if (!object || object->type != IOMMUFD_OBJ_DEVICE)
+		return (struct mock_path){};
+	dev = container_of(object, struct iommufd_device, obj)->dev;
+	return (struct mock_path){
+		.record = record(dev, IOMMU_NO_PASID),
+		.pasid_record = record(dev, MOCK_PASID),
+	};
+}
+
+void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
+		  unsigned int number, struct mock_looking *looking)
+{
+	struct mock_look *look = &looking->look;
 	unsigned int i;
 
 	xa_lock(&ictx->objects);
@@ -92,6 +108,9 @@ void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
 			.pasid_hardware = hwpt_of(devices[i]->pasid_path),
 		};
 	}
+	for (i = 0; i < MOCK_DEVICES; i++)
+		if (looking->other[i])
+			look->path[i] = path_of_other(ictx, looking->other[i]);
 	look->domains = mock_driver_domains();
 	look->warned = test_taint(TAINT_WARN);
 }

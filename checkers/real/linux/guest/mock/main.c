@@ -241,7 +241,7 @@ static int look(struct mock_looking *looking)
 	ictx = iommufd_ctx_from_fd(looking->iommufd);
 	if (IS_ERR(ictx))
 		return PTR_ERR(ictx);
-	mock_look_at(ictx, devices, number, &looking->look);
+	mock_look_at(ictx, devices, number, looking);
 	iommufd_ctx_put(ictx);
 	return 0;
 }

@@ -57,6 +57,6 @@ unsigned int mock_driver_domains(void);
 bool mock_uses(struct iommu_domain *domain);
 
 void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
-		  unsigned int number, struct mock_look *look);
+		  unsigned int number, struct mock_looking *looking);
 
 #endif
