@@ -13,6 +13,7 @@ import click
 
 from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
 from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
+from checkers.real.qemu.plug_tales import SMMU_PLUGS, VTD_PLUGS
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_tales import SMMU_TALES
 from checkers.real.qemu.start import ARM, X86
@@ -55,8 +56,8 @@ def _run(
     verbose: bool,
 ) -> int:
     groups = (
-        ("VT-d", X86, {**VTD_TALES, **X86_MIGRATION, **X86_LINES}),
-        ("SMMUv3", ARM, {**SMMU_TALES, **ARM_MIGRATION, **ARM_LINES}),
+        ("VT-d", X86, {**VTD_TALES, **VTD_PLUGS, **X86_MIGRATION, **X86_LINES}),
+        ("SMMUv3", ARM, {**SMMU_TALES, **SMMU_PLUGS, **ARM_MIGRATION, **ARM_LINES}),
     )  # fmt: skip
     tales = [name for _, _, group in groups for name in group]
     for name in names:

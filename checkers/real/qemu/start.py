@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -52,17 +52,23 @@ class Guest:
     vm: Vm
     slots: list[Slot]
     places: dict[int, tuple[int, int]]
+    names: dict[int, str] = field(default_factory=dict)
 
-    def plug(self, dev: int, slot: int) -> None:
-        """A device is plugged into a slot and turned on; RuntimeError if QEMU refuses it."""
-        self.vm.monitor.ask("device_add", **device(dev, bus=f"port{slot}"))
+    def plug(self, dev: int, slot: int, name: str = "") -> None:
+        """A device is plugged into a slot and turned on; RuntimeError if QEMU refuses it.
+
+        `name`: as which QEMU is to know it, if not by its usual one.
+        """
+        properties = device(dev, bus=f"port{slot}")
+        self.vm.monitor.ask("device_add", **{**properties, **({"id": name} if name else {})})
+        self.names[dev] = name or str(properties["id"])
         self.places[dev] = (self.slots[slot].bus, 0)
         self.slots[slot].power(True)
 
     def unplug(self, dev: int) -> None:
         """The guest is asked for a device, and turns its slot off."""
         bus, _ = self.places.pop(dev)
-        self.vm.monitor.ask("device_del", id=f"dev{dev}")
+        self.vm.monitor.ask("device_del", id=self.names.get(dev, f"dev{dev}"))
         next(slot for slot in self.slots if slot.bus == bus).power(False)
         self.vm.monitor.wait("DEVICE_DELETED")
 

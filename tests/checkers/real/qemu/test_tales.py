@@ -10,6 +10,7 @@ import pytest
 
 from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
 from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
+from checkers.real.qemu.plug_tales import SMMU_PLUGS, VTD_PLUGS
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.smmuv3_tales import SMMU_TALES
 from checkers.real.qemu.tale import Tale
@@ -19,7 +20,8 @@ from checkers.userfiles import InputError
 from tests.checkers.real.qemu.heard import child
 
 CALLS = Path(__file__).parent / "calls"
-ON_X86, ON_ARM = {**VTD_TALES, **X86_MIGRATION}, {**SMMU_TALES, **ARM_MIGRATION}
+ON_X86 = {**VTD_TALES, **VTD_PLUGS, **X86_MIGRATION}
+ON_ARM = {**SMMU_TALES, **SMMU_PLUGS, **ARM_MIGRATION}
 
 
 @pytest.fixture(scope="module")
