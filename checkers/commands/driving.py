@@ -23,6 +23,7 @@ from checkers.real.linux.kernel_source import source
 from checkers.real.linux.known import known
 from checkers.real.linux.recording import recorded
 from checkers.report.row import Status
+from checkers.trace.format import Answered
 from checkers.trace.record import Names, record_run
 from checkers.userfiles import InputError
 from checkers.variants import EVERY
@@ -56,6 +57,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     help="Only the states of so many random runs.  [default: every state, if not too many]",
 )
 @click.option(
+    "--length", metavar="L", type=click.IntRange(0), default=0,
+    help="Not every call in each state, but so many calls after each other in each run.",
+)
+@click.option(
     "--blocks-first", is_flag=True,
     help="The mock driver blocks a device before it looks at what it is attached to, as Intel's.",
 )
@@ -81,7 +86,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
     name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
-    runs: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
+    runs: int, length: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
     traces: Path | None, record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
@@ -109,11 +114,11 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        choice = Choice(runs, every_id, seed, blocks_first, way, scalable)
+        choice = Choice(runs, length, every_id, seed, blocks_first, way, scalable)
         driven = _driven(subject, booted, choice)
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:
-            _save(driven, subject, traces)
+            _save(driven, subject, booted.about, traces)
         done.append(driven)
     if json_file is not None:
         write(json_file, _document(done, booted))
@@ -181,7 +186,7 @@ def _selftest(booted: Image, json_file: str | None) -> Status:
 def _told(done: Driven, booted: Image, subject: Subject) -> str:
     """What came of some bounds, as lines."""
     lines = [
-        f"{booted.about}, {done.bounds}: every call in {done.where}, {done.states:,} states: "
+        f"{booted.about}, {done.bounds}: {done.where}, {done.states:,} states: "
         f"{done.held:,} calls and {done.looks:,} looks held, {done.different:,} differ, "
         f"{done.unreached:,} not reached, {done.failed:,} allocations failed"
     ]
@@ -207,13 +212,17 @@ def _told(done: Driven, booted: Image, subject: Subject) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _save(done: Driven, subject: Subject, folder: Path) -> None:
+def _save(done: Driven, subject: Subject, about: str, folder: Path) -> None:
     """The shortest way to each class of differences, as a trace that can be replayed."""
     folder.mkdir(parents=True, exist_ok=True)
     (initial,) = subject.program.initial()
     names = Names("linux", subject.machine, subject.variant)
     for number, found in enumerate(done.differences.values(), 1):
-        trace = record_run(subject.program, initial, found[0].steps, names)
+        first = found[0]
+        answered = Answered(
+            system=about, what=first.what, specification=first.specification, answer=first.linux
+        )
+        trace = record_run(subject.program, initial, first.steps, names, answered)
         save(trace, str(folder / f"linux-{done.bounds}-{number}.json"))
 
 

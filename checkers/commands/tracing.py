@@ -19,7 +19,7 @@ from checkers.trace.load import Opened, opened
 from checkers.trace.page import page
 from checkers.trace.record import DoesNotRunError, Names, record, record_run, walk
 from checkers.trace.replay import differs, diverges, retold
-from checkers.trace.text import text
+from checkers.trace.text import answered_lines, text
 from checkers.userfiles import InputError
 
 
@@ -62,6 +62,8 @@ def replay_command(file: str) -> None:
     count = len(trace.trace.steps)
     end = f", {trace.violation.rule}" if trace.violation.rule else ""
     click.echo(f"reproduced: {count} step{'' if count == 1 else 's'}{end}")
+    if trace.trace.answered is not None:
+        click.echo("\n".join(answered_lines(trace.trace.answered)))
 
 
 def _picture(trace: Opened) -> str:

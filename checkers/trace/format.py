@@ -74,6 +74,15 @@ class Broken(_Strict, frozen=True):
     around: list[str] = field(default_factory=list)
 
 
+class Answered(_Strict, frozen=True):
+    """What a real system said to the last step of a run, or showed after it, and what it was to."""
+
+    system: str
+    what: str
+    specification: str
+    answer: str
+
+
 class Trace(_Strict, frozen=True):
     """A run of a machine from an initial state, to a violation unless `kind` is "run".
 
@@ -90,3 +99,4 @@ class Trace(_Strict, frozen=True):
     initial: dict[str, Value]
     steps: list[StepTaken]
     violation: Broken | None = None
+    answered: Answered | None = None

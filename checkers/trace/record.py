@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, get_type_hints
 
+import msgspec
+
 from checkers import graph
 from checkers.cells import Value, changes, condensed, spelled
 from checkers.result import Violation
-from checkers.trace.format import VERSION, BoundsUsed, Broken, Call, Culprit, Kind, StepTaken, Trace
+from checkers.trace.format import (
+    VERSION,
+    Answered,
+    BoundsUsed,
+    Broken,
+    Call,
+    Culprit,
+    Kind,
+    StepTaken,
+    Trace,
+)
 from checkers.trace.naming import row_fields, step_in_brief
 from spec.language.control import HostCall
 from spec.language.layout import IdT
@@ -91,9 +103,13 @@ def record(program: Program, violation: Violation, names: Names | None = None) -
     return _trace(program, path, violation.steps, names or Names(), kind, broken)
 
 
-def record_run(program: Program, initial: bytes, steps: Sequence[Step], names: Names) -> Trace:
-    """The trace of a run that breaks nothing."""
-    return _trace(program, walk(program, initial, steps), steps, names, "run", None)
+def record_run(
+    program: Program, initial: bytes, steps: Sequence[Step], names: Names,
+    answered: Answered | None = None,
+) -> Trace:
+    """The trace of a run that breaks nothing; a real system may have answered it otherwise."""
+    told = _trace(program, walk(program, initial, steps), steps, names, "run", None)
+    return msgspec.structs.replace(told, answered=answered)
 
 
 def kind_of(program: Program, violation: Violation) -> Kind:

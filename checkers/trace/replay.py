@@ -51,12 +51,13 @@ def diverges(trace: Opened) -> str:
 def retold(trace: Opened) -> Trace:
     """The trace of the same steps as the program tells it now; `DoesNotRunError` if they are none.
 
-    What the run cannot tell is kept: who found it, and by which names it asks for its files.
+    What the run cannot tell is kept: who found it, by which names it asks for its files, and what a
+    real system answered.
     """
     said, program, violation = trace.trace, trace.program, trace.violation
     names = Names(said.engine, said.machine, said.variant)
     if said.violation is None:
-        return record_run(program, violation.initial, violation.steps, names)
+        return record_run(program, violation.initial, violation.steps, names, said.answered)
     return record(program, replace(violation, why=""), names)
 
 

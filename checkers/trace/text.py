@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from checkers.cells import Value
 from checkers.result import ANOTHER_CHOICE
-from checkers.trace.format import Broken, StepTaken, Trace
+from checkers.trace.format import Answered, Broken, StepTaken, Trace
 from checkers.trace.record import call_text
 
 COLUMNS = 72
@@ -34,12 +34,21 @@ def text(trace: Trace, standing: Mapping[str, str] | None = None) -> str:
         lines += ["", *step_lines(number, step)]
     if trace.violation is not None:
         lines += ["", *_end(trace.violation, trace.kind)]
+    if trace.answered is not None:
+        lines += ["", *answered_lines(trace.answered)]
     return "\n".join(plain(line) for line in lines) + "\n"
 
 
 def plain(line: str) -> str:
     """A line with nothing in it but printable ASCII."""
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in line)
+
+
+def answered_lines(answered: Answered) -> list[str]:
+    """What a real system said, and what it was to say."""
+    lines = wrapped("answered otherwise: ", answered.what, "    ")
+    lines += wrapped(f"    {answered.system}: ", answered.answer, "      ")
+    return lines + wrapped("    the specification: ", answered.specification, "      ")
 
 
 def choice(trace: Trace) -> str:

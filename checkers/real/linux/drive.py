@@ -16,8 +16,10 @@ from checkers.real.linux.cdev import Cdev, where_iommufd_wants_memory
 from checkers.real.linux.compare import Compared, Difference, compared
 from checkers.real.linux.hardware import Hardware, names, vt_d
 from checkers.real.linux.image import Image
+from checkers.real.linux.long_runs import long_runs
 from checkers.real.linux.mocked import Mocked
 from checkers.real.linux.plan import Plan, every_state, for_want_of_memory, some_states
+from checkers.real.linux.shorter import shortest
 from checkers.result import Renaming
 from checkers.userfiles import InputError
 from spec.language import Variant
@@ -37,6 +39,9 @@ MOST_STATES: Final = {Way.MODULE: 4_000, Way.VFIO: 500, Way.SELFTEST: 4_000}
 
 RUNS: Final = {Way.MODULE: 20, Way.VFIO: 2, Way.SELFTEST: 20}
 """Random runs where there are too many states. To see where a real device writes takes longer."""
+
+SHORTENED: Final = 12
+"""For how many classes of differences shorter ways are looked for."""
 
 FAILING_RUNS: Final = {Way.MODULE: 5, Way.VFIO: 2, Way.SELFTEST: 5}
 """Random runs in whose states each allocation is made to fail."""
@@ -92,11 +97,14 @@ class Driven:
 class Choice:
     """The states in which calls are made: those of random runs, or all, or all up to ids.
 
+    `length`: not every call in each state, but so many after each other in each of the runs.
+
     `blocks_first`: the mock driver blocks a device, as Intel's does, before it looks at an HWPT.
     `by`: how the guest reaches devices, `scalable`: in which mode Intel's IOMMU is if it is there.
     """
 
     runs: int = 0
+    length: int = 0
     every_id: bool = False
     seed: int = 0
     blocks_first: bool = False
@@ -112,15 +120,20 @@ class Choice:
 def planned(program: Program, choice: Choice) -> tuple[str, Plan]:
     """Every call in every state, or in some; and in words in which."""
     kernel = choice.kernel(program)
+    if choice.length:
+        runs = choice.runs or 1
+        plan = long_runs(kernel, runs, choice.length, choice.seed)
+        return f"{runs} random runs of {choice.length:,} calls", plan
     if choice.every_id:
-        return "every state", every_state(kernel)
+        return "every call in every state", every_state(kernel)
     names, orbits = symmetry(program, Renaming.IDS), program.bounds.orbits
     few = names.size <= MOST_NAMES and (orbits is None or orbits[0] <= MOST_STATES[choice.by])
     if few and not choice.runs:
         least = orbit_least(program.layout, names)
-        return "every state up to ids", every_state(kernel, lambda s: least(kernel.specified(s)))
+        where = "every call in every state up to ids"
+        return where, every_state(kernel, lambda s: least(kernel.specified(s)))
     runs = choice.runs or RUNS[choice.by]
-    return f"{runs} random runs", some_states(kernel, runs, LENGTH, choice.seed)
+    return f"every call in {runs} random runs", some_states(kernel, runs, LENGTH, choice.seed)
 
 
 def drive(
@@ -130,15 +143,26 @@ def drive(
     tell(f"{program.bounds_name}: what the specification says")
     where, plan = planned(program, choice)
     done = Driven(program.bounds_name, where)
-    plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what Linux says to {len(plan.batch.records) // 8} records")
-    done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))
+    done.add(plan, _compared(plan, image, choice))
     wish = where_iommufd_wants_memory if choice.by is Way.VFIO else for_want_of_memory
     plan = some_states(choice.kernel(program), FAILING_RUNS[choice.by], LENGTH, choice.seed, wish)
-    plan.batch.blocks_first(choice.blocks_first)
     tell(f"{program.bounds_name}: what it says for want of memory")
-    done.add(plan, compared(plan, said(image, plan.batch, choice.scalable)))
+    done.add(plan, _compared(plan, image, choice))
     return done
+
+
+def _compared(plan: Plan, image: Image, choice: Choice) -> Compared:
+    """What the guest says of a plan, with the shortest ways to the first classes of differences."""
+
+    def say(batch: Batch) -> list[str]:
+        batch.blocks_first(choice.blocks_first)
+        return said(image, batch, choice.scalable)
+
+    found = compared(plan, say(plan.batch))
+    for others in list(found.differences.values())[:SHORTENED]:
+        others[0] = shortest(plan.kernel, others[0], plan.wish, say)
+    return found
 
 
 def said(image: Image, batch: Batch, scalable: bool = False) -> list[str]:

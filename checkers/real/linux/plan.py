@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from checkers.real.linux.batch import EACH_ALLOCATION, Batch, Call, Flag
 from checkers.real.linux.calls import Kernel
-from spec.language.program import Kind, Linked
+from spec.language.program import Kind, Linked, Outcome
 from spec.language.steps import Step, steps_of
 
 NO_ID: Final = "calls for which the bounds have no id"
@@ -124,14 +124,22 @@ def calls_at(
     actions = kernel.program.actions if of is None else of
     each = (steps_of(kernel.program, kernel.state, action) for action in actions)
     for step, outcome in chain.from_iterable(each):
-        if outcome.kind is not Kind.DONE:
-            left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
-        elif why := kernel.why_not(step, outcome):
-            left_out[why] += 1
-        else:
-            same, outcome, habit = kernel.by_habit(step, outcome)
-            left_out.update([habit] if habit else [])
-            yield Made(same, kernel.call(step, outcome), kernel.follows(step, outcome))
+        made = made_of(kernel, step, outcome, left_out)
+        if made is not None:
+            yield made
+
+
+def made_of(kernel: Kernel, step: Step, outcome: Outcome, left_out: Counter[str]) -> Made | None:
+    """A step as a call where the kernel is at; None, and counted why, if it is not held."""
+    if outcome.kind is not Kind.DONE:
+        left_out[NO_ID if outcome.kind is Kind.CUT else CRASHES] += 1
+        return None
+    if why := kernel.why_not(step, outcome):
+        left_out[why] += 1
+        return None
+    same, outcome, habit = kernel.by_habit(step, outcome)
+    left_out.update([habit] if habit else [])
+    return Made(same, kernel.call(step, outcome), kernel.follows(step, outcome))
 
 
 def every_state(

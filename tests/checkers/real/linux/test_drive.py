@@ -70,6 +70,13 @@ def test_what_differs_is_a_trace(
     trace = opened(str(tmp_path / "linux-custom-1.json"))
     assert len(trace.trace.steps) == 1
     assert not diverges(trace)
+    again = run("replay", str(tmp_path / "linux-custom-1.json"))
+    assert again.exit_code == Status.HOLDS
+    said, otherwise, linux, ours = again.output.splitlines()
+    assert said == "reproduced: 1 step"
+    assert otherwise.startswith("answered otherwise: ")
+    assert linux == "    Linux 9.9: ENOMEM"
+    assert ours == "    the specification: 0, id 1"
 
 
 def test_what_a_version_is_known_to_do_is_no_difference(
