@@ -39,6 +39,7 @@ BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps arm sm
 BLOCKS_FIRST := groups groups,incoherent=2
 OF_SELFTEST := small,groups=2 queues hw-queue,bound_first=0 rare,bound_first=0
 VT_D := vt-d vt-d-queues vt-d-reserved vt-d-large
+RECORDING := tests/checkers/real/linux/recording.json
 
 linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --selftest
@@ -51,6 +52,7 @@ linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio --scalable \
 	    $(addprefix --bounds ,$(VT_D))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --variant all
+	@echo "the recording is made anew by: drive iommufd-objects --kernel --bounds ... --record $(RECORDING)"
 
 CALLS := tests/checkers/real/qemu/calls
 
