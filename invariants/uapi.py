@@ -13,6 +13,7 @@ from invariants.attachments import (
     pasids_need_their_flag,
     reserved_while_attached,
 )
+from invariants.events import events_carry_the_id_of_the_attach, what_waits_can_be_answered
 from spec.iommufd.calls import held
 from spec.iommufd.objects import Device, Kind, Object
 from spec.iommufd.uapi.reserved import ioas_of
@@ -275,6 +276,9 @@ def a_refused_call_changes_nothing(before: Uapi, s: Uapi) -> bool:
             and d.pasid_attached == before.devices[d.id].pasid_attached
             and d.through == before.devices[d.id].through
             and d.reserved_in == before.devices[d.id].reserved_in
+            and d.vsid == before.devices[d.id].vsid
+            and d.waits == before.devices[d.id].waits
+            and d.pasid_waits == before.devices[d.id].pasid_waits
             for d in s.devices
         )
         and all(
@@ -307,6 +311,8 @@ RULES = (
     vdevices_have_a_bound_device,
     automatic_hwpts_are_in_use,
     closed_after_everybody_left,
+    events_carry_the_id_of_the_attach,
+    what_waits_can_be_answered,
     a_refused_call_changes_nothing,
 )
 

@@ -29,7 +29,7 @@ from spec.iommufd.uapi.attach import (
 )
 from spec.iommufd.uapi.device import bury, take_group
 from spec.iommufd.uapi.hw_queue import index_refusal, is_pinned, put_queue_before
-from spec.iommufd.uapi.invalidate import entries_said
+from spec.iommufd.uapi.invalidate import Entry, entries_said, invalidate_one
 from spec.iommufd.uapi.lifetime import close, put_device, put_fault
 from spec.iommufd.uapi.refusals import (
     asks_for_pri,
@@ -41,10 +41,23 @@ from spec.iommufd.uapi.refusals import (
     replace_refusal,
 )
 from spec.iommufd.uapi.reserved import ioas_of, reserve, unreserve
-from spec.iommufd.uapi.state import Group, Uapi, absent, attached_to, group_hwpt, ioctl, room
+from spec.iommufd.uapi.state import (
+    Group,
+    Uapi,
+    VirtId,
+    absent,
+    answer_waiting,
+    attached_to,
+    group_hwpt,
+    ioctl,
+    room,
+    routed,
+    viommu_of,
+)
 from spec.language import (
     MUTANT,
     NONE,
+    NULL,
     Fault,
     Id,
     Seen,
@@ -335,6 +348,38 @@ def any_index_will_do(s: Uapi, viommu: Id[Object], index: int) -> Errno:
     return Errno.EINVAL if index > 1 else Errno.OK
 
 
+@overrides(put_device)
+@mirrors("kernel R7.18")
+def ids_go_with_their_vdevice(s: Uapi, dev: Id[Device]) -> None:
+    """A vDEVICE that goes takes the id from the events of its device, which is still attached."""
+    if dev != NONE:
+        s.devices[dev].vsid = NULL
+    put_device(s, dev)
+
+
+@overrides(routed)
+@mirrors("kernel R7.18")
+def ids_stay(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> VirtId:
+    """The id that events carry stays when the device leaves the vIOMMU."""
+    return s.devices[dev].vsid if viommu_of(s, hwpt) == NONE else routed(s, dev, hwpt)
+
+
+@overrides(invalidate_one)
+@mirrors("kernel R4.4")
+def entries_are_only_counted(
+    s: Uapi, target: Id[Object], entry: Entry, virt_id: VirtId
+) -> None:
+    """Entries count as done that nobody does."""
+
+
+@overrides(answer_waiting)
+@mirrors("kernel R7.14", "defects K-14")
+def replaced_and_waiting(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
+    """A replacement leaves requests in the queue of the HWPT before, which may go with them."""
+    if hwpt == NONE:
+        answer_waiting(s, dev, pasid, hwpt)
+
+
 @overrides(open_file)
 @mirrors("kernel R0.7")
 def windows_hold_nothing(s: Uapi, queue: Id[Object]) -> None:
@@ -481,6 +526,19 @@ VARIANTS = (
     ),
     variant(
         "uapi-any-index", any_index_will_do, bounds="hw-queue", queues_are_numbered_in_order=6,
+    ),
+    variant(
+        "uapi-id-goes", ids_go_with_their_vdevice, bounds="events",
+        events_carry_the_id_of_the_attach=8,
+    ),
+    variant("uapi-id-stays", ids_stay, bounds="events", events_carry_the_id_of_the_attach=8),
+    variant(
+        "uapi-entries-counted", entries_are_only_counted, bounds="events", no_failed_check=9,
+    ),
+    variant(
+        "uapi-left-waiting", replaced_and_waiting, bounds="page-requests",
+        standing=released("Linux 7.1", "defects K-14", "fixed in Linux 7.3"),
+        what_waits_can_be_answered=7,
     ),
     variant(
         "uapi-window-unheld", windows_hold_nothing, bounds="rare", uapi_refs_equal_referrers=5,

@@ -33,6 +33,10 @@ BLOCKS_FIRST: Final = ("linux-7.3-blocked-first",)
 REASONS: Final = {
     "uapi-pending-said": "what an SMMU's driver says of entries that it has not issued is said by "
     "the module here",
+    "uapi-entries-counted": "a device's cache is its own, and those of the module have none",
+    "uapi-id-goes": "not asked yet: the calls that show it have not been looked for",
+    "uapi-id-stays": "not asked yet: the calls that show it have not been looked for",
+    "uapi-left-waiting": "not asked yet: the calls that show it have not been looked for",
     "uapi-close-does-not-wait": "a device that is bound holds the iommufd: nobody can ask for its "
     "end before",
 }

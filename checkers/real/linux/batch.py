@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
-MAGIC: Final = b"viommu03"
+MAGIC: Final = b"viommu04"
 OBJECTS: Final = 15
 DEVICES: Final = 8
 """How many ids and devices the guest can look at."""
@@ -45,6 +45,9 @@ class Op(IntEnum):
     TRACK_DIRTY = 25
     MMAP = 26
     COPY = 27
+    EVENT = 28
+    PAGE_REQUEST = 29
+    PAGE_RESPONSE = 30
 
 
 class Flag(IntFlag):

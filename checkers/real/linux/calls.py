@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from checkers.real.linux.batch import Batch, Call, Failing, Flag, Machine, Op, Trait
 from spec.iommufd.objects import Kind
-from spec.iommufd.uapi.invalidate import Entry
-from spec.iommufd.uapi.state import tombstone
+from spec.iommufd.uapi.events import fault_queue_of
+from spec.iommufd.uapi.invalidate import Entry, vdevice_with
+from spec.iommufd.uapi.state import VirtId, tombstone, viommu_of
+from spec.language import Id
 from spec.language.program import Outcome, Program
 from spec.language.steps import Step
 
-SEEN_OF_DEVICE: Final = ("record", "hardware", "PASID record", "PASID hardware")
+SEEN_OF_DEVICE: Final = (
+    "record", "hardware", "PASID record", "PASID hardware", "waiting",
+)  # fmt: skip
 """What the guest says of a device, in its order."""
 
 OF_OBJECT: Final = 3
@@ -51,6 +55,11 @@ def _flags(v: Values) -> int:
     return sum(int(flag) for name, flag in named.items() if v.get(name))
 
 
+def _for_pasids(s: Any) -> int:
+    """Where devices ask for pages, an HWPT whose faults go to a queue is for PASIDs too."""
+    return int(Flag.PASID) if s.page_requests else 0
+
+
 def _on_device(op: Op) -> Callable[[Any, Values], Call]:
     return lambda s, v: Call(op, v["dev"] - 1, v.get("pt", 0), _flags(v))
 
@@ -75,7 +84,7 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
         Op.HWPT, _device(s, v), v["pt"], _flags(v) | Flag.DATA, v["table"]
     ),
     "hwpt_alloc_with_fault": lambda s, v: Call(
-        Op.HWPT, _device(s, v), v["pt"], _flags(v) | (Flag.FAULT_ID), v["fault_id"]
+        Op.HWPT, _device(s, v), v["pt"], _flags(v) | Flag.FAULT_ID | _for_pasids(s), v["fault_id"]
     ),
     "hwpt_alloc_unknown": lambda s, v: Call(
         Op.HWPT_UNKNOWN, _device(s, v), v["pt"], v["unknown"], v["data"]
@@ -97,11 +106,19 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     "hwpt_invalidate": lambda s, v: Call(
         Op.INVALIDATE, v["virt_id"], v["target"], more=v["last"]
     ),
+    "hwpt_invalidate_devices": lambda s, v: Call(
+        Op.INVALIDATE, v["two"], v["target"], 2 * v["one"], Entry.OF_DEVICE
+    ),
     "hwpt_invalidate_nothing": lambda s, v: Call(
         Op.INVALIDATE, id=v["target"], flags=Flag.NOTHING
     ),
     "hw_queue_alloc": lambda s, v: Call(
         Op.HW_QUEUE, v["section"], v["viommu"], v["asked"], v["index"]
+    ),
+    "report_event": _on_device(Op.EVENT),
+    "page_request": _on_device(Op.PAGE_REQUEST),
+    "page_response": lambda s, v: Call(
+        Op.PAGE_RESPONSE, _device(s, v), fault_queue_of(s, Id(v["dev"]), bool(v["pasid"]))
     ),
     "attach": _on_device(Op.ATTACH),
     "replace": _on_device(Op.REPLACE),
@@ -114,6 +131,7 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
 """Every action that is a call."""
 
 NO_CALLS: Final = {
+    "fill_atc": "the caches of devices, of which the mock driver's have none",
     "release": "steps that the kernel takes by itself at a close",
     "pci_dev_reset_iommu_prepare": "resets, of which the mock driver's devices have none",
     "pci_dev_reset_iommu_done": "resets, of which the mock driver's devices have none",
@@ -125,7 +143,8 @@ NOT_INJECTED: Final = "host calls that cannot be made to fail alone"
 ANSWER_NOTHING: Final = frozenset(
     ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
      "destroy", "close", "take_group", "leave_group", "hwpt_set_dirty_tracking", "viommu_mmap",
-     "ioas_map_anywhere", "ioas_copy", "ioas_unmap_all")
+     "page_request", "page_response", "ioas_map_anywhere", "ioas_copy",
+     "ioas_unmap_all")
 )  # fmt: skip
 """Calls that answer no id."""
 
@@ -179,7 +198,8 @@ class Kernel:
         for d in s.devices:
             group = s.groups[d.group]
             through = group.pasid_hwpt if d.can_pasid else 0
-            seen += bytes((group.hwpt, d.through, group.pasid_hwpt, through))
+            waiting = d.waits + 2 * d.pasid_waits
+            seen += bytes((group.hwpt, d.through, group.pasid_hwpt, through, waiting))
         seen.append(sum(o.kind in (Kind.HWPT_PAGING, Kind.HWPT_NESTED) for o in s.objects))
         return bytes(seen)
 
@@ -258,8 +278,12 @@ class Kernel:
             return self._entries(step, values, outcome)
         if outcome.result or step.action in ANSWER_NOTHING:
             return 0
+        s: Any = self.before.state
+        if step.action == "report_event":
+            d = s.devices[values["dev"]]
+            viommu = viommu_of(s, d.through)
+            return d.vsid if any(o.open and o.parent == viommu for o in s.objects) else 0
         if step.action in ("attach", "replace"):
-            s: Any = self.before.state
             if s.devices[values["dev"]].mdev:
                 return values["pt"]
             column = self.attached[values["pasid"]]
@@ -270,6 +294,10 @@ class Kernel:
         return next((row for row in range(1, size + 1) if now[row - 1] and not then[row - 1]), 0)
 
     def _entries(self, step: Step, values: Values, outcome: Outcome) -> int:
+        if step.action == "hwpt_invalidate_devices":
+            s: Any = self.before.state
+            one = vdevice_with(s, Id(values["target"]), VirtId(values["one"]))
+            return 1 + (not outcome.result) if one else 0
         last = values.get("last")
         if last is None:
             return 0

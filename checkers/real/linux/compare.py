@@ -153,7 +153,7 @@ def _seen(plan: Plan, wanted: bytes, seen: bytes, place: int) -> str:
             f"addresses are reserved for {theirs:#b}, not {ours:#b}",
         )[place % OF_OBJECT]
     if place < len(wanted) - 1:
-        return f"{SEEN_OF_DEVICE[(place - paths) % 4]}: {other}"
+        return f"{SEEN_OF_DEVICE[(place - paths) % len(SEEN_OF_DEVICE)]}: {other}"
     return f"HWPTs of the driver {theirs - ours:+d}"
 
 

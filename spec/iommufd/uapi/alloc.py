@@ -200,12 +200,13 @@ def hwpt_alloc_nested(
 def hwpt_alloc_with_fault(
     s: Uapi, dev: Id[Device], pt: Id[Object], fault_id: Id[Object], nest_parent: bool
 ) -> Errno:
-    """IOMMU_HWPT_ALLOC of an HWPT whose faults go to a queue."""
+    """IOMMU_HWPT_ALLOC of an HWPT whose faults go to a queue; for PASIDs where those fault."""
     ioctl(s)
     require(s.queues)
     err, _ = iommufd_hwpt_alloc(
-        s, s.devices[dev].object, pt, nest_parent, False, False, False, fault_id, Data.NONE, NULL
-    )
+        s, s.devices[dev].object, pt, nest_parent, False, s.page_requests, False, fault_id,
+        Data.NONE, NULL,
+    )  # fmt: skip
     return err
 
 

@@ -13,7 +13,7 @@ from spec.iommufd.uapi.access import iommufd_access_detach
 from spec.iommufd.uapi.alloc import vdevice_of
 from spec.iommufd.uapi.attach import vfio_detach
 from spec.iommufd.uapi.lifetime import put_device
-from spec.iommufd.uapi.state import Group, Uapi, ioctl, room
+from spec.iommufd.uapi.state import Group, Uapi, go_through, ioctl, room
 from spec.language import NONE, NULL, Fault, Id, mirrors, require
 
 
@@ -83,7 +83,7 @@ def pci_dev_reset_iommu_prepare(s: Uapi, dev: Id[Device]) -> None:
     require(s.devices[dev].resets and not s.devices[dev].resetting)
     require(s.devices[dev].object != NONE)
     s.devices[dev].resetting = True
-    s.devices[dev].through = NONE
+    go_through(s, dev, NONE)
 
 
 @mirrors("kernel R7.9")
@@ -91,7 +91,7 @@ def pci_dev_reset_iommu_done(s: Uapi, dev: Id[Device]) -> None:
     """The reset is over: the hardware goes through what is recorded by now."""
     require(s.devices[dev].resetting)
     s.devices[dev].resetting = False
-    s.devices[dev].through = s.groups[s.devices[dev].group].hwpt
+    go_through(s, dev, s.groups[s.devices[dev].group].hwpt)
 
 
 @mirrors("kernel R5.1")

@@ -10,6 +10,7 @@ from spec.iommufd.objects import Device, Kernel, Kind, Object
 from spec.language import (
     CONST,
     NONE,
+    NULL,
     Id,
     Range,
     Record,
@@ -95,7 +96,8 @@ class UapiDevice(Device):
     `can_pri`: it asks for pages that are not there. `reserves`: it has addresses that nothing may
     be mapped at, as the window of its interrupts; the user's mappings are there. `reserved_in`: the
     IOAS that keeps them free. `through`: what its hardware translates requests without PASID with,
-    none if it blocks them.
+    none if it blocks them. `vsid`: the guest's id that its events carry. `cached`: its ATC has
+    translations. `waits`, `pasid_waits`: a page request of it has no answer yet.
 
     `mdev`: there is no IOMMU before it; its object is an access, on an IOAS while attached.
     `resets`: it can be reset in a way that the IOMMU takes part in; `resetting`: it is being reset.
@@ -113,6 +115,10 @@ class UapiDevice(Device):
     pasid_attached: Id[Object]
     reserved_in: Id[Object]
     through: Id[Object]
+    vsid: VirtId
+    cached: bool
+    waits: bool
+    pasid_waits: bool
 
 
 class Uapi(Kernel):
@@ -120,7 +126,8 @@ class Uapi(Kernel):
 
     `nests`: its IOMMU has a second stage to nest over. `closing`: its last file is closed, and what
     is left is being destroyed. `queues`: the user makes event queues, `hw_queues`: hardware queues,
-    `pasids`: HWPTs for PASIDs. `rare`: it makes calls too that change little
+    `pasids`: HWPTs for PASIDs. `events`: devices have events to report, `page_requests`: and ask
+    for pages. `rare`: the user makes calls too that change little
     or nothing, and asks for what no driver has. `bound_first`: it binds devices while there are no
     other objects. `reserves_all`: what a device reserves is all addresses, not some.
     """
@@ -131,6 +138,8 @@ class Uapi(Kernel):
     queues: Annotated[bool, CONST]
     hw_queues: Annotated[bool, CONST]
     pasids: Annotated[bool, CONST]
+    events: Annotated[bool, CONST]
+    page_requests: Annotated[bool, CONST]
     rare: Annotated[bool, CONST]
     reserves_all: Annotated[bool, CONST]
     bound_first: Annotated[bool, CONST]
@@ -160,6 +169,8 @@ def uapi_shape(
             "queues": (bool(values["queues"]),),
             "hw_queues": (bool(values["hw_queues"]),),
             "pasids": (bool(values["pasids"] or values["can_pasid"]),),
+            "events": (bool(values["events"]),),
+            "page_requests": (bool(values["page_requests"]),),
             "rare": (bool(values["rare"]),),
             "reserves_all": (bool(values["reserves_all"]),),
             "bound_first": (bool(values["bound_first"]),),
@@ -255,10 +266,60 @@ def group_hwpt(s: Uapi, dev: Id[Device], pasid: bool) -> Id[Object]:
 def set_group_hwpt(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
     """The hardware of a whole group goes over to an HWPT, or is blocked, and that is recorded."""
     group = s.devices[dev].group
+    answer_waiting(s, dev, pasid, hwpt)
     if pasid:
         s.groups[group].pasid_hwpt = hwpt
         return
     s.groups[group].hwpt = hwpt
     for d in s.devices:
         if d.group == group and not d.resetting:
+            if s.events:
+                d.vsid = routed(s, d.id, hwpt)
+                d.cached = False
             d.through = hwpt
+
+
+@mirrors("kernel R7.4", "kernel R7.9")
+def go_through(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> None:
+    """The hardware of a device goes over to an HWPT, or is blocked, by itself."""
+    if s.events:
+        s.devices[dev].vsid = routed(s, dev, hwpt)
+        s.devices[dev].cached = False
+    s.devices[dev].through = hwpt
+
+
+@mirrors("kernel R2.5")
+def viommu_of(s: Uapi, hwpt: Id[Object]) -> Id[Object]:
+    """The vIOMMU that an HWPT was made under, if any."""
+    if hwpt == NONE or s.objects[hwpt].kind != Kind.HWPT_NESTED:
+        return NONE
+    parent = s.objects[hwpt].parent
+    return parent if s.objects[parent].kind == Kind.VIOMMU else NONE
+
+
+@mirrors("kernel R7.18")
+def routed(s: Uapi, dev: Id[Device], hwpt: Id[Object]) -> VirtId:
+    """The id that a device's events carry once it goes over to an HWPT: its vDEVICE's, if any.
+
+    They do until the next time: a vDEVICE that comes or goes changes nothing. The mock looks for it
+    only if it is another vIOMMU.
+    """
+    viommu = viommu_of(s, hwpt)
+    if s.driver == Driver.MOCK and viommu == viommu_of(s, s.devices[dev].through):
+        return s.devices[dev].vsid
+    vdevice = fresh(
+        o.id for o in s.objects if o.kind == Kind.VDEVICE and o.device == dev and o.parent == viommu
+    )
+    return s.objects[vdevice].virt_id if vdevice != NONE else NULL
+
+
+@mirrors("kernel R7.14")
+def answer_waiting(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> None:
+    """The page requests of a group that wait when it leaves an HWPT are answered."""
+    if not s.page_requests:
+        return
+    for d in s.devices:
+        if d.group == s.devices[dev].group and pasid:
+            d.pasid_waits = False
+        if d.group == s.devices[dev].group and not pasid:
+            d.waits = False

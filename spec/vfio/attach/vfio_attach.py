@@ -40,7 +40,8 @@ NO_GROUP = ("group-behind-the-viommu", "group-shares-an-hwpt")
 UNUSED = {
     "queues": 0, "bound_first": 0, "can_pasid": 0, "can_dirty": 0, "reserves": 0,
     "resets": 0, "rivals": 0, "hw_queues": 0, "bridges": 0, "rare": 0,
-    "no_nesting": 0, "no_pri": 0, "pasids": 0, "reserves_all": 0, "tables": 1, "virt_ids": 1,
+    "no_nesting": 0, "no_pri": 0, "pasids": 0, "events": 0, "page_requests": 0,
+    "reserves_all": 0, "tables": 1, "virt_ids": 1,
 }  # fmt: skip
 """What the uAPI has numbers for and VFIO makes no use of."""
 

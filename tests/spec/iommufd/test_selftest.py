@@ -10,7 +10,7 @@ import pytest
 from viommu_spec.provenance import FOLDER, table
 
 from spec.iommufd.objects import Errno, Kind
-from spec.iommufd.uapi import alloc, attach, device, hw_queue, invalidate, ioas, lifetime
+from spec.iommufd.uapi import alloc, attach, device, events, hw_queue, invalidate, ioas, lifetime
 from spec.iommufd.uapi.state import Driver
 from spec.language import NONE, Fault, Id
 from spec.memory.section import Section
@@ -22,7 +22,7 @@ ROWS: dict[str, list[str]] = TABLE["rows"]
 MOCK = {
     "slots": 12, "devices": 3, "groups": 3, "driver": Driver.MOCK, "can_pasid": 0b101,
     "can_dirty": 0b001, "queues": 1, "hw_queues": 1, "sections": 2, "reserves": 0b010,
-    "reserves_all": 1, "rare": 1,
+    "reserves_all": 1, "rare": 1, "events": 1, "page_requests": 1,
     "virt_ids": 2,
 }  # fmt: skip
 
@@ -30,6 +30,13 @@ MOCK = {
 def page(words: tuple[str, ...]) -> Id[Section]:
     """The section of memory that the words of a step are about."""
     return Id(2 if "other" in words else 1)
+
+
+def entry(word: str) -> tuple[invalidate.Entry, Any]:
+    """An entry, and the guest's id that it names a device by: 1, or one that is not known."""
+    if word == "OF_UNKNOWN":
+        return invalidate.Entry.OF_DEVICE, 2
+    return invalidate.Entry[word], 1
 
 
 DATA = {
@@ -120,8 +127,7 @@ class User:
     def invalidate(self, target: str, one: str, two: str, *words: str) -> tuple[Any, ...]:
         return invalidate.iommufd_hwpt_invalidate(
             self.s, self.named[target], "other_type" not in words,
-            invalidate.Entry[one], invalidate.Entry[two],
-            2 if "of_unknown" in words else 1,  # type: ignore[arg-type]
+            *entry(one), *entry(two),
         )  # fmt: skip
 
     def map(self, as_: str, *words: str) -> tuple[Errno, ...]:
@@ -166,6 +172,27 @@ class User:
     def detach(self, dev: str, *words: str) -> tuple[Errno, ...]:
         attach.detach(self.s, self.named[dev], "pasid" in words)
         return (Errno.OK,)
+
+    def event(self, dev: str) -> tuple[Any, ...]:
+        return events.report_event(self.s, self.named[dev]), self.s.devices[self.named[dev]].vsid
+
+    def use(self, dev: str) -> tuple[Errno, ...]:
+        events.fill_atc(self.s, self.named[dev])
+        return (Errno.OK,)
+
+    def cached(self, dev: str) -> tuple[Errno, ...]:
+        return (Errno.OK if self.s.devices[self.named[dev]].cached else Errno.ENOENT,)
+
+    def not_cached(self, dev: str) -> tuple[Errno, ...]:
+        return (Errno.ENOENT if self.s.devices[self.named[dev]].cached else Errno.OK,)
+
+    def page_request(self, dev: str, *words: str) -> tuple[Errno, ...]:
+        events.page_request(self.s, self.named[dev], "pasid" in words)
+        return (Errno.OK,)
+
+    def answered(self, dev: str, *words: str) -> tuple[Errno, ...]:
+        d = self.s.devices[self.named[dev]]
+        return (Errno.EBUSY if d.waits or d.pasid_waits else Errno.OK,)
 
     def destroy(self, obj: str) -> tuple[Errno, ...]:
         if self.named[obj] == NONE:

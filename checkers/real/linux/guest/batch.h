@@ -22,7 +22,7 @@
 
 #include "control.h"
 
-#define BATCH_MAGIC "viommu03"
+#define BATCH_MAGIC "viommu04"
 
 enum batch_op {
 	BATCH_GO,
@@ -53,6 +53,9 @@ enum batch_op {
 	BATCH_TRACK_DIRTY,
 	BATCH_MMAP,
 	BATCH_COPY,
+	BATCH_EVENT,
+	BATCH_PAGE_REQUEST,
+	BATCH_PAGE_RESPONSE,
 	BATCH_OPS,
 };
 
@@ -66,7 +69,7 @@ enum batch_flag {
 	BATCH_GOOD_ID = 12,
 	BATCH_NEST_PARENT = 1,	/* of HWPT */
 	BATCH_DIRTY = 2,
-	BATCH_WITH_PASID = 4,	/* of HWPT, ATTACH, REPLACE, DETACH */
+	BATCH_WITH_PASID = 4,	/* of HWPT, ATTACH, REPLACE, DETACH, PAGE_REQUEST */
 	BATCH_FAULT_ID = 8,	/* `more` has it */
 	BATCH_DATA = 16,	/* `more` is the guest's table */
 	BATCH_ITS_TYPE = 32,	/* of INFO */
@@ -81,6 +84,9 @@ enum batch_asked {
 	BATCH_PAST_THE_END = 3,
 	BATCH_ASKED = 3,
 };
+
+/* The guest's id that the first entry of an INVALIDATE names a device by, in its flags; or 0. */
+#define BATCH_FIRST_ID(flags) ((flags) >> 1 & 31)
 
 /* The data of a HWPT_UNKNOWN. */
 enum batch_data {
@@ -105,7 +111,7 @@ struct batch_call {
 	uint8_t more;		/* of HW_QUEUE its index, `device` has the section */
 	uint8_t fault;
 	uint8_t error;		/* what is to be answered: an errno */
-	uint8_t answer;		/* and, if that is 0, an id; of INVALIDATE how many were done */
+	uint8_t answer;		/* and, if that is 0, an id; of INVALIDATE how many were done; of EVENT what it says */
 };
 
 struct batch_step {		/* a GO or a LOOK */

@@ -64,15 +64,22 @@ void calls_open(void)
 
 static struct answer make(const struct batch_call *call)
 {
+	struct answer answer;
+
 	switch (call->op) {
 	case BATCH_BIND:
 	case BATCH_UNBIND:
 	case BATCH_ATTACH:
 	case BATCH_REPLACE:
 	case BATCH_DETACH:
+	case BATCH_PAGE_REQUEST:
 	case BATCH_TAKE:
 	case BATCH_LEAVE:
 		return way->on_device(call, iommufd);
+	case BATCH_EVENT:
+		answer = way->on_device(call, iommufd);
+		answer.id = ioctls_event();
+		return answer;
 	case BATCH_CLOSE:
 		close_iommufd();
 		calls_open();

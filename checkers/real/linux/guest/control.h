@@ -102,6 +102,7 @@ struct mock_path {
 	__u8 hardware;
 	__u8 pasid_record;
 	__u8 pasid_hardware;
+	__u8 waiting;	/* for a page: 1, 2 with the PASID */
 };
 
 struct mock_look {
@@ -129,6 +130,15 @@ struct mock_looking {
 /* Another comes to own the group of a device, and lets go of it. */
 #define MOCK_TAKE _IOW('m', 8, struct mock_call)
 #define MOCK_LEAVE _IOW('m', 9, struct mock_call)
+
+/* A device reports an event, or asks for a page. */
+#define MOCK_REPORT _IOW('m', 10, struct mock_call)
+#define MOCK_ASK _IOW('m', 11, struct mock_call)
+
+/* An event in the queue of a vIOMMU. */
+struct mock_event {
+	__u32 virt_id;
+};
 
 /* The data of a nested HWPT: the guest's table, 0 for none (abort, bypass). */
 struct mock_nested_data {

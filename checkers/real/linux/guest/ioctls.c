@@ -210,6 +210,38 @@ static struct answer faultq(void)
 	return answer;
 }
 
+uint8_t ioctls_event(void)
+{
+	struct {
+		struct iommufd_vevent_header header;
+		struct mock_event event;
+	} read_one;
+	uint8_t said = 0;
+	int id;
+
+	for (id = 0; id < 256; id++)
+		while (queues[id] >= 0 &&
+		       read(queues[id], &read_one, sizeof(read_one)) == sizeof(read_one))
+			said = read_one.event.virt_id;
+	return said;
+}
+
+/* The page request that is in a queue is answered; it is to be that of a device. */
+static struct answer page_response(const struct batch_call *call)
+{
+	struct iommu_hwpt_page_response response = { .code = IOMMUFD_PAGE_RESP_SUCCESS };
+	struct iommu_hwpt_pgfault request;
+
+	if (read(queues[call->id], &request, sizeof(request)) != sizeof(request))
+		return (struct answer){ errno, 0 };
+	if (request.dev_id != call->device)
+		return (struct answer){ ENODEV, 0 };
+	response.cookie = request.cookie;
+	if (write(queues[call->id], &response, sizeof(response)) != sizeof(response))
+		return (struct answer){ errno, 0 };
+	return (struct answer){ 0, 0 };
+}
+
 /* No entry; or a good one and, if `more` says of what kind, another. */
 static struct answer invalidate(const struct batch_call *call)
 {
@@ -367,6 +399,8 @@ struct answer ioctls_make(int on, const struct batch_call *call)
 		return veventq(call);
 	case BATCH_FAULTQ:
 		return faultq();
+	case BATCH_PAGE_RESPONSE:
+		return page_response(call);
 	case BATCH_INVALIDATE:
 		return invalidate(call);
 	case BATCH_HWPT_UNKNOWN:

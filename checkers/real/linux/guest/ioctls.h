@@ -26,6 +26,9 @@ void ioctls_begin(const struct types *types);
 /* Makes a call on an iommufd. */
 struct answer ioctls_make(int iommufd, const struct batch_call *call);
 
+/* Reads all events that there are; the guest's id that the last of them says, 0 without any. */
+uint8_t ioctls_event(void);
+
 /* All files that calls have opened are closed, windows unmapped. */
 void ioctls_close_files(void);
 

@@ -49,6 +49,8 @@ static struct answer on_device(const struct batch_call *call, int iommufd)
 		[BATCH_ATTACH] = MOCK_ATTACH,
 		[BATCH_REPLACE] = MOCK_REPLACE,
 		[BATCH_DETACH] = MOCK_DETACH,
+		[BATCH_EVENT] = MOCK_REPORT,
+		[BATCH_PAGE_REQUEST] = MOCK_ASK,
 		[BATCH_TAKE] = MOCK_TAKE,
 		[BATCH_LEAVE] = MOCK_LEAVE,
 	};
@@ -100,8 +102,10 @@ static int look(int iommufd, uint8_t *seen)
 
 unsigned int module_entry(const struct batch_call *call, int last, uint32_t *words)
 {
-	words[0] = last ? call->more : MOCK_ENTRY_GOOD;
-	words[1] = last ? call->device : 0;
+	uint8_t first = BATCH_FIRST_ID(call->flags);
+
+	words[0] = last ? call->more : first ? MOCK_ENTRY_OF_DEVICE : MOCK_ENTRY_GOOD;
+	words[1] = last ? call->device : first;
 	return 2;
 }
 

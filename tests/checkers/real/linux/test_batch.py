@@ -35,8 +35,8 @@ def read(reader: Path, batch: bytes) -> list[str]:
 def small() -> Batch:
     devices = ((0, Trait.COHERENT | Trait.PASIDS), (1, Trait.DIRTY), (1, Trait.COHERENT))
     batch = Batch(Machine(2, 3, 2, devices, blocks_first=True))
-    batch.node(0, Call(Op.GO), bytes(18))
-    batch.node(0, Call(Op.IOAS, answer=1, flags=Flag.CHANGES), bytes(range(18)))
+    batch.node(0, Call(Op.GO), bytes(20))
+    batch.node(0, Call(Op.IOAS, answer=1, flags=Flag.CHANGES), bytes(range(20)))
     batch.go(1)
     batch.call(Call(Op.HWPT, 2, 1, Flag.NEST_PARENT | Flag.DATA, 5, 0x21, 95))
     batch.look(1)
@@ -50,8 +50,8 @@ def test_the_guest_reads_what_was_written(reader: Path) -> None:
         "device group=0 traits=3",
         "device group=1 traits=4",
         "device group=1 traits=1",
-        f"node parent=0 look={'00' * 18} 0 flags=0 node=0",
-        f"node parent=0 look={bytes(range(18)).hex()} "
+        f"node parent=0 look={'00' * 20} 0 flags=0 node=0",
+        f"node parent=0 look={bytes(range(20)).hex()} "
         "5 0 0 flags=128 more=0 fault=0 error=0 answer=1",
         "0 flags=0 node=1",
         "6 2 1 flags=17 more=5 fault=33 error=95 answer=0",
@@ -78,9 +78,9 @@ def test_by_vfio_a_look_has_a_byte_for_each_device_that_is_bound(reader: Path) -
         (20, b"\1", "the header has a number out of range"),
         (37, b"\3", "the header has a number out of range"),
         (HEADER + 12, struct.pack("<I", 1), "a node comes before its parent"),
-        (HEADER + 24 + 36, b"\6", "the first record goes nowhere"),
-        (HEADER + 24 + 36 + 4, b"\2", "a record names a node that is not there"),
-        (HEADER + 24 + 36 + 8, b"\x63", "a record has an unknown operation"),
+        (HEADER + 24 + 40, b"\6", "the first record goes nowhere"),
+        (HEADER + 24 + 40 + 4, b"\2", "a record names a node that is not there"),
+        (HEADER + 24 + 40 + 8, b"\x63", "a record has an unknown operation"),
     ],
 )
 def test_what_is_no_batch_is_refused(reader: Path, place: int, value: bytes, why: str) -> None:

@@ -116,6 +116,26 @@ static int refuses(struct mock_device *mock, struct mock_domain *domain,
 	return lacks_dirty(mock, domain, pasid) ? -EINVAL : 0;
 }
 
+/*
+ * A device goes through a domain, or through none. Its events carry the guest's
+ * id of that time; the selftest's driver looks it up for another vIOMMU only.
+ */
+static void go_through(struct mock_device *mock, struct iommu_domain *domain)
+{
+	struct iommufd_viommu *viommu =
+		domain ? to_mock_domain(domain)->viommu : NULL;
+	unsigned long id = 0;
+
+	if (driver != MOCK_SELFTEST || viommu != mock->viommu) {
+		if (viommu)
+			iommufd_viommu_get_vdev_id(viommu, &mock->dev, &id);
+		mock->vsid = id;
+	}
+	mock_serve_no_faults(mock, mock->path);
+	mock->viommu = viommu;
+	mock->path = domain;
+}
+
 static int attach(struct iommu_domain *domain, struct device *dev,
 		  struct iommu_domain *old)
 {
@@ -123,12 +143,14 @@ static int attach(struct iommu_domain *domain, struct device *dev,
 	int rc;
 
 	if (blocks_first)
-		mock->path = NULL;
+		go_through(mock, NULL);
 	rc = refuses(mock, to_mock_domain(domain), false);
 	if (!rc && mock_fails(MOCK_FAILS_ATTACH))
 		rc = -ENOMEM;
 	if (!rc)
-		mock->path = domain;
+		rc = mock_serve_faults(mock, domain);
+	if (!rc)
+		go_through(mock, domain);
 	return rc;
 }
 
@@ -142,21 +164,28 @@ static int attach_pasid(struct iommu_domain *domain, struct device *dev,
 	if (!rc && mock_fails(MOCK_FAILS_ATTACH))
 		rc = -ENOMEM;
 	if (!rc)
-		mock->pasid_path = domain;
-	return rc;
+		rc = mock_serve_faults(mock, domain);
+	if (rc)
+		return rc;
+	mock_serve_no_faults(mock, mock->pasid_path);
+	mock->pasid_path = domain;
+	return 0;
 }
 
 static int block(struct iommu_domain *domain, struct device *dev,
 		 struct iommu_domain *old)
 {
-	to_mock_device(dev)->path = NULL;
+	go_through(to_mock_device(dev), NULL);
 	return 0;
 }
 
 static int block_pasid(struct iommu_domain *domain, struct device *dev,
 		       ioasid_t pasid, struct iommu_domain *old)
 {
-	to_mock_device(dev)->pasid_path = NULL;
+	struct mock_device *mock = to_mock_device(dev);
+
+	mock_serve_no_faults(mock, mock->pasid_path);
+	mock->pasid_path = NULL;
 	return 0;
 }
 
@@ -577,11 +606,6 @@ static struct iommu_group *group_of(struct device *dev)
 	return *group;
 }
 
-static void respond(struct device *dev, struct iopf_fault *fault,
-		    struct iommu_page_response *response)
-{
-}
-
 static struct iommu_ops ops = {
 	.owner = THIS_MODULE,
 	.default_domain = &blocked,
@@ -592,7 +616,7 @@ static struct iommu_ops ops = {
 	.device_group = group_of,
 	.get_resv_regions = reserved_regions,
 	.domain_alloc_paging_flags = alloc_paging,
-	.page_response = respond,
+	.page_response = mock_respond,
 	.user_pasid_table = true,
 };
 
@@ -665,12 +689,18 @@ int mock_driver_register(void)
 {
 	int rc;
 
-	rc = register_one(&iommus[0]);
+	rc = mock_report_register();
 	if (rc)
 		return rc;
-	rc = register_one(&iommus[1]);
+	rc = register_one(&iommus[0]);
 	if (rc)
-		unregister_one(&iommus[0]);
+		goto out_report;
+	rc = register_one(&iommus[1]);
+	if (!rc)
+		return 0;
+	unregister_one(&iommus[0]);
+out_report:
+	mock_report_unregister();
 	return rc;
 }
 
@@ -678,4 +708,5 @@ void mock_driver_unregister(void)
 {
 	unregister_one(&iommus[1]);
 	unregister_one(&iommus[0]);
+	mock_report_unregister();
 }

@@ -106,6 +106,7 @@ void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
 			.hardware = hwpt_of(devices[i]->path),
 			.pasid_record = record(&devices[i]->dev, MOCK_PASID),
 			.pasid_hardware = hwpt_of(devices[i]->pasid_path),
+			.waiting = devices[i]->waiting,
 		};
 	}
 	for (i = 0; i < MOCK_DEVICES; i++)

@@ -268,6 +268,10 @@ static int on_device(unsigned int command, struct mock_call *call)
 		return take(mock);
 	case MOCK_LEAVE:
 		return leave(mock);
+	case MOCK_REPORT:
+		return mock_report_event(mock);
+	case MOCK_ASK:
+		return mock_ask_for_page(mock, which(call));
 	default:
 		return -ENOTTY;
 	}

@@ -31,6 +31,10 @@ struct mock_device {
 	struct mock_device_traits is;
 	struct iommu_domain *path;
 	struct iommu_domain *pasid_path;
+	struct iommufd_viommu *viommu;	/* that knew it as vsid at the attach, unless 0 */
+	unsigned long vsid;
+	unsigned int faulting;	/* on how many paths page requests are served */
+	u8 waiting;		/* for an answer to one: 1, 2 with the PASID */
 
 	struct iommufd_device *idev;
 	struct iommufd_access *access;	/* in its place, of an mdev */
@@ -55,6 +59,16 @@ unsigned int mock_driver_domains(void);
 
 /* Whether some device goes through a domain. */
 bool mock_uses(struct iommu_domain *domain);
+
+/* What a device has to report. */
+int mock_report_register(void);
+void mock_report_unregister(void);
+int mock_serve_faults(struct mock_device *mock, struct iommu_domain *domain);
+void mock_serve_no_faults(struct mock_device *mock, struct iommu_domain *domain);
+int mock_report_event(struct mock_device *mock);
+int mock_ask_for_page(struct mock_device *mock, ioasid_t pasid);
+void mock_respond(struct device *dev, struct iopf_fault *fault,
+		  struct iommu_page_response *response);
 
 void mock_look_at(struct iommufd_ctx *ictx, struct mock_device **devices,
 		  unsigned int number, struct mock_looking *looking);
