@@ -311,9 +311,9 @@ class SpecKernel:
         for o in s.objects:
             if o.kind == Kind.FREE:
                 continue
-            kind = "tombstone" if tombstone(s, o.id) else o.kind.name
             over = f"<{int(o.parent)}" if o.parent else ""
-            words.append(f"{int(o.id)}:{kind}{over} users={o.refs - 1}")
+            kept = f"{o.kind.name}{over} users={o.refs - 1}"
+            words.append(f"{int(o.id)}:{'tombstone' if tombstone(s, o.id) else kept}")
         for d in s.devices:
             words.append(f"dev{int(d.id)} {_place(d)}")
         return "; ".join(words)
