@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+from pathlib import Path
 
-from checkers.real.qemu.supervisor import LET, SystemCall
-from tests.checkers.real.qemu.heard import child
+import pytest
+
+from checkers.real.qemu import supervisor
+from checkers.real.qemu.supervisor import LET, Supervised, SystemCall
+from checkers.userfiles import InputError
+from tests.checkers.real.qemu.heard import Listening, child
 
 
 def test_a_request_of_the_type_is_answered_with_what_is_in_memory() -> None:
@@ -89,8 +95,20 @@ def test_how_a_program_ends_is_known() -> None:
     assert child("import os; os.abort()", lambda call: 0).status == -6
 
 
+def test_where_the_kernel_hands_nothing_over_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "confined.py"
+    script.write_text(
+        "import socket, sys\n"
+        "socket.socket(fileno=int(sys.argv[1])).sendall(b'user notification: not permitted')\n"
+    )
+    monkeypatch.setattr(supervisor, "SCRIPT", script)
+    with pytest.raises(InputError, match="user notification: not permitted"):
+        Supervised([sys.executable], Listening(lambda call: 0), {}, {}, 2)
+
+
 def test_addresses_are_the_same_at_each_run() -> None:
-    program = "import ctypes; print(ctypes.addressof(ctypes.CDLL(None).malloc))"
     maps = "print([l.split()[0] for l in open('/proc/self/maps') if 'libc' in l])"
     runs = {child(maps, lambda call: 0).said for _ in range(3)}
-    assert len(runs) == 1, program
+    assert len(runs) == 1
