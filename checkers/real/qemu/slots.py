@@ -78,10 +78,6 @@ class Slot:
         place = self._express() + SLOT_CONTROL
         self.configuration.write(0, self.devfn, place, ON if on else OFF)
 
-    def seen(self) -> int:
-        """What the guest reads of the device's vendor and device."""
-        return self.configuration.read(self.bus, 0, 0)
-
     def _express(self) -> int:
         read = self.configuration.read
         place = read(0, self.devfn, CAPABILITIES) & 0xFC

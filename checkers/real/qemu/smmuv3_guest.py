@@ -69,7 +69,7 @@ class SmmuGuest:
         self.enabled = 0
 
     def start(self, events: bool = True) -> None:
-        """Tables and queues in place, commands on, translation still off."""
+        """Tables and queues in place, commands on, translation still off: also after a reset."""
         p = self.processor
         p.fill(STREAM_TABLE, 64 << STREAMS)
         p.write(self.base + STRTAB_BASE, STREAM_TABLE)
@@ -91,10 +91,6 @@ class SmmuGuest:
         self.processor.write(self.base + GBPA, value, 4)
         while self.processor.read(self.base + GBPA, 4) & UPDATE:
             pass
-
-    def was_reset(self) -> None:
-        """The machine was reset: the registers are as at first."""
-        self.producer = self.enabled = 0
 
     def entry(self, stream: int, config: Config, context: int = 0) -> None:
         """Write the stream table entry; a translating one names a context table by number."""

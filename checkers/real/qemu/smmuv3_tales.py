@@ -54,6 +54,11 @@ def _arm_basic(tale: Tale) -> str:
     guest.reset()
     tale.step(guest, "system reset")
     expect(guest, 1, "bypass")
+    smmu.start()
+    smmu.enable(True)
+    smmu.entry(stream, Config.TRANSLATE, 3)
+    assert not smmu.install(stream)
+    tale.step(guest, "the guest starts again, CFGI_STE, the entry has context 3")
     return "translate, bypass, abort, a failing call that the guest hears of, and reset"
 
 

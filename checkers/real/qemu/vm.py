@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Final
 
 from checkers.real.qemu import kvm_check
-from checkers.real.qemu.called import Called
 from checkers.real.qemu.host import IOMMUFD_FILE, Host
 from checkers.real.qemu.root import Binary
 from checkers.real.qemu.supervisor import EndedError, Supervised, SystemCall
@@ -97,19 +96,10 @@ class Vm:
         size = os.fstat(self.output.fileno()).st_size
         return os.pread(self.output.fileno(), size, 0).decode(errors="replace")
 
-    def since(self, turn: int) -> list[Called]:
-        """The host's calls from the one of this number on."""
-        return self.host.calls[turn:]
-
     def reset(self) -> None:
         """The guest's machine is reset."""
         self.monitor.ask("system_reset")
         self.monitor.wait("RESET")
-
-    def quit(self) -> int:
-        """QEMU is told to go; its status."""
-        self.monitor.say('{"execute": "quit"}')
-        return self.program.ended()
 
     def close(self) -> None:
         """QEMU is ended, if it still runs."""

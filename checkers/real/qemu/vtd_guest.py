@@ -72,12 +72,15 @@ class VtdGuest:
         self._rows: dict[tuple[int, int], int] = {}
 
     def start(self, *devices: tuple[int, int], pasids: bool = False) -> None:
-        """Queue on, root table and the tables of some devices in place, translation still off."""
+        """Queue on, root table and the tables of some devices in place, translation still off.
+
+        At first, and after each reset.
+        """
         p = self.processor
         p.fill(ROOT, 0x1000)
         for bus, devfn in devices:
             self._place(bus, devfn, pasids)
-        self.tail = 0
+        self.command = self.tail = 0
         p.write(BASE + IQA, QUEUE | WIDE)
         p.write(BASE + IQT, 0)
         self.set(Gcmd.QIE, True)
@@ -95,10 +98,6 @@ class VtdGuest:
         status = self.processor.read(BASE + GSTS, 4)
         if (status >> bit & 1) != on:
             raise QueueError(f"GSTS is {status:#x} after GCMD {self.command:#x}")
-
-    def was_reset(self) -> None:
-        """The machine was reset: the registers are as at first, the tables are still there."""
-        self.command = self.tail = 0
 
     def entry(
         self, bus: int, devfn: int, table: int, pasid: int = 0,

@@ -66,6 +66,11 @@ def _basic(tale: Tale) -> str:
     guest.reset()
     tale.step(guest, "system reset")
     expect(guest, 1, "stage 2")
+    vtd.start(place)
+    vtd.entry(*place, 1)
+    vtd.set(Gcmd.TE, True)
+    tale.step(guest, "the guest starts again, the entry has table 1")
+    expect(guest, 1, f"table {table_of(1):#x}")
     return "bind, replace, pass-through, remove and reset, each with its calls"
 
 
