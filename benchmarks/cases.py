@@ -59,7 +59,7 @@ SLOW = {(bounds, "reference") for bounds in ("S", "A", "B", "L2")} | {("L2", "ru
 """What takes minutes."""
 
 OTHERS = (
-    ("vfio-attach", "standard"), ("pci-hotplug", "standard"), ("migration-blocker", "standard"),
+    ("vfio-attach", "one-slot"), ("pci-hotplug", "standard"), ("migration-blocker", "standard"),
     ("iommufd-objects", "small"), ("pasid-capability", "small"),
 )  # fmt: skip
 """Machines that are measured at one size."""

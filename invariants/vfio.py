@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from spec.iommufd.objects import Kind, Object
 from spec.iommufd.uapi.state import Driver, second_stage
-from spec.language import NONE, NULL, Id, invariant, on_failure, sometimes
+from spec.language import NONE, NULL, Id, count, invariant, on_failure, sometimes
 from spec.memory.section import Section
+from spec.smmuv3.iommu_device import smmuv3_accel_knows
 from spec.vfio.iommufd import has_host_iommu, same_group, vfio_bypasses_ro
 from spec.vfio.listener import mapped, present, vfio_listener_skips
 from spec.vfio.state import (
+    VFIOAddressSpace,
     VFIODevice,
     VFIOIOASHwpt,
     VFIOIOMMUFDContainer,
@@ -29,13 +31,19 @@ def two_in_a_container(s: VFIOState) -> bool:
 
 @sometimes
 def behind_the_viommu(s: VFIOState) -> bool:
-    """An accelerated SMMUv3 has a device."""
+    """A vIOMMU that nests has a device."""
     return any(x.hiod_set for x in s.vdevs)
 
 
 @sometimes
+def gone_and_not_finalized(s: VFIOState) -> bool:
+    """A device is unplugged and still attached."""
+    return any(x.exited and x.container != NONE for x in s.vdevs)
+
+
+@sometimes
 def group_behind_the_viommu(s: VFIOState) -> bool:
-    """Two devices of one group are behind an accelerated SMMUv3."""
+    """Two devices of one group are behind a vIOMMU that nests."""
     return any(
         a.id != b.id and a.hiod_set and b.hiod_set and same_group(s, a.id, b.id)
         for a in s.vdevs
@@ -59,8 +67,8 @@ def destroy_was_refused_to_vfio(s: VFIOState) -> bool:
 def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     """A device that QEMU has is bound and in a container of its kind; one that it has not, nowhere.
 
-    A PCI device is in an HWPT of its container, attached as QEMU remembers; it, not an mdev, has
-    a host IOMMU device.
+    A PCI device is in an HWPT of its container, attached as QEMU remembers. All but mdevs have a
+    host IOMMU device. What the vIOMMU knows is plugged.
     """
     x = s.vdevs[vdev]
     device = s.devices[x.dev]
@@ -69,7 +77,8 @@ def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
         return (
             there
             and (x.container == NONE or s.containers[x.container].space == x.space)
-            and x.hwpt == NONE and x.attached == NONE and not x.hiod and not x.hiod_set
+            and x.hwpt == NONE and x.attached == NONE and not x.hiod_set
+            and x.hiod == (x.container != NONE) and (x.container != NONE or not x.exited)
             and device.object == NONE
         )
     if device.object == NONE or device.attached != x.attached:
@@ -79,6 +88,7 @@ def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
         container.space == x.space
         and container.be == device.fd
         and x.hiod == has_host_iommu(s, vdev)
+        and not (x.hiod_set and x.exited)
         and (x.kind == VFIOKind.MDEV) == (x.hwpt == NONE)
         and (x.kind == VFIOKind.MDEV) == (x.attached == NONE)
         and s.objects[device.object].parent == (
@@ -88,14 +98,19 @@ def vfio_devices_are_in_place(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     )
 
 
-@invariant(witness=two_in_a_container)
+@invariant(witness=gone_and_not_finalized)
 def a_device_is_on_its_hwpt(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
-    """What a device is attached to is VFIO's HWPT for it, or one over that if the vIOMMU has it."""
+    """What a device is attached to is VFIO's HWPT for it, or one over that of the vIOMMU.
+
+    Only what the vIOMMU has or had until it was unplugged is on one of the vIOMMU's.
+    """
     x = s.vdevs[vdev]
     if x.attached == NONE or x.hwpt == NONE:
         return x.attached == NONE
     hwpt = s.hwpts[x.hwpt].hwpt_id
-    return x.attached == hwpt or (x.hiod_set and second_stage(s, x.attached) == hwpt)
+    return x.attached == hwpt or (
+        (x.hiod_set or x.exited) and second_stage(s, x.attached) == hwpt
+    )
 
 
 @invariant(witness=two_in_a_container)
@@ -105,8 +120,9 @@ def containers_are_as_remembered(s: VFIOState, container: Id[VFIOIOMMUFDContaine
     if x.space == NONE or x.be == NONE:
         return (
             x.be == NONE and x.ioas_id == NONE and not x.bypass_ro and not x.listening
-            and not x.incomplete
-            and (x.space == NONE or any(d.container == container for d in s.vdevs))
+            and not any(y.id in x.missing or y.id in x.stale for y in s.sections)
+            and (x.older == NONE if x.space == NONE else
+                 any(d.container == container for d in s.vdevs))
         )
     return (
         x.listening
@@ -124,7 +140,7 @@ def hwpts_are_as_remembered(s: VFIOState, row: Id[VFIOIOASHwpt]) -> bool:
     """An HWPT has a device, and is over its container's IOAS with the flag it was made with."""
     x = s.hwpts[row]
     if x.container == NONE:
-        return x.hwpt_id == NONE and not x.nest_parent
+        return x.hwpt_id == NONE and not x.nest_parent and x.older == NONE
     if x.hwpt_id == NONE or s.containers[x.container].be == NONE:
         return False
     hwpt = s.objects[x.hwpt_id]
@@ -137,6 +153,32 @@ def hwpts_are_as_remembered(s: VFIOState, row: Id[VFIOIOASHwpt]) -> bool:
         and any(d.hwpt == row for d in s.vdevs)
         and all(y.id == row or y.hwpt_id != x.hwpt_id for y in s.hwpts)
     )
+
+
+@invariant(witness=two_in_a_container)
+def containers_are_listed(s: VFIOState, space: Id[VFIOAddressSpace]) -> bool:
+    """The list of an address space has its containers, each once, and ends."""
+    container, number = s.spaces[space].newest, 0
+    for _ in s.containers:
+        if container != NONE:
+            if s.containers[container].space != space:
+                return False
+            number += 1
+            container = s.containers[container].older
+    return container == NONE and number == count(x.space == space for x in s.containers)
+
+
+@invariant(witness=two_in_a_container)
+def hwpts_are_listed(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> bool:
+    """The list of a container has its HWPTs, each once, and ends."""
+    hwpt, number = s.containers[container].newest_hwpt, 0
+    for _ in s.hwpts:
+        if hwpt != NONE:
+            if s.hwpts[hwpt].container != container:
+                return False
+            number += 1
+            hwpt = s.hwpts[hwpt].older
+    return hwpt == NONE and number == count(x.container == container for x in s.hwpts)
 
 
 @invariant(witness=destroy_was_refused_to_vfio)
@@ -192,7 +234,7 @@ def nesting_needs_a_nesting_parent(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 @invariant(witness=behind_the_viommu)
 def the_viommu_is_for_its_devices(s: VFIOState) -> bool:
     """The vIOMMU object and its two HWPTs are there as long as it has a device, and no longer."""
-    used = any(x.hiod_set for x in s.vdevs)
+    used = any(smmuv3_accel_knows(s, x.id) for x in s.vdevs)
     if not used or s.viommu == NONE or s.abort_hwpt == NONE or s.bypass_hwpt == NONE:
         return not used and s.viommu == NONE and s.abort_hwpt == NONE and s.bypass_hwpt == NONE
     return (
@@ -219,14 +261,21 @@ def the_viommus_parent_stays(s: VFIOState) -> bool:
     )
 
 
-@invariant(witness=group_behind_the_viommu)
+@invariant(witness=behind_the_viommu)
 def gbpa_is_in_force(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
-    """Every device behind an accelerated SMMUv3 is where the guest's GBPA says."""
+    """Every plugged device that a vIOMMU is to nest for is known to it, and does as GBPA says.
+
+    Where GBPA bypasses VFIO's own HWPT will do. While GBPA.UPDATE is set it is not said yet.
+    """
     x = s.vdevs[vdev]
-    if x.container == NONE or not x.nesting or s.driver != Driver.ARM:
+    if x.container == NONE or x.exited or not x.nesting:
         return not x.hiod_set
-    asked = s.abort_hwpt if s.gbpa_abort else s.bypass_hwpt
-    return x.hiod_set and s.devices[x.dev].attached == asked
+    if s.driver != Driver.ARM or s.gbpa_update:
+        return x.hiod_set
+    attached = s.devices[x.dev].attached
+    if s.gbpa_abort:
+        return x.hiod_set and attached == s.abort_hwpt
+    return x.hiod_set and (attached == s.bypass_hwpt or attached == s.hwpts[x.hwpt].hwpt_id)
 
 
 @invariant(witness=guest_memory_is_mapped)
@@ -235,14 +284,18 @@ def containers_map_their_space(
 ) -> bool:
     """An IOAS maps just what its address space has and the container does not leave out.
 
-    What the kernel refused to map of a guest's mapping may be missing, and is known to be.
+    What the kernel refused to map or to unmap is known, and the latter is tried again at once.
     """
     x = s.containers[container]
     if x.be == NONE:
         return True
-    there = mapped(s, container, section)
     wanted = present(s, x.space, section) and not vfio_listener_skips(s, container, section)
-    return there == wanted or (wanted and x.incomplete)
+    if section in x.stale:
+        return not wanted and section not in x.missing
+    there = mapped(s, container, section)
+    return there == (wanted and section not in x.missing) and (
+        wanted or section not in x.missing
+    )
 
 
 @invariant(witness=two_in_a_container)
@@ -273,7 +326,10 @@ def one_container_is_enough(
 
 @invariant(witness=two_in_a_container)
 def a_device_that_fits_is_not_refused(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
-    """No device is found incompatible or unknown: what is made for it, or its group, takes it."""
+    """No device is found incompatible or unknown: what is made for it, or its group, takes it.
+
+    Unless its group is in another address space, where it cannot go.
+    """
     return not s.vdevs[vdev].incompatible
 
 
@@ -303,6 +359,8 @@ RULES = (
     a_device_is_on_its_hwpt,
     containers_are_as_remembered,
     hwpts_are_as_remembered,
+    containers_are_listed,
+    hwpts_are_listed,
     vfio_leaks_nothing,
     what_waits_is_live,
     vfio_asks_for_no_more,

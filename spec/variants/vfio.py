@@ -1,20 +1,22 @@
-"""What QEMU's VFIO core and the accelerated SMMUv3 did as posted, and breaches that nobody made."""
+"""What QEMU's VFIO core and the accelerated SMMUv3 do as released, and breaches nobody made."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from spec.iommufd.calls import tries_on
 from spec.iommufd.objects import Device, Errno, Object
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.attach import iommufd_device_detach
-from spec.iommufd.uapi.state import Uapi, group_hwpt, set_group_hwpt
+from spec.iommufd.uapi.state import Driver, Uapi, group_hwpt, set_group_hwpt
 from spec.language import (
     MUTANT,
     NONE,
     Fault,
     Id,
     Seen,
+    Standing,
+    check,
+    first,
     mirrors,
     overrides,
     posted,
@@ -22,13 +24,14 @@ from spec.language import (
     require,
     variant_of,
 )
+from spec.memory.section import Section
 from spec.smmuv3.iommu_device import (
-    answer_without_hiod,
-    pci_device_unset_iommu_device,
+    pci_device_supports_address_space,
     smmuv3_accel_attach_gbpa,
     smmuv3_accel_free_viommu,
+    smmuv3_accel_gbpa_refused,
     smmuv3_accel_leaves_alone,
-    smmuv3_accel_unset_iommu_device,
+    smmuv3_accel_was_given,
 )
 from spec.variants.kernel import (
     areas_are_kept,
@@ -37,7 +40,7 @@ from spec.variants.kernel import (
     nothing_is_held,
     parent_is_kept,
 )
-from spec.vfio.attach.device import destroy_deferred
+from spec.vfio.attach.device import destroy_deferred, vfio_pci_undo
 from spec.vfio.calls import vfio_free_id, vfio_unbind
 from spec.vfio.iommufd import (
     group_mate,
@@ -45,17 +48,20 @@ from spec.vfio.iommufd import (
     iommufd_cdev_autodomains_put,
     iommufd_cdev_detach,
     iommufd_cdev_refused,
-    iommufd_cdev_undo,
     join_group,
+    newest_container,
     suits_hwpt,
     takes_device,
+    tries_next_container,
     vfio_attach,
     vfio_container_forget,
+    vfio_container_unlist,
     vfio_device_get_viommu_flags_want_nesting,
     vfio_free,
+    vfio_hwpt_unlist,
 )
-from spec.vfio.listener import vfio_listener_register
-from spec.vfio.state import VFIODevice, VFIOIOASHwpt, VFIOIOMMUFDContainer, VFIOState
+from spec.vfio.listener import vfio_listener_register, vfio_map_refused, vfio_unmap_refused
+from spec.vfio.state import VFIODevice, VFIOIOASHwpt, VFIOIOMMUFDContainer, VFIOKind, VFIOState
 
 
 @overrides(group_mate)
@@ -83,11 +89,26 @@ def takes_its_group_along(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     return True
 
 
-@overrides(answer_without_hiod)
-@mirrors("001 12/37 smmuv3_accel_set_iommu_device", "defects S-37")
-def no_hiod_is_success(s: VFIOState) -> Errno:
-    """A device without a host IOMMU device is none of the vIOMMU's business: an mdev is let in."""
-    return Errno.OK
+@overrides(pci_device_supports_address_space)
+@mirrors("001 10/37 smmuv3_accel_supports_as", "defects S-37")
+def no_hiod_is_success(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
+    """What is linked to an iommufd may come: an mdev too, to which no guest table applies."""
+    x = s.vdevs[vdev]
+    return not x.nesting or s.driver != Driver.ARM or x.kind != VFIOKind.LEGACY
+
+
+@overrides(smmuv3_accel_gbpa_refused)
+@mirrors("qemu hw/arm/smmuv3-accel.c smmuv3_accel_attach_gbpa_hwpt", "defects S-19")
+def gbpa_is_over(s: VFIOState) -> None:
+    """A device that the kernel will not move is reported, and stays; the guest's write is over."""
+
+
+@overrides(smmuv3_accel_was_given)
+@mirrors("qemu hw/arm/smmuv3-accel.c smmuv3_accel_unset_iommu_device")
+def nobody_asks_what_was_given(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
+    """A device that came before its vIOMMU has no record there; the record is used all the same."""
+    check(s.vdevs[vdev].hiod_set, "NULL: the vIOMMU was never given this device")
+    return True
 
 
 @overrides(vfio_free)
@@ -114,13 +135,37 @@ def any_hwpt(s: VFIOState, vdev: Id[VFIODevice], hwpt: Id[VFIOIOASHwpt]) -> bool
 
 
 @overrides(takes_device)
-@mirrors("002 16/21 vtd_check_hiod", "defects V-34")
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_get", "defects V-34")
 def bypass_ro_comes_late(
     s: VFIOState, vdev: Id[VFIODevice], container: Id[VFIOIOMMUFDContainer]
 ) -> bool:
-    """Whether read-only memory is mapped is decided when a container is made, for all to come."""
+    """Whether read-only memory is mapped is not looked at: a container was there and maps it."""
+    return s.containers[container].be == s.devices[s.vdevs[vdev].dev].fd
+
+
+@overrides(newest_container)
+@mirrors("qemu hw/vfio/container.c vfio_address_space_get")
+def spaces_are_one(s: VFIOState, vdev: Id[VFIODevice]) -> Id[VFIOIOMMUFDContainer]:
+    """All address spaces that show system memory are taken for one."""
+    return first(x.newest for x in s.spaces if x.newest != NONE)
+
+
+@overrides(vfio_unmap_refused)
+@mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
+def unmap_is_over(
+    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+) -> None:
+    """What the kernel would not unmap is reported; the guest's invalidation completes."""
+
+
+@overrides(vfio_map_refused)
+@mirrors("qemu hw/vfio/listener.c vfio_container_region_add")
+def qemu_stops(s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]) -> None:
+    """RAM that cannot be mapped into a container in use is a hardware error, and QEMU aborts."""
     x = s.containers[container]
-    return x.space == s.vdevs[vdev].space and x.be == s.devices[s.vdevs[vdev].dev].fd
+    reported = s.spaces[x.space].iommu or s.sections[section].ram_device
+    check(reported or not x.listening, "hw_error: DMA mapping failed, unable to continue")
+    vfio_map_refused(s, container, section)
 
 
 @overrides(vfio_device_get_viommu_flags_want_nesting)
@@ -137,7 +182,7 @@ def mdevs_too(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     return True
 
 
-@overrides(tries_on)
+@overrides(tries_next_container)
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach", "defects C-01")
 def any_error_tries_on(err: Errno) -> bool:
     """Whatever a container's attempt failed of, the next one is tried, and then a new one."""
@@ -202,25 +247,22 @@ def taken_for_automatic(
     return hwpt
 
 
-@overrides(iommufd_cdev_undo)
+@overrides(vfio_pci_undo)
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
-def nothing_is_undone(
-    s: VFIOState,
-    vdev: Id[VFIODevice],
-    container: Id[VFIOIOMMUFDContainer],
-    err: Errno,
-    fault: Fault,
-) -> Errno:
+def nothing_is_undone(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
     """A device that fails late stays attached."""
-    return err
 
 
-@overrides(pci_device_unset_iommu_device)
-@mirrors("001 12/37 smmuv3_accel_unset_iommu_device")
-def unset_unasked(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
-    """The vIOMMU is told to let go of a device that it has never been given."""
-    if s.vdevs[vdev].nesting:
-        smmuv3_accel_unset_iommu_device(s, vdev, fault)
+@overrides(vfio_hwpt_unlist)
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_autodomains_put")
+def hwpt_listed(s: VFIOState, hwpt: Id[VFIOIOASHwpt]) -> None:
+    """The list of a container still leads to an HWPT that went."""
+
+
+@overrides(vfio_container_unlist)
+@mirrors("qemu hw/vfio/container.c vfio_address_space_get")
+def container_listed(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> None:
+    """The list of an address space still leads to a container that went."""
 
 
 @overrides(iommufd_device_detach)
@@ -243,56 +285,102 @@ def binding_stays(s: Uapi, dev: Id[Device]) -> None:
 
 @overrides(iommufd_cdev_refused)
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_unbind_and_disconnect")
-def refused_stays_bound(s: VFIOState, vdev: Id[VFIODevice], err: Errno) -> Errno:
+def refused_stays_bound(s: VFIOState, vdev: Id[VFIODevice]) -> None:
     """A device that was refused is forgotten before its file is closed: the id stays."""
     s.devices[s.vdevs[vdev].dev].object = NONE
-    return err
 
 
 variant = partial(variant_of, "vfio-attach", standing=MUTANT)
-V9 = posted("001 v9", "001 12/37", "reachable: merged as posted")
-APART = "latent: a device whose vIOMMU nests shares no address space with another kind"
+
+
+def in_qemu(source: str, *steps: str) -> Standing:
+    """What QEMU 11.1 does, and the steps that were seen to show it, if there were."""
+    seen = (Seen("QEMU 11.1.3", "2026-11", by) for by in steps)
+    return released("QEMU 11.1", source, "reachable", *seen)
+
+
+RELEASED = (
+    groups_are_unknown, first_device_only, takes_its_group_along, no_hiod_is_success,
+    gbpa_is_over, nobody_asks_what_was_given, free_forgets, hiod_is_pointed_to, any_hwpt,
+    bypass_ro_comes_late, any_error_tries_on, unmap_is_over, qemu_stops,
+)  # fmt: skip
+"""All that QEMU 11.1 does otherwise than the reference."""
 
 VARIANTS = (
     variant(
-        "smmuv3-v9-group", groups_are_unknown, bounds="roomy", standing=V9,
-        a_device_that_fits_is_not_refused=2,
+        "qemu-11.1-vfio-attach", *RELEASED, bounds="roomy",
+        about="All that QEMU 11.1 does otherwise, which is what its binary is compared with.",
+        standing=in_qemu("hw/vfio and hw/arm/smmuv3-accel.c", "each of its parts that was"),
+        without=("destroy-was-refused-to-vfio", "destroy_deferred", "gbpa_bh"),
+        vfio_devices_are_in_place=1, vfio_leaks_nothing=2, gbpa_is_in_force=2,
+        a_device_that_fits_is_not_refused=2, a_refused_device_changes_nothing=2,
+        teardown_reachable=2,
+    ),
+    variant(
+        "smmuv3-v9-group", groups_are_unknown, bounds="roomy",
+        standing=in_qemu("001 12/37; defects S-01"), a_device_that_fits_is_not_refused=2,
     ),
     variant(
         "smmuv3-v9-first-only", first_device_only, bounds="apart",
-        standing=posted(
-            "001 v9", "001 12/37; defects S-05", "reachable: merged as posted",
-            Seen("QEMU 11.1.3", "2026-11", "a second device_add under GBPA.ABORT"),
+        standing=in_qemu(
+            "001 12/37; defects S-05", "a second device_add while GBPA aborts: no call at set"
+        ),
+        gbpa_is_in_force=3,
+    ),
+    variant(
+        "smmuv3-v9-unset", takes_its_group_along, standing=in_qemu("001 12/37"),
+        gbpa_is_in_force=4,
+    ),
+    variant(
+        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed",
+        standing=in_qemu("001 10/37; defects S-37"),
+        nesting_needs_a_nesting_parent=1, gbpa_is_in_force=1,
+    ),
+    variant(
+        "smmuv3-v9-free", free_forgets, bounds="roomy",
+        standing=in_qemu(
+            "001 12/37; defects C-14", "one DESTROY answered with EBUSY: never tried again"
+        ),
+        vfio_leaks_nothing=2,
+    ),
+    variant(
+        "smmuv3-gbpa-refused", gbpa_is_over,
+        standing=in_qemu(
+            "hw/arm/smmuv3-accel.c smmuv3_accel_attach_gbpa_hwpt; defects S-19",
+            "an ATTACH refused at a write of GBPA and at a system_reset: a report only",
         ),
         gbpa_is_in_force=2,
     ),
     variant(
-        "smmuv3-v9-unset", takes_its_group_along, standing=V9, gbpa_is_in_force=3,
-        vfio_devices_are_in_place=3,
+        "smmuv3-unset-unasked", nobody_asks_what_was_given, bounds="v6-15",
+        standing=in_qemu("hw/arm/smmuv3-accel.c smmuv3_accel_unset_iommu_device"),
+        no_failed_check=2,
     ),
     variant(
-        "smmuv3-v9-mdev", no_hiod_is_success, bounds="nested-mixed", standing=V9,
-        nesting_needs_a_nesting_parent=1, gbpa_is_in_force=1,
-    ),
-    variant("smmuv3-v9-free", free_forgets, bounds="roomy", standing=V9, vfio_leaks_nothing=2),
-    variant(
-        "vfio-hiod-dangles", hiod_is_pointed_to, standing=released(
-            "QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_detach; defects C-11", "reachable"
-        ),
+        "vfio-hiod-dangles", hiod_is_pointed_to,
+        standing=in_qemu("hw/vfio/iommufd.c iommufd_cdev_detach; defects C-11"),
         vfio_devices_are_in_place=1,
     ),
     variant(
-        "vfio-any-hwpt", any_hwpt, bounds="errata",
-        standing=released("QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_autodomains_get", APART),
-        nesting_needs_a_nesting_parent=2,
+        "vfio-any-hwpt", any_hwpt, spaces_are_one, bounds="vtd-group",
+        standing=released(
+            "QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_autodomains_get",
+            "latent: devices for which a vIOMMU nests share no address space with others, and so "
+            "no container; here all address spaces are taken for one",
+        ),
+        nesting_needs_a_nesting_parent=2, vfio_devices_are_in_place=2,
     ),
     variant(
-        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="errata",
-        standing=released("QEMU 11.1", "002 16/21; defects V-34", APART),
-        writeable_only_stays_apart=2,
+        "vfio-late-bypass-ro", bypass_ro_comes_late, bounds="one-slot",
+        standing=released(
+            "QEMU 11.1", "002 16/21; defects V-34",
+            "latent: VT-d devices share a container only while one that has left their slot is "
+            "not finalized, and Linux reports the erratum of all of them or of none (R5.3)",
+        ),
+        writeable_only_stays_apart=3,
     ),
     variant(
-        "vfio-flags-of-the-host", flags_of_the_host, bounds="errata", standing=posted(
+        "vfio-flags-of-the-host", flags_of_the_host, bounds="one-slot", standing=posted(
             "000 v4", "000 02/20; defects S-41", "never merged: flags are those of the vIOMMU"
         ),
         nesting_needs_a_nesting_parent=1, writeable_only_stays_apart=1,
@@ -304,9 +392,22 @@ VARIANTS = (
         a_device_that_fits_is_not_refused=1,
     ),
     variant(
-        "vfio-any-error", any_error_tries_on, bounds="errata",
-        standing=released("QEMU 11.1", "hw/vfio/iommufd.c iommufd_cdev_attach", "reachable"),
-        one_container_is_enough=2,
+        "vfio-any-error", any_error_tries_on, bounds="apart",
+        standing=in_qemu("hw/vfio/iommufd.c iommufd_cdev_attach"),
+        one_container_is_enough=2, a_device_is_on_its_hwpt=2,
+    ),
+    variant(
+        "vfio-unmap-over", unmap_is_over, bounds="translated",
+        standing=in_qemu("hw/vfio/listener.c vfio_iommu_map_notify"),
+        containers_map_their_space=3,
+    ),
+    variant(
+        "vfio-qemu-stops", qemu_stops, bounds="memory",
+        standing=in_qemu(
+            "hw/vfio/listener.c vfio_container_region_add",
+            "one MAP refused at run time, or one UNMAP before it (the MAP is EEXIST): SIGABRT",
+        ),
+        no_failed_check=2,
     ),
     variant(
         "vfio-join-forgets", join_forgets,
@@ -317,9 +418,11 @@ VARIANTS = (
         containers_map_their_space=1, a_refused_device_changes_nothing=1,
     ),
     variant(
-        "vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1,
+        "vfio-hwpt-remembered", hwpt_remembered, hwpts_are_as_remembered=1, hwpts_are_listed=1,
         a_refused_device_changes_nothing=1,
     ),
+    variant("vfio-hwpt-listed", hwpt_listed, bounds="iommus", hwpts_are_listed=2),
+    variant("vfio-container-listed", container_listed, containers_are_listed=1),
     variant("vfio-deferred-kept", deferred_kept, what_waits_is_live=3),
     variant(
         "vfio-viommu-stays", viommu_stays, bounds="roomy",
@@ -330,9 +433,8 @@ VARIANTS = (
     variant(
         "vfio-areas-kept", areas_are_kept,
         about="What an IOAS has mapped is still there when its id names another object.",
-        no_mapping_without_an_ioas=2,
+        no_mapping_without_an_ioas=3,
     ),
-    variant("vfio-unset-unasked", unset_unasked, bounds="errata", no_failed_check=2),
     variant(
         "vfio-hardware-goes-on", hardware_goes_on, groups_agree=1,
         hardware_uses_a_live_hwpt=1, attached_hwpts_fit=1,
@@ -346,7 +448,9 @@ VARIANTS = (
     variant(
         "vfio-nothing-held", nothing_is_held,
         about="DESTROY never answers EBUSY.",
-        destroy_is_ebusy_while_held=1, made_on_what_is_there=2, no_failed_check=2,
+        destroy_is_ebusy_while_held=1, made_on_what_is_there=2, a_device_is_on_its_hwpt=2,
+        hardware_uses_a_live_hwpt=2, attached_hwpts_fit=2, no_failed_check=3,
+        a_device_that_fits_is_not_refused=3,
     ),
     variant(
         "vfio-parent-kept", parent_is_kept, uapi_refs_equal_referrers=1,
@@ -370,6 +474,6 @@ VARIANTS = (
     ),
     variant(
         "vfio-nothing-undone", nothing_is_undone, a_refused_device_changes_nothing=1,
-        vfio_devices_are_in_place=1, containers_are_as_remembered=1, containers_map_their_space=1,
+        vfio_devices_are_in_place=1, gbpa_is_in_force=1,
     ),
 )

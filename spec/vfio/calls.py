@@ -6,7 +6,15 @@ all as it was, so it is the same as a call that fails.
 
 from __future__ import annotations
 
-from spec.iommufd.objects import Device, Errno, Kind, Object, free_object
+from spec.iommufd.objects import (
+    Device,
+    Errno,
+    Iommufd,
+    Kind,
+    Object,
+    clear_areas,
+    free_object,
+)
 from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detach
 from spec.iommufd.uapi.alloc import Data, iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
@@ -114,7 +122,64 @@ def vfio_unbind(s: Uapi, dev: Id[Device]) -> None:
 
 
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
+@host_call("iommufd_change_process_capable iommufd={fd} ({ret})", fails=Errno.ENOMEM)
+def iommufd_change_process(s: Uapi, fd: Id[Iommufd], fault: Fault) -> Errno:
+    """IOMMU_IOAS_CHANGE_PROCESS: whether a live update may take the mappings over."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
+@host_call("iommufd_cdev_get_info_iova_range ioas={ioas} ({ret})", fails=Errno.ENOMEM)
+def vfio_iova_ranges(s: Uapi, ioas: Id[Object], fault: Fault) -> Errno:
+    """IOMMU_IOAS_IOVA_RANGES: first how many there are (which Linux answers with EMSGSIZE)."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/listener.c vfio_container_region_del")
+@host_call("iommufd_backend_unmap_dma ioas={ioas} all ({ret})", fails=Errno.EBUSY)
+def vfio_unmap_all(s: Uapi, ioas: Id[Object], fault: Fault) -> Errno:
+    """IOMMU_IOAS_UNMAP of all that a vIOMMU could have mapped."""
+    clear_areas(s, ioas)
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
 @host_call("vfio_device_get_info {dev} ({ret})", fails=Errno.EIO)
 def vfio_device_get_info(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
     """VFIO_DEVICE_GET_INFO: how many regions and interrupts a device has."""
     return Errno.OK
+
+
+@mirrors("qemu hw/vfio/pci.c vfio_pci_realize")
+@host_call("vfio_device_get_region_info {dev} ({ret})", fails=Errno.EIO)
+def vfio_device_get_region_info(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_GET_REGION_INFO, which stands for those of all regions in a row."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/pci.c vfio_pci_realize")
+@host_call("vfio_device_get_irq_info {dev} ({ret})", fails=Errno.EIO)
+def vfio_device_get_irq_info(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_GET_IRQ_INFO of the interrupt that tells of errors."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/pci.c vfio_pci_realize")
+@host_call("vfio_device_feature {dev} ({ret})", fails=Errno.EIO)
+def vfio_device_feature(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_FEATURE: whether a device can migrate, which ENOTTY denies."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/vfio/pci.c vfio_pci_realize")
+@host_call("vfio_pci_reset {dev} ({ret})", fails=Errno.EIO)
+def vfio_device_reset(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """VFIO_DEVICE_RESET."""
+    return Errno.OK
+
+
+@mirrors("qemu hw/arm/smmuv3-accel.c smmuv3_accel_select_cmdqv")
+@host_call("iommufd_backend_get_device_info devid={dev} cmdqv ({ret})", fails=Errno.ENOMEM)
+def smmuv3_accel_probe_cmdqv(s: Uapi, dev: Id[Device], fault: Fault) -> Errno:
+    """IOMMU_GET_HW_INFO of the type of a command queue for guests, which no host here has."""
+    return Errno.EOPNOTSUPP

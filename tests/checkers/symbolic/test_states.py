@@ -58,7 +58,7 @@ def test_the_guard_is_what_an_action_asks_first(system: System) -> None:
     program = system.program
     guard = system.merger.guard(program.action("destroy_deferred"), (3,))
     assert str(guard) == "deferred has 3"
-    whole = system.merger.guard(program.action("guest_maps"), (2, 1))
+    whole = system.merger.guard(program.action("vfio_exitfn"), (2,))
     assert whole is not system.graph.true
     assert system.merger.guard(program.action("guest_maps"), (1, 1)) is system.graph.false
 
