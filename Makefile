@@ -55,10 +55,15 @@ linux: $(STAMP)
 	@echo "the recording is made anew by: drive iommufd-objects --kernel --bounds ... --record $(RECORDING)"
 
 CALLS := tests/checkers/real/qemu/calls
+GUESTS := 60
 
 qemu: $(STAMP)
 	@$(BIN)/python -m checkers.real.qemu --without-kvm-check --recorded $(CALLS) \
 	    $(if $(QEMU),--qemu $(QEMU)) $(if $(IF_POSSIBLE),--if-possible)
+	@for platform in vtd smmuv3; do \
+	    $(BIN)/viommu-spec drive $$platform --qemu $(QEMU) --rules-only --without-kvm-check \
+	        --runs $(GUESTS) $(if $(IF_POSSIBLE),--if-possible) || exit; \
+	done
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

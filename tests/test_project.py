@@ -42,8 +42,9 @@ ROOMS = {
     "checkers.real": "",
     "checkers.real.linux": "real explore trace",
     "checkers.real.qemu": "real",
+    "checkers.real.qemu.rules": "real real.qemu",
     "checkers.commands": "murphi symbolic explore trace report cluster conform "
-    "real.linux",
+    "real.linux real.qemu.rules",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

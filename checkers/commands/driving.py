@@ -12,6 +12,7 @@ from click.exceptions import Exit
 
 from checkers import machines
 from checkers.commands.choosing import subjects
+from checkers.commands.rules_only import Guests, random_guests
 from checkers.machines import Subject
 from checkers.output import save, write
 from checkers.real.linux import apart, selftest
@@ -41,6 +42,22 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--kernel", "kernel", metavar="[IMAGE]", is_flag=False, flag_value="built",
     help="Linux: the image in this folder, else one that is built once and kept.",
 )
+@click.option(
+    "--qemu", "qemu", metavar="[PATH]", is_flag=False, flag_value="",
+    help="QEMU: this program, or its folder, else the machine's, else one that is fetched once.",
+)
+@click.option(
+    "--rules-only", is_flag=True,
+    help="With --qemu: random guests, held against what vtd or smmuv3 promise by architecture.",
+)
+@click.option("--without-kvm-check", is_flag=True, help="Pass over QEMU's check of KVM on Arm.")
+@click.option(
+    "--seconds", metavar="S", type=click.FloatRange(0), default=0,
+    help="With --rules-only: start no further run after so long.  [default: as many as --runs]",
+)
+@click.option("--if-possible", is_flag=True, help="Only say so where no QEMU can be run.")
+@click.option("-v", "--verbose", is_flag=True, help="With --rules-only: show every host call.")
+@click.option("--junit", "junit_file", metavar="FILE", help="With --rules-only: as JUnit, too.")
 @click.option(
     "--source", "tree", metavar="DIR", type=FOLDER,
     help="The kernel's source to build from.  [default: the newest of Debian's, fetched once]",
@@ -85,16 +102,24 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
-    name: str, kernel: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
+    name: str, kernel: str | None, qemu: str | None, rules_only: bool, without_kvm_check: bool,
+    seconds: float, if_possible: bool, verbose: bool, junit_file: str | None, tree: Path | None,
+    bounds: Sequence[str], variant: str | None,
     runs: int, length: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
     traces: Path | None, record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
-    Status 1 if Linux answers a call otherwise than the specification.
+    Status 1 if Linux answers a call otherwise than the specification, or if a guest on QEMU does
+    not get what it is promised, but for what is known of the released one.
     """
+    if qemu is not None and kernel is None:
+        if not rules_only:
+            raise InputError("drive --qemu: say --rules-only")
+        guests = Guests(name, Path(qemu) if qemu else None, without_kvm_check, runs, seed, seconds)
+        raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file))
     if kernel is None:
-        raise InputError("drive: what? say --kernel")
+        raise InputError("drive: what? say --kernel, or --qemu")
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
     way = Way[by.upper()]

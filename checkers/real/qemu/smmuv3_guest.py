@@ -19,7 +19,7 @@ STREAM_TABLE: Final = 0x4100_0000
 COMMANDS: Final = 0x4200_0000
 EVENTS: Final = 0x4300_0000
 FIRST_CONTEXT: Final = 0x4400_0000
-STREAMS: Final = 9
+STREAMS: Final = 10
 """Stream ids of so many bits have an entry."""
 
 QUEUE_BITS: Final = 8
@@ -70,8 +70,12 @@ class SmmuGuest:
 
     def start(self, events: bool = True) -> None:
         """Tables and queues in place, commands on, translation still off: also after a reset."""
+        self.processor.fill(STREAM_TABLE, 64 << STREAMS)
+        self.queues(events)
+
+    def queues(self, events: bool = True) -> None:
+        """The stream table is told as it is, and queues are on and empty."""
         p = self.processor
-        p.fill(STREAM_TABLE, 64 << STREAMS)
         p.write(self.base + STRTAB_BASE, STREAM_TABLE)
         p.write(self.base + STRTAB_BASE_CFG, STREAMS, 4)
         p.write(self.base + CMDQ_BASE, COMMANDS | QUEUE_BITS)

@@ -20,6 +20,9 @@ QUEUE: Final = 0x130_0000
 FIRST_TABLE: Final = 0x200_0000
 TABLE_SIZE: Final = 0x1_0000
 
+FAR: Final = 0x2000
+"""From here on so many PASIDs have a table too, which a directory of the smallest size lacks."""
+
 SCALABLE: Final = 1 << 10
 WIDE: Final = 1 << 11
 DESCRIPTORS: Final = 128
@@ -80,11 +83,15 @@ class VtdGuest:
         p.fill(ROOT, 0x1000)
         for bus, devfn in devices:
             self._place(bus, devfn, pasids)
-        self.command = self.tail = 0
-        p.write(BASE + IQA, QUEUE | WIDE)
-        p.write(BASE + IQT, 0)
-        self.set(Gcmd.QIE, True)
+        self.queue()
         self.root()
+
+    def queue(self) -> None:
+        """The invalidation queue is turned on, and is empty."""
+        self.command = self.tail = 0
+        self.processor.write(BASE + IQA, QUEUE | WIDE)
+        self.processor.write(BASE + IQT, 0)
+        self.set(Gcmd.QIE, True)
 
     def root(self) -> None:
         """The root table is told again (SRTP)."""
@@ -98,6 +105,11 @@ class VtdGuest:
         status = self.processor.read(BASE + GSTS, 4)
         if (status >> bit & 1) != on:
             raise QueueError(f"GSTS is {status:#x} after GCMD {self.command:#x}")
+
+    def context(self, bus: int, devfn: int, size: int | None) -> None:
+        """The context entry is not present, or its directory reaches so many times 8192 PASIDs."""
+        word = 0 if size is None else self._directory(bus, devfn) | (size - 1) << 9 | 1 << 3 | 1
+        self.processor.write(self._context(bus, devfn), word)
 
     def entry(
         self, bus: int, devfn: int, table: int, pasid: int = 0,
@@ -147,16 +159,22 @@ class VtdGuest:
         """The context entry of a device, with a PASID directory of its own."""
         p = self.processor
         row = self._rows.setdefault((bus, devfn), len(self._rows))
-        upper = devfn >> 7
-        table = CONTEXTS + 0x2000 * bus + 0x1000 * upper
-        directory, pasid_table = DIRECTORIES + 0x1000 * row, PASID_TABLES + 0x1000 * row
-        p.write(ROOT + 16 * bus + 8 * upper, table | 1)
-        place = table + 32 * (devfn & 0x7F)
+        place, pasid_tables = self._context(bus, devfn), PASID_TABLES + 0x2000 * row
+        p.write(ROOT + 16 * bus + 8 * (devfn >> 7), place & ~0xFFF | 1)
         p.fill(place, 32)
+        directory = self._directory(bus, devfn)
         p.fill(directory, 0x1000)
-        p.fill(pasid_table, 0x1000)
-        p.write(directory, pasid_table | 1)
+        p.fill(pasid_tables, 0x2000)
+        p.write(directory, pasid_tables | 1)
+        p.write(directory + 8 * (FAR >> 6), pasid_tables + 0x1000 | 1)
         p.write(place, directory | 1 | pasids << 3)
 
+    def _context(self, bus: int, devfn: int) -> int:
+        return CONTEXTS + 0x2000 * bus + 0x1000 * (devfn >> 7) + 32 * (devfn & 0x7F)
+
+    def _directory(self, bus: int, devfn: int) -> int:
+        return DIRECTORIES + 0x1000 * self._rows[bus, devfn]
+
     def _entry(self, bus: int, devfn: int, pasid: int) -> int:
-        return PASID_TABLES + 0x1000 * self._rows[bus, devfn] + 64 * pasid
+        tables = PASID_TABLES + 0x2000 * self._rows[bus, devfn]
+        return tables + 0x1000 * (pasid >= FAR) + 64 * (pasid & 0x3F)
