@@ -55,7 +55,7 @@ linux: $(STAMP)
 	@echo "the recording is made anew by: drive iommufd-objects --kernel --bounds ... --record $(RECORDING)"
 
 CALLS := tests/checkers/real/qemu/calls
-GUESTS := 60
+GUESTS := 40
 
 qemu: $(STAMP)
 	@$(BIN)/python -m checkers.real.qemu --without-kvm-check --recorded $(CALLS) \

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from checkers.real.qemu.called import Called
 from checkers.real.qemu.refusing import FAILS, Refusal, nothing
@@ -116,7 +116,7 @@ class Run(ABC):
     def is_in_use(self, obj: Any) -> bool:
         """Whether a nested HWPT is one that QEMU still knows, by its users and its kind."""
 
-    pasids: tuple[int, ...] = (0,)
+    pasids: ClassVar[tuple[int, ...]] = (0,)
 
     @property
     def kernel(self) -> SpecKernel:
