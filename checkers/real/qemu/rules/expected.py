@@ -39,8 +39,8 @@ DESTROY: Final = Expected(
 EXPECTED: Final[Mapping[str, tuple[Expected, ...]]] = {
     "vtd": (
         Expected("V-16", "translation off leaves a device on the guest's table", (
-            f"{DUE}: translation: bypass is due, it is table",
-            f"{DUE}: reset: bypass is due, it is table",
+            f"{DUE}: translation: bypass is due*, it is table",
+            f"{DUE}: reset: bypass is due*, it is table",
         )),
         Expected("vtd-blocked", "a device that lost its entry stays blocked without translation", (
             f"{DUE}: translation: bypass is due, it is blocked",
@@ -64,6 +64,10 @@ EXPECTED: Final[Mapping[str, tuple[Expected, ...]]] = {
             f"{DUE}: invalidate: {due} is due{of}, it is {does}"
             for due, does in (("table", "table"), ("table", "bypass"), ("bypass", "table"))
             for of in ("", " of a PASID")
+        )),
+        Expected("vtd-pasid-alone", "a PASID is not bound while PASID 0 has no entry", tuple(
+            f"{DUE}: {kind}*: {due} is due of a PASID, it is blocked"
+            for kind in ("translation", "invalidate") for due in ("table", "bypass")
         )),
         Expected("vtd-beyond-directory", "a PASID that the directory has not stays bound", (
             f"{DUE}: invalidate*: blocked is due of a PASID, it is table",
