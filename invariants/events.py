@@ -27,7 +27,7 @@ def events_carry_the_id_of_the_attach(s: Uapi, dev: Id[Device]) -> bool:
     """
     d = s.devices[dev]
     if d.vsid != NULL:
-        return viommu_of(s, d.through) != NONE
+        return s.events and viommu_of(s, d.through) != NONE
     return not s.events or d.through == NONE or not needs_vdevice(s, d.through, False)
 
 
@@ -41,6 +41,8 @@ def a_request_waits(s: Uapi) -> bool:
 def what_waits_can_be_answered(s: Uapi, dev: Id[Device]) -> bool:
     """A request for a page that waits is in the queue of what the device is on now."""
     d = s.devices[dev]
+    if not s.page_requests:
+        return not d.waits and not d.pasid_waits
     return (not d.waits or fault_queue_of(s, dev, False) != NONE) and (
         not d.pasid_waits or fault_queue_of(s, dev, True) != NONE
     )
