@@ -44,7 +44,7 @@ ROOMS = {
     "checkers.real.qemu": "real",
     "checkers.real.qemu.rules": "real real.qemu",
     "checkers.commands": "murphi symbolic explore trace report cluster conform "
-    "real.linux real.qemu.rules",
+    "real.linux real.qemu real.qemu.rules",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

@@ -12,6 +12,7 @@ from click.exceptions import Exit
 
 from checkers import machines
 from checkers.commands.choosing import subjects
+from checkers.commands.confirming import confirmed
 from checkers.commands.rules_only import Guests, random_guests
 from checkers.machines import Subject
 from checkers.output import save, write
@@ -37,7 +38,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.command("drive")
-@click.argument("name", metavar="MACHINE")
+@click.argument("name", metavar="MACHINE", required=False)
 @click.option(
     "--kernel", "kernel", metavar="[IMAGE]", is_flag=False, flag_value="built",
     help="Linux: the image in this folder, else one that is built once and kept.",
@@ -45,6 +46,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--qemu", "qemu", metavar="[PATH]", is_flag=False, flag_value="",
     help="QEMU: this program, or its folder, else the machine's, else one that is fetched once.",
+)
+@click.option(
+    "--confirm", metavar="VARIANT",
+    help="Do on QEMU what shows a finding of the released one, and say whether it shows.",
 )
 @click.option(
     "--rules-only", is_flag=True,
@@ -102,20 +107,25 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 )
 @click.option("--json", "json_file", metavar="FILE", help="Results as JSON; - is stdout.")
 def drive_command(
-    name: str, kernel: str | None, qemu: str | None, rules_only: bool, without_kvm_check: bool,
-    seconds: float, if_possible: bool, verbose: bool, junit_file: str | None, tree: Path | None,
-    bounds: Sequence[str], variant: str | None,
+    name: str | None, kernel: str | None, qemu: str | None, confirm: str | None, rules_only: bool,
+    without_kvm_check: bool, seconds: float, if_possible: bool, verbose: bool,
+    junit_file: str | None, tree: Path | None, bounds: Sequence[str], variant: str | None,
     runs: int, length: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
     traces: Path | None, record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
     """Make the calls of a machine in the system itself, and compare what it answers.
 
-    Status 1 if Linux answers a call otherwise than the specification, or if a guest on QEMU does
-    not get what it is promised, but for what is known of the released one.
+    Status 1 if Linux answers a call otherwise than the specification, if a guest on QEMU does not
+    get what it is promised, but for what is known of the released one, or if what is to be
+    confirmed is not reproduced.
     """
+    if confirm is not None:
+        raise Exit(confirmed(confirm, name, qemu or "", without_kvm_check))
+    if name is None:
+        raise InputError("drive: which MACHINE? only --confirm VARIANT goes without one")
     if qemu is not None and kernel is None:
         if not rules_only:
-            raise InputError("drive --qemu: say --rules-only")
+            raise InputError("drive --qemu: say --rules-only, or --confirm VARIANT")
         guests = Guests(name, Path(qemu) if qemu else None, without_kvm_check, runs, seed, seconds)
         raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file))
     if kernel is None:

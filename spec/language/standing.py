@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Kind = Literal["reference", "released", "posted", "mutant"]
+
+ON_QEMU: Final = re.compile(r"`python -m checkers\.real\.qemu( [^`]+)`")
+"""The command that runs scenarios on a QEMU, in what a finding was seen by."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,12 @@ class Seen:
 
     def __str__(self) -> str:
         return f"on {self.build}, {self.day}, by {self.by}"
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Which scenarios on a QEMU show it."""
+        commands = " ".join(ON_QEMU.findall(self.by))
+        return tuple(word for word in commands.split() if not word.startswith("-"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,11 @@ class Standing:
             return self.kind
         known = "reproduced" if self.seen else "read"
         return ", ".join((self.kind, known, self.today.partition(":")[0]))
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Which scenarios on a QEMU show it, each once."""
+        return tuple(dict.fromkeys(name for seen in self.seen for name in seen.scenarios))
 
     def rows(self) -> dict[str, str]:
         """All there is to say, by what it is."""

@@ -211,7 +211,7 @@ def guest_outlives_its_qemu(s: Migration, qemu: Id[Qemu]) -> None:
 
 
 variant = partial(variant_of, "migration-blocker", standing=MUTANT)
-SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`make qemu`, migration-x86")
+SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`python -m checkers.real.qemu migration-x86`")
 DROPPED = "never merged: VT-d checks its hosts and does not follow them"
 
 VARIANTS = (

@@ -11,15 +11,10 @@ from typing import Final
 
 import click
 
-from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
-from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
-from checkers.real.qemu.plug_tales import SMMU_PLUGS, VTD_PLUGS
+from checkers.real.qemu.every_tale import GROUPS, told
 from checkers.real.qemu.root import binary
-from checkers.real.qemu.smmuv3_tales import SMMU_TALES
-from checkers.real.qemu.start import ARM, X86
-from checkers.real.qemu.supervisor import EndedError, HangsError
+from checkers.real.qemu.start import ARM
 from checkers.real.qemu.tale import Tale
-from checkers.real.qemu.vtd_tales import VTD_TALES
 from checkers.userfiles import InputError
 
 TRACE: Final = ("iommufd*", "vfio*")
@@ -55,17 +50,13 @@ def _run(
     names: tuple[str, ...], given: Tale, recorded: Path | None, record: bool, logs: Path | None,
     verbose: bool,
 ) -> int:
-    groups = (
-        ("VT-d", X86, {**VTD_TALES, **VTD_PLUGS, **X86_MIGRATION, **X86_LINES}),
-        ("SMMUv3", ARM, {**SMMU_TALES, **SMMU_PLUGS, **ARM_MIGRATION, **ARM_LINES}),
-    )  # fmt: skip
-    tales = [name for _, _, group in groups for name in group]
+    tales = [name for _, _, group in GROUPS for name in group]
     for name in names:
         if name not in tales:
             raise InputError(f"{name}: no such scenario; there are {', '.join(tales)}")
     wanted = [name for name in tales if name in names or not names]
     differ = 0
-    for title, program, group in groups:
+    for title, program, group in GROUPS:
         chosen = [name for name in wanted if name in group]
         if not chosen:
             continue
@@ -86,12 +77,9 @@ def _tell(
     """Run one; whether it goes otherwise than it should."""
     start = time.monotonic()
     tale = Tale(given.qemu, given.without_kvm_check, trace=given.trace)
-    try:
-        with tale:
-            said, wrong = scenario(tale), ""
-    except (AssertionError, EndedError, HangsError) as error:
-        said, wrong = "", f"otherwise: {error}"
-    click.echo(f"  {name:19} {time.monotonic() - start:4.1f} s  {wrong or said}")
+    said, wrong = told(tale, scenario)
+    came = f"otherwise: {wrong}" if wrong else said
+    click.echo(f"  {name:22} {time.monotonic() - start:4.1f} s  {came}")
     if verbose:
         click.echo("".join(f"    {line}\n" for line in tale.lines), nl=False)
     if logs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Final
 
@@ -65,7 +66,19 @@ def _again(tale: Tale) -> str:
     raise AssertionError("QEMU goes on")
 
 
+def _tries_on(tale: Tale) -> str:
+    guest, _ = tale.arm(Plan(smmuv3_tales.HOST, slots=1))
+    tale.step(guest, "start")
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
+    guest.plug(2, 0)
+    tale.step(guest, "device_add of a second device, the first ATTACH fails")
+    assert guest.vm.host.kernel.objects().count("IOAS") == 2
+    return "one refused ATTACH: the second device has another IOAS than its vIOMMU"
+
+
 VTD_PLUGS: Final[dict[str, Callable[[Tale], str]]] = {
     "vtd-refused-plug": _vtd, "plug-again": _again,
 }  # fmt: skip
-SMMU_PLUGS: Final[dict[str, Callable[[Tale], str]]] = {"smmuv3-refused-plug": _smmuv3}
+SMMU_PLUGS: Final[dict[str, Callable[[Tale], str]]] = {
+    "smmuv3-refused-plug": _smmuv3, "smmuv3-tries-on": _tries_on,
+}  # fmt: skip

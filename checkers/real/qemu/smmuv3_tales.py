@@ -152,7 +152,22 @@ def _refused_gbpa(tale: Tale) -> str:
     return "a refused ATTACH is heard of at CFGI_STE; not at GBPA, and not at reset"
 
 
+def _refused_destroy(tale: Tale) -> str:
+    guest, _ = tale.arm(Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    tale.step(guest, "start")
+    guest.vm.host.refuses = refuse("DESTROY")
+    guest.unplug(1)
+    tale.step(guest, "device_del, the slot is turned off, DESTROY fails")
+    guest.plug(2, 0)
+    tale.step(guest, "device_add of another device")
+    guest.unplug(2)
+    tale.step(guest, "device_del of it")
+    assert guest.vm.host.kernel.objects().count("VIOMMU") == 1
+    return "one refused DESTROY at unset: the vIOMMU and all below it stay for good"
+
+
 SMMU_TALES: Final[dict[str, Callable[[Tale], str]]] = {
     "smmuv3-basic": _arm_basic, "smmuv3-unplug": _arm_unplug, "smmuv3-two": _two, "S-05": _s05,
     "S-07": _s07, "S-08": _s08, "smmuv3-refused": _refused_gbpa,
+    "smmuv3-refused-destroy": _refused_destroy,
 }  # fmt: skip

@@ -25,7 +25,7 @@ PAM: Final = 0x90
 """Where q35's host bridge says which parts of the first megabyte are memory."""
 
 
-def _bound(tale: Tale, plan: Plan, table: int = 1) -> tuple[Guest, VtdGuest, tuple[int, int]]:
+def bound(tale: Tale, plan: Plan, table: int = 1) -> tuple[Guest, VtdGuest, tuple[int, int]]:
     """A guest with translation on, whose first device is bound to a table."""
     guest, vtd = tale.x86(plan)
     tale.step(guest, "start")
@@ -39,7 +39,7 @@ def _bound(tale: Tale, plan: Plan, table: int = 1) -> tuple[Guest, VtdGuest, tup
 
 def _basic(tale: Tale) -> str:
     """Bind, replace, pass-through, remove, bind again, reset."""
-    guest, vtd, place = _bound(tale, Plan(HOST))
+    guest, vtd, place = bound(tale, Plan(HOST))
     expect(guest, 1, f"table {table_of(1):#x}")
     vtd.invalidate_pasid_cache(Granularity.GLOBAL)
     tale.step(guest, "PASID-cache invalidation, global")
@@ -76,7 +76,7 @@ def _basic(tale: Tale) -> str:
 
 def _pasid(tale: Tale) -> str:
     """A PASID of a device is attached, and detached."""
-    guest, vtd, place = _bound(tale, Plan(HOST, pasid_bits=8))
+    guest, vtd, place = bound(tale, Plan(HOST, pasid_bits=8))
     vtd.entry(*place, 2, pasid=5, did=2)
     vtd.invalidate_pasid_cache(Granularity.PASID, did=2, pasid=5)
     tale.step(guest, "entry of PASID 5 := table 2")
@@ -88,7 +88,7 @@ def _pasid(tale: Tale) -> str:
 
 
 def _v16(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST))
+    guest, vtd, place = bound(tale, Plan(HOST))
     vtd.set(Gcmd.TE, False)
     tale.step(guest, "TE := 0")
     expect(guest, 1, f"table {table_of(1):#x}")
@@ -100,7 +100,7 @@ def _v16(tale: Tale) -> str:
 
 
 def _v20(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST))
+    guest, vtd, place = bound(tale, Plan(HOST))
     guest.vm.host.refuses = refuse("HWPT_ALLOC", errno.ENOMEM)
     vtd.entry(*place, 2)
     vtd.invalidate_pasid_cache(Granularity.PASID)
@@ -139,7 +139,7 @@ def _v20b(tale: Tale) -> str:
 
 
 def _v25(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    guest, vtd, place = bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
     guest.unplug(1)
     tale.step(guest, "device_del, the slot is turned off")
     assert guest.vm.host.kernel.objects().count("HWPT") == 2
@@ -156,7 +156,7 @@ def _v25(tale: Tale) -> str:
 
 def _unplug(tale: Tale) -> str:
     """The guest takes its entry away before the device leaves."""
-    guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    guest, vtd, place = bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)
     tale.step(guest, "entry removed")
@@ -197,7 +197,7 @@ def _refused_start(tale: Tale) -> str:
 
 
 def _refused_detach(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST))
+    guest, vtd, place = bound(tale, Plan(HOST))
     guest.vm.host.refuses = refuse("DETACH_PT", errno.EBUSY)
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)
@@ -213,7 +213,7 @@ def _refused_detach(tale: Tale) -> str:
 
 
 def _blocked(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST))
+    guest, vtd, place = bound(tale, Plan(HOST))
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)
     tale.step(guest, "entry removed")
@@ -227,7 +227,7 @@ def _blocked(tale: Tale) -> str:
 
 
 def _refused_reset(tale: Tale) -> str:
-    guest, _, _ = _bound(tale, Plan(HOST))
+    guest, _, _ = bound(tale, Plan(HOST))
     guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
     guest.reset()
     tale.step(guest, "system reset, ATTACH fails")
@@ -236,7 +236,7 @@ def _refused_reset(tale: Tale) -> str:
 
 
 def _refused_destroy(tale: Tale) -> str:
-    guest, vtd, place = _bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    guest, vtd, place = bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
     guest.vm.host.refuses = refuse("DESTROY")
     vtd.remove(*place)
     vtd.invalidate_pasid_cache(Granularity.PASID)

@@ -97,14 +97,17 @@ def buses_are_swapped(s: PCIHost, slot: Id[PCISlot]) -> bool:
 
 
 variant = partial(variant_of, "pci-hotplug")
-SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`make qemu`, pci-arm (the check of KVM passed over)")
+BUILD, DAY, COMMAND = "QEMU 11.1.3", "2026-11-24", "python -m checkers.real.qemu"
+ON_ARM = Seen(BUILD, DAY, f"`{COMMAND} --without-kvm-check pci-arm`")
+ON_BOTH = Seen(BUILD, DAY, f"`{COMMAND} --without-kvm-check pci-arm pci-x86`")
 
 VARIANTS = (
     variant(
         "pci-hotplug-11.1", device_of_the_requester_id, space_of_the_requester_id, mdev_is_allowed,
         never_too_late, doorbell_is_taken_for_granted,
         standing=released(
-            "QEMU 11.1", "001 04/37, 10/37, 12/37, 17/37; hw/arm/smmuv3-accel.c", "reachable", SEEN
+            "QEMU 11.1", "001 04/37, 10/37, 12/37, 17/37; hw/arm/smmuv3-accel.c", "reachable",
+            ON_BOTH,
         ),
         about="Devices behind a bridge are judged by slot 0 of its bus, where none ever is; an "
         "mdev is let in; a vIOMMU may come after its devices, and have no doorbell.",
@@ -117,7 +120,7 @@ VARIANTS = (
         "pci-hotplug-slot-0-is-asked", device_of_the_requester_id, space_of_the_requester_id,
         standing=released(
             "QEMU 11.1", "hw/arm/smmuv3-accel.c smmuv3_accel_supports_as",
-            "reachable: an emulated device on a pcie-pci-bridge", SEEN,
+            "reachable: an emulated device on a pcie-pci-bridge", ON_ARM,
         ),
         about="Behind a PCIe-to-PCI bridge the accelerated SMMU looks at slot 0 of the bus, which "
         "is always vacant: any device is let in. A passed-through one then gets the address space "
@@ -128,7 +131,7 @@ VARIANTS = (
         "pci-hotplug-viommu-after-device", never_too_late,
         standing=released(
             "QEMU 11.1", "hw/arm/smmuv3-accel.c smmuv3_accel_find_add_as; hw/arm/virt.c",
-            "reachable: the default NIC is there before any -device", SEEN,
+            "reachable: the default NIC is there before any -device", ON_BOTH,
         ),
         about="A device is on the bus before the vIOMMU is made, as the default NIC is: nobody "
         "asks whether it may be, and QEMU aborts when the machine is ready; VFIO maps memory for "

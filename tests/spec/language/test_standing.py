@@ -27,3 +27,12 @@ def test_nobody_wrote_a_mutant() -> None:
 def test_a_machine_says_how_it_is_held() -> None:
     of = Of("reference", "A design.", "QEMU 11.1", kernel="not: no kernel", qemu="`drive`")
     assert of.rows()["held against Linux"] == "not: no kernel"
+
+
+def test_the_scenarios_are_those_of_the_commands() -> None:
+    command = "`python -m checkers.real.qemu --without-kvm-check S-05 S-07`"
+    seen = [Seen("QEMU 11.1.3", "2026-11-24", by) for by in (command, "a look", command)]
+    found = released("QEMU 11.1", "hw/a.c f", "reachable", *seen)
+    assert seen[0].scenarios == ("S-05", "S-07")
+    assert not seen[1].scenarios
+    assert found.scenarios == ("S-05", "S-07")
