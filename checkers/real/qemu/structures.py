@@ -74,7 +74,7 @@ IOMMUFD: Final = _requests(0x80, """
 1 IOAS_ALLOC iommufd_backend_alloc_ioas size:4 flags:4 out_ioas_id:4
 2 IOAS_ALLOW_IOVAS . size:4 ioas_id:4 num_iovas:4 -:4 allowed_iovas:8
 3 IOAS_COPY . size:4 flags:4 dst_ioas_id:4 src_ioas_id:4 length:8 dst_iova:8 src_iova:8
-4 IOAS_IOVA_RANGES . size:4 ioas_id:4 num_iovas:4 -:4 allowed_iovas:8 out_iova_alignment:8
+4 IOAS_IOVA_RANGES iommufd_cdev_get_info_iova_range size:4 ioas_id:4 num_iovas:4 -:4 allowed_iovas:8 out_iova_alignment:8
 5 IOAS_MAP iommufd_backend_map_dma size:4 flags:4 ioas_id:4 -:4 user_va:8 length:8 iova:8
 6 IOAS_UNMAP iommufd_backend_unmap_dma size:4 ioas_id:4 iova:8 length:8
 7 OPTION . size:4 option_id:4 op:2 -:2 object_id:4 val64:8
@@ -88,7 +88,7 @@ IOMMUFD: Final = _requests(0x80, """
 15 IOAS_MAP_FILE iommufd_backend_map_file_dma size:4 flags:4 ioas_id:4 fd:4 start:8 length:8 iova:8
 16 VIOMMU_ALLOC iommufd_backend_alloc_viommu size:4 flags:4 type:4 dev_id:4 hwpt_id:4 out_viommu_id:4 data_len:4 -:4 data_uptr:8
 17 VDEVICE_ALLOC iommufd_backend_alloc_vdev size:4 viommu_id:4 dev_id:4 out_vdevice_id:4 virt_id:8
-18 CHANGE_PROCESS . size:4 -:4
+18 CHANGE_PROCESS iommufd_change_process_capable size:4 -:4
 19 VEVENTQ_ALLOC iommufd_viommu_alloc_eventq size:4 flags:4 viommu_id:4 type:4 veventq_depth:4 out_veventq_id:4 out_veventq_fd:4 -:4
 20 HW_QUEUE_ALLOC iommufd_viommu_alloc_hw_queue size:4 flags:4 viommu_id:4 type:4 index:4 out_hw_queue_id:4 nesting_parent_iova:8 length:8
 """)  # noqa: E501
@@ -96,13 +96,13 @@ IOMMUFD: Final = _requests(0x80, """
 
 VFIO: Final = _requests(100, """
 7 GET_INFO vfio_device_get_info argsz:4 flags:4 num_regions:4 num_irqs:4 cap_offset:4 -:4
-8 GET_REGION_INFO . argsz:4 flags:4 index:4 cap_offset:4 size:8 offset:8
-9 GET_IRQ_INFO . argsz:4 flags:4 index:4 count:4
+8 GET_REGION_INFO vfio_device_get_region_info argsz:4 flags:4 index:4 cap_offset:4 size:8 offset:8
+9 GET_IRQ_INFO vfio_device_get_irq_info argsz:4 flags:4 index:4 count:4
 10 SET_IRQS . argsz:4 flags:4 index:4 start:4 count:4
 11 RESET vfio_pci_reset
 12 GET_PCI_HOT_RESET_INFO . argsz:4 flags:4 count:4
 13 PCI_HOT_RESET . argsz:4 flags:4 count:4
-17 FEATURE . argsz:4 flags:4
+17 FEATURE vfio_device_feature argsz:4 flags:4
 18 BIND_IOMMUFD iommufd_cdev_connect_and_bind argsz:4 flags:4 iommufd:4 out_devid:4 token_uuid_ptr:8
 19 ATTACH_PT iommufd_cdev_attach_ioas_hwpt argsz:4 flags:4 pt_id:4 pasid:4
 20 DETACH_PT iommufd_cdev_detach_ioas_hwpt argsz:4 flags:4 pasid:4
