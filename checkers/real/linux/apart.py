@@ -34,9 +34,10 @@ REASONS: Final = {
     "uapi-pending-said": "what an SMMU's driver says of entries that it has not issued is said by "
     "the module here",
     "uapi-entries-counted": "a device's cache is its own, and those of the module have none",
-    "uapi-id-goes": "not asked yet: the calls that show it have not been looked for",
-    "uapi-id-stays": "not asked yet: the calls that show it have not been looked for",
-    "uapi-left-waiting": "not asked yet: the calls that show it have not been looked for",
+    "uapi-id-goes": "it shows in the next event alone, and the states up to there are too "
+    "many to look through",
+    "uapi-id-stays": "it shows in the next event alone, and the states up to there are too "
+    "many to look through",
     "uapi-close-does-not-wait": "a device that is bound holds the iommufd: nobody can ask for its "
     "end before",
 }
