@@ -46,7 +46,7 @@ LARGER = [
 def test_what_small_bounds_do_not_reach_agrees_too(name: str, bounds: str) -> None:
     """Every action that these bounds are for ends well in some sample."""
     machine = MACHINES[name]
-    report = agree(build(machine, bounds), 3000, seed=1)
+    report = agree(build(machine, bounds), 8000, seed=1)
     assert report.agreed, report.disagreements[:3]
     without = machine.bounds[bounds].without
     names = [rule.__name__ for rule in machine.actions if rule.__name__ not in without]
