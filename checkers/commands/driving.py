@@ -132,11 +132,8 @@ def drive_command(
         raise InputError("drive: what? say --kernel, or --qemu")
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
-    way = Way[by.upper()]
-    if scalable and way is not Way.VFIO:
-        raise InputError("--scalable is a mode of VT-d: say --by vfio, too")
-    if way is Way.VFIO and (blocks_first or record_file or variant == EVERY):
-        raise InputError("--by vfio: --blocks-first, --record and --variant all are of the module")
+    of_module = bool(blocks_first or record_file or variant == EVERY)
+    way = _way(by, scalable, of_module)
     booted = _image(kernel, tree)
     if variant == EVERY:
         raise Exit(_apart(booted, json_file))
@@ -159,6 +156,16 @@ def drive_command(
         write(json_file, _document(done, booted))
     held = all(item.holds or item.known for item in done)
     raise Exit(Status.HOLDS if held else Status.VIOLATED)
+
+
+def _way(by: str, scalable: bool, of_module: bool) -> Way:
+    """Whose devices; `InputError` where more is asked than is theirs."""
+    way = Way[by.upper()]
+    if scalable and way is not Way.VFIO:
+        raise InputError("--scalable is a mode of VT-d: say --by vfio, too")
+    if way is Way.VFIO and of_module:
+        raise InputError("--by vfio: --blocks-first, --record and --variant all are of the module")
+    return way
 
 
 def _driven(subject: Subject, booted: Image, choice: Choice) -> Driven:

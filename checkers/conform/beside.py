@@ -9,6 +9,7 @@ goes; connections against the devices that are bound.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from checkers.conform.events import Area, Called, Connection, Event
 
@@ -39,50 +40,70 @@ def _connections(events: Iterable[Event]) -> Iterator[Wrong]:
             unbound = 0
 
 
+@dataclass
+class Mapped:
+    """What an IOAS maps, by start; `refused` are those of which an UNMAP was refused."""
+
+    areas: dict[int, int] = field(default_factory=dict)
+    refused: set[int] = field(default_factory=set)
+
+    def touched(self, event: Area) -> list[int]:
+        """The starts of what a range meets, even partly."""
+        end = event.start + event.size
+        return [
+            start
+            for start, size in self.areas.items()
+            if start < end and event.start < start + size
+        ]
+
+    def inside(self, event: Area, start: int) -> bool:
+        """Whether an area is in a range, all of it."""
+        return event.start <= start and start + self.areas[start] <= event.start + event.size
+
+
 def _areas(events: Iterable[Event]) -> Iterator[Wrong]:
-    areas = dict[int, dict[int, int]]()
-    unsure = set[int]()
+    of = dict[int, Mapped]()
     for event in events:
         why = ""
         if isinstance(event, Called):
-            why = _gone(areas, unsure, event)
+            why = _gone(of, event)
         elif isinstance(event, Area):
             does = _map if event.maps else _unmap
-            why = does(areas.setdefault(event.ioas, {}), unsure, event)
+            why = does(of.setdefault(event.ioas, Mapped()), event)
         if why:
             yield event.line, why
 
 
-def _map(of: dict[int, int], unsure: set[int], event: Area) -> str:
-    end = event.start + event.size
-    taken = any(start < end and event.start < start + size for start, size in of.items())
+def _map(of: Mapped, event: Area) -> str:
+    """A MAP maps all of a range, or if it is refused nothing."""
     if event.error:
-        unsure.add(event.ioas)
         return ""
-    if taken:
+    if of.touched(event):
         return f"MAP of {event.start:#x} succeeds where something is mapped (kernel R1.4: EEXIST)"
-    of[event.start] = event.size
+    of.areas[event.start] = event.size
     return ""
 
 
-def _unmap(of: dict[int, int], unsure: set[int], event: Area) -> str:
+def _unmap(of: Mapped, event: Area) -> str:
+    """An UNMAP takes whole areas, or if it is refused none."""
+    touched = of.touched(event)
     if event.error:
-        unsure.add(event.ioas)
+        of.refused.update(touched)
         return ""
-    end = event.start + event.size
-    inside = [start for start, size in of.items() if event.start <= start and start + size <= end]
-    for start in inside:
-        del of[start]
-    if not inside and event.ioas not in unsure:
-        return f"UNMAP of {event.start:#x} succeeds where nothing is (kernel R1.9: ENOENT)"
+    if not touched or not all(of.inside(event, start) for start in touched):
+        return f"UNMAP of {event.start:#x} succeeds where no whole area is (kernel R1.9: ENOENT)"
+    for start in touched:
+        del of.areas[start]
+        of.refused.discard(start)
     return ""
 
 
-def _gone(areas: dict[int, dict[int, int]], unsure: set[int], event: Called) -> str:
-    """An IOAS goes when VFIO's listener has unmapped what it had mapped."""
+def _gone(of: dict[int, Mapped], event: Called) -> str:
+    """An IOAS goes when VFIO's listener has unmapped what it had mapped, as far as it could."""
     if event.name != "iommufd_backend_free_id" or event.error:
         return ""
-    left = areas.pop(event.objects[0], {})
-    if left and event.objects[0] not in unsure:
+    gone = of.pop(event.objects[0], Mapped())
+    left = gone.areas.keys() - gone.refused
+    if left:
         return f"an IOAS goes with {min(left):#x} still mapped: the listener unmaps all before"
     return ""

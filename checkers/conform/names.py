@@ -49,6 +49,8 @@ def fits(call: HostCall, event: Called, names: Names) -> Names | None:
     about = [_row(call.arguments[name]) for name in OBJECTS if name in call.arguments]
     for number, row in zip(event.objects, about, strict=False):
         after = after.object(number, row) if after else None
+    if event.flags.get("pasid") and "pasid" not in call.arguments:
+        return None
     for flag, value in event.flags.items():
         if flag in call.arguments and bool(call.arguments[flag]) != value:
             return None

@@ -15,7 +15,8 @@ BIND = Called(2, "iommufd_cdev_connect_and_bind", "v1")
 
 @pytest.mark.parametrize("events", [
     [MAP, UNMAP, GONE],
-    [Area(1, True, 2, 0x1000, 0x1000, "ENOMEM"), UNMAP, GONE],
+    [Area(1, True, 2, 0x1000, 0x1000, "ENOMEM"), MAP, UNMAP, GONE],
+    [Area(1, True, 2, 0x1000, 0x1000, "ENOMEM"), GONE],
     [MAP, Area(2, False, 2, 0x1000, 0x1000, "EBUSY"), GONE],
     [MAP, Area(2, False, 2, 0, 0x10000), GONE],
     [CONNECT, BIND, DISCONNECT],
@@ -30,6 +31,10 @@ def test_what_is_right(events: list[Event]) -> None:
     ([MAP, Area(2, True, 2, 0, 0x1800)], 2, "EEXIST"),
     ([UNMAP], 2, "ENOENT"),
     ([MAP, Area(2, False, 2, 0, 0x1800)], 2, "ENOENT"),
+    ([MAP, Area(1, True, 2, 0x2000, 0x1000), Area(2, False, 2, 0, 0x2800)], 2, "no whole area"),
+    ([Area(1, True, 2, 0x1000, 0x1000, "ENOMEM"), UNMAP], 2, "ENOENT"),
+    ([MAP, Area(1, True, 2, 0x2000, 0x1000), Area(2, False, 2, 0x1000, 0x1000, "EBUSY"), GONE],
+     3, "0x2000 still mapped"),
     ([MAP, GONE], 3, "0x1000 still mapped"),
     ([CONNECT, BIND, BIND], 2, "v1 is bound and has not connected"),
     ([CONNECT, BIND, CONNECT], 1, "1 devices use the iommufd, not 2"),
