@@ -130,6 +130,8 @@ def drive_command(
         raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file))
     if kernel is None:
         raise InputError("drive: what? say --kernel, or --qemu")
+    if qemu is not None or rules_only or junit_file:
+        raise InputError("drive --kernel: --qemu, --rules-only and --junit are of a guest on QEMU")
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
     of_module = bool(blocks_first or record_file or variant == EVERY)
@@ -163,8 +165,8 @@ def _way(by: str, scalable: bool, of_module: bool) -> Way:
     way = Way[by.upper()]
     if scalable and way is not Way.VFIO:
         raise InputError("--scalable is a mode of VT-d: say --by vfio, too")
-    if way is Way.VFIO and of_module:
-        raise InputError("--by vfio: --blocks-first, --record and --variant all are of the module")
+    if way is not Way.MODULE and of_module:
+        raise InputError(f"--by {by}: --blocks-first, --record and --variant all are of the module")
     return way
 
 
