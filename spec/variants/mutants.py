@@ -16,7 +16,7 @@ from spec.iommufd.calls import (
 from spec.iommufd.objects import Device, Errno, Kernel, Object, PgTable
 from spec.language import MUTANT, NONE, Fault, Id, first, mirrors, overrides, require, variant_of
 from spec.memory.section import Section
-from spec.variants.kernel import areas_are_kept, nothing_is_held, parent_is_kept
+from spec.variants.uapi.kernel import areas_are_kept, nothing_is_held, parent_is_kept
 from spec.vtd.address_space import (
     iommufd_listener_skipped_section,
     listener_follows,

@@ -24,6 +24,9 @@ NO_EVENTS = ("an-id-of-no-vdevice", "report_event", "fill_atc", "hwpt_invalidate
 NO_REQUESTS = ("a-request-waits", "page_request", "page_response")
 NO_NEWS = (*NO_EVENTS, *NO_REQUESTS)
 PLAIN = (*NO_HOST, *NO_RARE, *NO_NEWS, *NO_HW_QUEUES, *NO_MAPS)
+QUEUES_ALONE = (*NO_HOST, *NO_NEWS, *NO_RARE, "an-address-is-reserved", "ioas_allow_iovas",
+                *NO_QUEUES, *NO_PASIDS, *NO_GROUPS)  # fmt: skip
+"""What is not beside hardware queues."""
 
 
 _bounds = partial(
@@ -95,16 +98,14 @@ BOUNDS = {
         "A device, a vIOMMU, and a hardware queue in a section of memory, beside two objects.",
         None,
         (9229, 1563402, 20),
-        (*NO_HOST, *NO_NEWS, *NO_RARE, "an-address-is-reserved", "ioas_allow_iovas", *NO_QUEUES,
-         *NO_PASIDS, *NO_GROUPS),
+        QUEUES_ALONE,
         slots=7, bound_first=1, hw_queues=1, driver=Driver.MOCK,
     ),
     "hw-queues": _bounds(
         "The same with room for a second hardware queue, which needs the first.",
         None,
         (30353, 5993768, 22),
-        (*NO_HOST, *NO_NEWS, *NO_RARE, "an-address-is-reserved", "ioas_allow_iovas", *NO_QUEUES,
-         *NO_PASIDS, *NO_GROUPS),
+        QUEUES_ALONE,
         slots=8, bound_first=1, hw_queues=1, driver=Driver.MOCK,
     ),
     "mdev": _bounds(

@@ -8,7 +8,7 @@ from spec.iommufd.objects import Errno, Kind
 from spec.language import Variant, overriding
 from spec.language.program import Kind as Ending
 from spec.variants import VARIANTS
-from spec.variants.vfio import qemu_stops, unmap_is_over
+from spec.variants.vfio.otherwise import qemu_stops, unmap_is_over
 from tests.spec.running import Run, assert_figures_are_exact
 
 MACHINE = "vfio-attach"
