@@ -37,7 +37,7 @@ random: $(STAMP)
 
 BOUNDS := small intel groups reserved host mdev queues hw-queue rare maps events page-requests arm smmus vdevices everything large
 BLOCKS_FIRST := groups groups,incoherent=2
-OF_SELFTEST := small,groups=2 queues hw-queue,bound_first=0
+OF_SELFTEST := small,groups=2 queues hw-queue,bound_first=0 rare,bound_first=0
 VT_D := vt-d vt-d-queues vt-d-reserved vt-d-large
 RECORDING := tests/checkers/real/linux/recording.json
 

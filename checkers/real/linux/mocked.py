@@ -65,13 +65,14 @@ class Mocked(Kernel):
         groups = [group for group, _ in machine.devices]
         if (
             machine.driver != Driver.MOCK or s.bound_first or self.known > OBJECTS
-            or len(groups) != len({*groups})
+            or s.events or s.page_requests or len(groups) != len({*groups})
             or any(has | HAS != HAS or not has & Trait.COHERENT for _, has in machine.devices)
         ):  # fmt: skip
             raise InputError(
                 f"--by selftest: no bounds {self.program.bounds_name}: devices of its driver "
                 "(driver=2) are alone in their groups, all coherent, reserve nothing, are not "
-                f"bound before there is an IOAS (bound_first=0), at most {OBJECTS} with the slots"
+                "bound before there is an IOAS (bound_first=0), and report nothing "
+                f"(events=0, page_requests=0); they and the slots are {OBJECTS} at most"
             )
         return replace(machine, slots=self.known, way=Way.SELFTEST)
 
@@ -216,7 +217,7 @@ class Mocked(Kernel):
         for d in s.devices:
             g = s.groups[d.group]
             record, pasid = (ids[hwpt - 1] if hwpt else 0 for hwpt in (g.hwpt, g.pasid_hwpt))
-            seen += bytes((record, 0, pasid, 0))
+            seen += bytes((record, 0, pasid, 0, 0))
         return bytes(seen) + b"\0"
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from checkers.machines import machine, program
 from checkers.real.linux.batch import Batch, Call, Flag, Machine, Op, Trait, Way
+from checkers.real.linux.calls import Kernel
+from checkers.real.linux.cdev import Cdev
 from checkers.real.linux.image import GUEST, compile_guest
+from checkers.real.linux.mocked import Mocked
 
 HEADER = 40
 
@@ -66,6 +70,19 @@ def test_by_vfio_a_look_has_a_byte_for_each_device_that_is_bound(reader: Path) -
     batch.node(0, Call(Op.GO), bytes((3, 0)))
     batch.go(0)
     assert "node parent=0 look=0300 0 flags=0 node=0" in read(reader, batch.packed())
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds"), [(Kernel, "small"), (Cdev, "vt-d-large"), (Mocked, "small,groups=2")]
+)
+def test_what_is_to_be_seen_in_each_way_is_as_long_as_the_guest_has_it(
+    reader: Path, kind: type[Kernel], bounds: str
+) -> None:
+    batch = kind(program(machine("iommufd-objects"), bounds)).batch()
+    batch.go(0)
+    *_, node, record = read(reader, batch.packed())
+    assert node == f"node parent=0 look={batch.look_of(0).hex()} 0 flags=0 node=0"
+    assert record == "0 flags=0 node=0"
 
 
 @pytest.mark.parametrize(

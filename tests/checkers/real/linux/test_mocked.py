@@ -77,7 +77,7 @@ def test_the_kernel_has_one_object_more_for_a_device() -> None:
     look = kernel.look(attach.after)
     kinds, paths = look[:21:3], look[21:-1]
     assert [*kinds] == [Kind.IOAS, HOLDER, Kind.DEVICE, Kind.HWPT_PAGING, 0, 0, 0]
-    assert [*paths] == [4, 0, 0, 0, 0, 0, 0, 0]
+    assert [*paths] == [4, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     assert kernel.kind(attach.after, 4) == Kind.HWPT_PAGING
     assert kernel.kind(attach.after, 2) == 0
 
@@ -173,7 +173,10 @@ def test_a_random_run_that_leads_nowhere_begins_again() -> None:
 
 @pytest.mark.parametrize(
     "bounds",
-    ["small", "arm", "small,groups=2,incoherent=1", "hw-queue", "queues,slots=15", "queues,mdev=1"],
+    [
+        "small", "arm", "small,groups=2,incoherent=1", "hw-queue", "queues,slots=15",
+        "queues,mdev=1", "queues,events=1", "page-requests",
+    ],
 )
 def test_devices_that_the_selftest_has_not_are_refused(bounds: str) -> None:
     with pytest.raises(InputError, match="--by selftest: "):
