@@ -52,7 +52,8 @@ linux: $(STAMP)
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --by vfio --scalable \
 	    $(addprefix --bounds ,$(VT_D))
 	@$(BIN)/viommu-spec drive iommufd-objects --kernel --variant all
-	@echo "the recording is made anew by: drive iommufd-objects --kernel --bounds ... --record $(RECORDING)"
+	@$(BIN)/viommu-spec drive iommufd-objects --kernel \
+	    $(addprefix --bounds ,$(filter-out large,$(BOUNDS))) --record $(RECORDING)
 
 CALLS := tests/checkers/real/qemu/calls
 GUESTS := 40

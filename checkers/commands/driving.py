@@ -145,6 +145,8 @@ def drive_command(
     if record_file is not None:
         kept = [recorded(subject.program, booted, seed) for subject in chosen]
         write(record_file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
+        others = sum(len(item.apart) for item in kept)
+        click.echo(f"{record_file}: {booted.about} in {len(kept)} bounds, {others} calls apart")
         return
     done = []
     for subject in chosen:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from checkers import machines
 from checkers.explore.symmetry import orbit_least, symmetry
 from checkers.explore.verdicts import check
-from checkers.real.linux.batch import Batch, Call, Flag
+from checkers.real.linux.batch import Batch, Call
 from checkers.real.linux.calls import Kernel
 from checkers.real.linux.compare import answered, text
 from checkers.real.linux.known import is_of
@@ -95,14 +95,14 @@ class Pair:
         of = [action for action in every if not same or action.name in self.changed]
         names = {action.name for action in of}
         theirs = {
-            question(made.call): made
+            made.call.question(): made
             for made in calls_at(self.variant, states[1], Counter(), of)
         }
         for ours in known:
             if ours.step.action not in names:
                 yield Ways(ours, ours)
                 continue
-            made = theirs.pop(question(ours.call), None)
+            made = theirs.pop(ours.call.question(), None)
             if made is not None:
                 yield Ways(ours, made)
             elif (end := take(self.variant.program, states[1], ours.step)).kind is Kind.CRASH:
@@ -118,11 +118,6 @@ class Pair:
             return False
         same = ours is theirs or answer(ours.call) == answer(theirs.call)
         return same and self.reference.look(ours.after) == self.variant.look(theirs.after)
-
-
-def question(call: Call) -> Call:
-    """A call without its answer."""
-    return call._replace(error=0, answer=0, flags=call.flags & ~Flag.CHANGES)
 
 
 def answer(call: Call) -> tuple[int, int]:

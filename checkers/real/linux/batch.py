@@ -115,6 +115,10 @@ class Call(NamedTuple):
         """The record's eight bytes."""
         return bytes(self)
 
+    def question(self) -> Call:
+        """The call without its answer."""
+        return self._replace(error=0, answer=0, flags=self.flags & ~Flag.CHANGES)
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -118,7 +118,7 @@ CALLS: Final[Mapping[str, Callable[[Any, Values], Call]]] = {
     "report_event": _on_device(Op.EVENT),
     "page_request": _on_device(Op.PAGE_REQUEST),
     "page_response": lambda s, v: Call(
-        Op.PAGE_RESPONSE, _device(s, v), fault_queue_of(s, Id(v["dev"]), bool(v["pasid"]))
+        Op.PAGE_RESPONSE, id=fault_queue_of(s, Id(v["dev"]), bool(v["pasid"]))
     ),
     "attach": _on_device(Op.ATTACH),
     "replace": _on_device(Op.REPLACE),
@@ -143,7 +143,7 @@ NOT_INJECTED: Final = "host calls that cannot be made to fail alone"
 ANSWER_NOTHING: Final = frozenset(
     ("unbind", "get_hw_info", "ioas_map", "ioas_unmap", "ioas_allow_iovas", "close_file", "detach",
      "destroy", "close", "take_group", "leave_group", "hwpt_set_dirty_tracking", "viommu_mmap",
-     "page_request", "page_response", "ioas_map_anywhere", "ioas_copy",
+     "page_request", "ioas_map_anywhere", "ioas_copy",
      "ioas_unmap_all")
 )  # fmt: skip
 """Calls that answer no id."""
@@ -283,6 +283,8 @@ class Kernel:
             d = s.devices[values["dev"]]
             viommu = viommu_of(s, d.through)
             return d.vsid if any(o.open and o.parent == viommu for o in s.objects) else 0
+        if step.action == "page_response":
+            return _device(s, values)
         if step.action in ("attach", "replace"):
             if s.devices[values["dev"]].mdev:
                 return values["pt"]

@@ -25,7 +25,10 @@ PROGRAMS: Final = {
     "bc": "bc", "perl": "perl",
 }  # fmt: skip
 HEADERS: Final = {"gelf.h": "libelf-dev", "openssl/ssl.h": "libssl-dev"}
-INIT: Final = ("init.c", "calls.c", "ioctls.c", "batch.c", "module.c", "vfio.c", "selftest.c")
+INIT: Final = (
+    "init.c", "calls.c", "ioctls.c", "memory.c", "files.c", "batch.c", "module.c", "vfio.c",
+    "selftest.c",
+)  # fmt: skip
 FILES: Final = ("vmlinux", "init", "viommu_mock.ko")
 SELFTEST: Final = ("tap", "iommufd", "iommufd_fail_nth")
 """What stands in place of init to run the kernel's own selftest, and its programs."""

@@ -35,6 +35,9 @@ class Made(NamedTuple):
 Wish = Callable[[Made], Call | None]
 """How a call is made, or that it is not."""
 
+Pick = Callable[[random.Random, list[str]], str]
+"""Which of the actions that lead on is taken."""
+
 
 @dataclass
 class Plan:
@@ -158,9 +161,10 @@ def every_state(
 
 
 def some_states(
-    kernel: Kernel, runs: int, length: int, seed: int, wish: Wish = as_it_is
-) -> Plan:
-    """Calls in the states that random runs come through."""
+    kernel: Kernel, runs: int, length: int, seed: int, wish: Wish = as_it_is,
+    pick: Pick = random.Random.choice,
+) -> Plan:  # fmt: skip
+    """Calls in the states that random runs come through; `pick` says by which action next."""
     plan, draw = begun(kernel, wish), random.Random(seed)
     leads: dict[int, dict[str, list[Made]]] = {}
     for _ in range(runs):
@@ -171,6 +175,6 @@ def some_states(
             if not leads[node]:
                 node = 0
                 continue
-            action = draw.choice(sorted(leads[node]))
+            action = pick(draw, sorted(leads[node]))
             node = plan.after(node, draw.choice(leads[node][action]))
     return plan

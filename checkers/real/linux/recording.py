@@ -11,14 +11,16 @@ import base64
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from random import Random
 from typing import Final
 
 import msgspec
 
-from checkers.real.linux.batch import Batch, Call, Flag, Op
+from checkers.real.linux.batch import Batch, Call, Op
 from checkers.real.linux.calls import Kernel
 from checkers.real.linux.drive import said
 from checkers.real.linux.image import Image
+from checkers.real.linux.long_runs import SELDOM
 from checkers.real.linux.plan import Made, calls_at, some_states
 from checkers.userfiles import InputError
 from spec.language.program import Program
@@ -33,13 +35,14 @@ LENGTH: Final = 28
 class Recording(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What a kernel answered in the states of some bounds.
 
-    `apart` are calls that are not in it, for it did otherwise than the specification.
+    `apart` are calls that are not in it, as bytes in hexadecimal: there it did otherwise than the
+    specification.
     """
 
     kernel: str
     bounds: str
     values: dict[str, int]
-    apart: int
+    apart: list[str]
     nodes: str
     looks: str
     records: str
@@ -56,8 +59,8 @@ def recorded(program: Program, image: Image, seed: int) -> Recording:
         apart |= other
     return Recording(
         kernel=image.about, bounds=program.bounds_name, values=dict(program.bounds.values),
-        apart=len(apart), nodes=_text(batch.nodes), looks=_text(batch.looks),
-        records=_text(batch.records),
+        apart=sorted(call.packed().hex() for call in apart),
+        nodes=_text(batch.nodes), looks=_text(batch.looks), records=_text(batch.records),
     )  # fmt: skip
 
 
@@ -70,7 +73,21 @@ def _chosen(program: Program, seed: int, apart: set[Call]) -> Batch:
         kinds[kind] += 1
         return made.call if kinds[kind] <= ALIKE and made.call not in apart else None
 
-    return some_states(Kernel(program), RUNS, LENGTH, seed, some).batch
+    return some_states(Kernel(program), RUNS, LENGTH, seed, some, _Onward().pick).batch
+
+
+class _Onward:
+    """Leads runs on by what was taken least; what undoes much counts as taken more often."""
+
+    def __init__(self) -> None:
+        self.taken = dict[str, float]()
+
+    def pick(self, draw: Random, actions: list[str]) -> str:
+        """One of the actions that are least often taken up to now."""
+        least = min(self.taken.get(action, 0) for action in actions)
+        action = draw.choice([item for item in actions if self.taken.get(item, 0) == least])
+        self.taken[action] = least + 1 / SELDOM.get(action, 1)
+        return action
 
 
 def _otherwise(batch: Batch, lines: Sequence[str]) -> set[Call]:
@@ -127,8 +144,8 @@ class _Replay:
         """What the specification says to a call at a node; None if it knows no such call there."""
         if node not in self.calls:
             every = calls_at(self.kernel, self._state(node), Counter())
-            self.calls[node] = {_question(made.call): made for made in every}
-        return self.calls[node].get(_question(call))
+            self.calls[node] = {made.call.question(): made for made in every}
+        return self.calls[node].get(call.question())
 
     def _state(self, node: int) -> bytes:
         if node not in self.states:
@@ -140,13 +157,8 @@ class _Replay:
     def wrong(self, made: Made | None, call: Call, node: int) -> str:
         """How a record is not as the specification has it; empty if it is."""
         if made is None:
-            return f"{_question(call)} is no call of the specification"
+            return f"{call.question()} is no call of the specification"
         if call.op is not Op.LOOK:
             return "" if made.call == call else f"{made.call}, and the kernel {call}"
         now, then = self.kernel.look(made.after), self.batch.look_of(node)
         return "" if now == then else f"after {made.call}: {now.hex()}, and the kernel {then.hex()}"
-
-
-def _question(call: Call) -> Call:
-    """A call without its answer."""
-    return call._replace(error=0, answer=0, flags=call.flags & ~Flag.CHANGES)

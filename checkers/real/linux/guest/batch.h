@@ -111,7 +111,8 @@ struct batch_call {
 	uint8_t more;		/* of HW_QUEUE its index, `device` has the section */
 	uint8_t fault;
 	uint8_t error;		/* what is to be answered: an errno */
-	uint8_t answer;		/* and, if that is 0, an id; of INVALIDATE how many were done; of EVENT what it says */
+	uint8_t answer;		/* and, if that is 0, an id; of INVALIDATE how many were done; of EVENT
+				   what it says, of PAGE_RESPONSE whose request it was */
 };
 
 struct batch_step {		/* a GO or a LOOK */

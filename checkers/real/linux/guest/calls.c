@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "ioctls.h"
 #include "ways.h"
 
@@ -40,6 +41,7 @@ void calls_begin(const struct batch *batch)
 	};
 
 	way = ways[batch->header->way];
+	files_begin();
 	ioctls_begin(&way->types);
 	way->begin(batch);
 	failing = open("/proc/self/fail-nth", O_RDWR);
@@ -56,7 +58,7 @@ static void close_iommufd(void)
 void calls_open(void)
 {
 	way->let_go();
-	ioctls_close_files();
+	files_close_all();
 	close_iommufd();
 	iommufd = open("/dev/iommu", O_RDWR);
 	must(iommufd >= 0, "open /dev/iommu");
@@ -78,7 +80,7 @@ static struct answer make(const struct batch_call *call)
 		return way->on_device(call, iommufd);
 	case BATCH_EVENT:
 		answer = way->on_device(call, iommufd);
-		answer.id = ioctls_event();
+		answer.id = files_event();
 		return answer;
 	case BATCH_CLOSE:
 		close_iommufd();

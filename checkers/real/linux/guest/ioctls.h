@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The calls of a batch that are system calls on an iommufd, and the files that they open. */
+/* The calls of a batch that are system calls on an iommufd. */
 #ifndef VIOMMU_IOCTLS_H
 #define VIOMMU_IOCTLS_H
 
@@ -26,10 +26,8 @@ void ioctls_begin(const struct types *types);
 /* Makes a call on an iommufd. */
 struct answer ioctls_make(int iommufd, const struct batch_call *call);
 
-/* Reads all events that there are; the guest's id that the last of them says, 0 without any. */
-uint8_t ioctls_event(void);
-
-/* All files that calls have opened are closed, windows unmapped. */
-void ioctls_close_files(void);
+/* For what makes some of them: a call that answers no more than an errno, one that writes an id. */
+struct answer asked(unsigned long command, void *argument);
+struct answer made(unsigned long command, void *argument, const uint32_t *id);
 
 #endif

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from checkers.machines import link, machine
-from checkers.real.linux.batch import Call, Op
-from checkers.real.linux.recording import Recording, _bytes, _text, held
+from checkers.real.linux.batch import Batch, Call, Op
+from checkers.real.linux.image import Image
+from checkers.real.linux.recording import Recording, _bytes, _text, held, recorded
 from spec.language.program import Program
 
 RECORDINGS = msgspec.json.decode(
@@ -39,6 +40,20 @@ def test_the_recordings_are_of_one_kernel_and_large_enough() -> None:
     )
     assert calls.total() - calls[Op.GO] - calls[Op.LOOK] > 15_000
     assert set(calls) == set(Op)
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.bounds)
+def test_it_is_what_would_be_recorded_of_a_kernel_that_answers_so(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say(image: Image, batch: Batch) -> list[str]:
+        calls = enumerate(call for call, _ in batch.calls())
+        apart = [place for place, call in calls if call.packed().hex() in recording.apart]
+        return [*(f"call {place} 1 0" for place in apart), "done"]
+
+    monkeypatch.setattr("checkers.real.linux.recording.said", say)
+    image = Image(Path(), {}, {}, recording.kernel)
+    assert recorded(program(recording), image, seed=0) == recording
 
 
 def test_another_answer_is_noticed() -> None:
