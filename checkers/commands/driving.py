@@ -181,7 +181,8 @@ def _driven(subject: Subject, booted: Image, choice: Choice) -> Driven:
     driven = drive(subject.program, booted, choice, tell)
     if driven.holds or subject.variant is not None:
         return driven
-    for variant in known(booted.about, subject):
+    blocks_first = choice.blocks_first or choice.by is Way.VFIO
+    for variant in known(booted.about, subject, blocks_first):
         tell(f"{driven.bounds}: {driven.different:,} differ; as {variant.name}")
         program = machines.program(subject.program.machine, subject.bounds, variant)
         again = drive(program, booted, choice, tell)

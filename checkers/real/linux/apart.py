@@ -16,7 +16,7 @@ from checkers.explore.verdicts import check
 from checkers.real.linux.batch import Batch, Call
 from checkers.real.linux.calls import Kernel
 from checkers.real.linux.compare import answered, text
-from checkers.real.linux.known import is_of
+from checkers.real.linux.known import BLOCKS_FIRST, is_of
 from checkers.real.linux.plan import Made, calls_at
 from checkers.result import Limits, Renaming
 from checkers.userfiles import InputError
@@ -26,9 +26,6 @@ from spec.language.steps import Step, take
 
 AT: Final = {"uapi-vdevice-outlives": "arm"}
 """Where a variant parts from the reference of a kernel as it is now, if not at its own bounds."""
-
-BLOCKS_FIRST: Final = ("linux-7.3-blocked-first",)
-"""The variants that are of a driver that blocks first."""
 
 REASONS: Final = {
     "uapi-pending-said": "what an SMMU's driver says of entries that it has not issued is said by "

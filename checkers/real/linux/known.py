@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from checkers import machines
 from checkers.machines import Subject
 from spec.language import Variant
 
+BLOCKS_FIRST: Final = ("linux-7.3-blocked-first",)
+"""The variants that are of a driver that blocks a device first, as Intel's does."""
 
-def known(about: str, subject: Subject) -> list[Variant]:
-    """The variants that are of a kernel, those of these bounds first."""
+
+def known(about: str, subject: Subject, blocks_first: bool) -> list[Variant]:
+    """The variants that are of a kernel and of such a driver, those of these bounds first."""
     program = subject.program
     found = [
         variant
         for variant in machines.variants().values()
         if variant.machine == program.machine.name and is_of(variant, about)
+        and (blocks_first or variant.name not in BLOCKS_FIRST)
     ]
     return sorted(found, key=lambda variant: variant.bounds != program.bounds_name)
 

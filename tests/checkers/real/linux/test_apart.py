@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from checkers.machines import machine, program, variants
-from checkers.real.linux.apart import AT, BLOCKS_FIRST, REASONS, Parting, Told, parting, told
+from checkers.real.linux.apart import AT, REASONS, Parting, Told, parting, told
 from checkers.real.linux.batch import Batch, Op
 from checkers.real.linux.calls import Kernel
 from checkers.real.linux.compare import text
+from checkers.real.linux.known import BLOCKS_FIRST
 
 OBJECTS = machine("iommufd-objects")
 OWN = {name: item for name, item in variants().items() if item.machine == OBJECTS.name}

@@ -85,10 +85,21 @@ def test_what_a_version_is_known_to_do_is_no_difference(
     answering(monkeypatch, "call 1 12 0")
     done = run(*OBJECTS, "--kernel", an_image(tmp_path, "7.3.99"), *TINY, "--json", "-")
     assert done.exit_code == Status.HOLDS, done.output
-    assert "custom: 1 differ; as linux-7.3-" in done.stderr
+    assert "custom: 1 differ; as linux-7.3-unreserved" in done.stderr
     assert "1 calls; with it 200 calls held, 0 differ" in done.stderr
     (item,) = msgspec.json.decode(done.stdout)
-    assert item["known"].startswith("linux-7.3-")
+    assert item["known"] == "linux-7.3-unreserved"
+
+
+def test_what_a_driver_does_that_blocks_first_is_known_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answering(monkeypatch, "call 1 12 0", again=True)
+    booted = an_image(tmp_path, "7.3.4")
+    first = run(*OBJECTS, "--kernel", booted, *TINY, "--blocks-first")
+    other = run(*OBJECTS, "--kernel", booted, *TINY)
+    as_it = "differ; as linux-7.3-blocked-first"
+    assert (as_it in first.output, as_it in other.output) == (True, False)
 
 
 def test_what_no_variant_of_the_version_does_is_a_difference(
