@@ -1,6 +1,7 @@
 """Shorter ways to a difference: the calls that it does not need are left out, and Linux is asked.
 
-In each round all that can be left out is tried in one batch.
+In each round all that can be left out is tried in one batch: a kernel takes seconds to start. What
+an engine finds is made shorter by `checkers.minimise`, which asks a program for one way at a time.
 """
 
 from __future__ import annotations

@@ -171,3 +171,18 @@ def test_a_warning_says_where(plan: Plan) -> None:
 def test_a_guest_that_does_not_end_is_no_result(plan: Plan, lines: list[str]) -> None:
     with pytest.raises(InputError, match="did not come to its end"):
         compared(plan, lines)
+
+
+def test_of_a_group_it_is_the_device_that_asked_whose_request_is_read() -> None:
+    kernel = Kernel(program(OBJECTS, "page-requests,devices=2"))
+    steps = (
+        Step("bind", (1,)), Step("bind", (2,)), Step("ioas_alloc", ()),
+        Step("fault_queue_alloc", ()), Step("hwpt_alloc_with_fault", (1, 3, 4, 0)),
+        Step("attach", (1, 0, 5)), Step("page_request", (2, 0)),
+    )  # fmt: skip
+    state = kernel.empty
+    for step in steps:
+        state = take(kernel.program, state, step).state
+    action = [kernel.program.action("page_response")]
+    calls = [made.call for made in calls_at(kernel, state, Counter(), action)]
+    assert calls == [Call(Op.PAGE_RESPONSE, id=4, flags=Flag.CHANGES, answer=2)]
