@@ -79,6 +79,7 @@ from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
 from invariants.uapi import RULES as UAPI
 from invariants.uapi import SHARED as UAPI_SHARED
 from invariants.vfio import RULES as VFIO
+from invariants.vtd_regions import RULES as VTD_REGIONS
 from spec.language import Invariant, Machine, Witness
 
 _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
@@ -167,6 +168,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         (doorbell_walked,),
     ),
     "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
+    "vtd-address-space": (VTD_REGIONS, ()),
 }
 
 

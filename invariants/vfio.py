@@ -10,6 +10,7 @@ from spec.smmuv3.iommu_device import smmuv3_accel_knows
 from spec.vfio.iommufd import has_host_iommu, same_group, vfio_bypasses_ro
 from spec.vfio.listener import mapped, present, vfio_listener_skips
 from spec.vfio.state import (
+    Containers,
     VFIOAddressSpace,
     VFIODevice,
     VFIOIOASHwpt,
@@ -52,13 +53,13 @@ def group_behind_the_viommu(s: VFIOState) -> bool:
 
 
 @sometimes
-def guest_memory_is_mapped(s: VFIOState) -> bool:
+def guest_memory_is_mapped(s: Containers) -> bool:
     """A container's IOAS maps something."""
     return any(mapped(s, x.id, y.id) for x in s.containers for y in s.sections)
 
 
 @sometimes
-def destroy_was_refused_to_vfio(s: VFIOState) -> bool:
+def destroy_was_refused_to_vfio(s: Containers) -> bool:
     """An id waits for a second attempt to destroy it."""
     return any(o.id in s.deferred for o in s.objects)
 
@@ -195,7 +196,7 @@ def vfio_leaks_nothing(s: VFIOState, obj: Id[Object]) -> bool:
 
 
 @invariant(witness=destroy_was_refused_to_vfio)
-def what_waits_is_live(s: VFIOState, obj: Id[Object]) -> bool:
+def what_waits_is_live(s: Containers, obj: Id[Object]) -> bool:
     """An id that waits to be destroyed names an object, and no device."""
     return obj not in s.deferred or s.objects[obj].kind not in (
         Kind.FREE, Kind.DEVICE, Kind.ACCESS, Kind.VDEVICE, Kind.EVENTQ, Kind.HW_QUEUE
@@ -280,7 +281,7 @@ def gbpa_is_in_force(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 
 @invariant(witness=guest_memory_is_mapped)
 def containers_map_their_space(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> bool:
     """An IOAS maps just what its address space has and the container does not leave out.
 
@@ -298,8 +299,8 @@ def containers_map_their_space(
     )
 
 
-@invariant(witness=two_in_a_container)
-def no_mapping_without_an_ioas(s: VFIOState, obj: Id[Object], section: Id[Section]) -> bool:
+@invariant(witness=guest_memory_is_mapped)
+def no_mapping_without_an_ioas(s: Containers, obj: Id[Object], section: Id[Section]) -> bool:
     """Only an IOAS maps memory, not what has its id later."""
     return section not in s.objects[obj].areas or s.objects[obj].kind == Kind.IOAS
 

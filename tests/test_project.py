@@ -28,12 +28,13 @@ ROOMS = {
     "spec.vfio": "language memory iommufd iommufd.uapi pci",
     "spec.smmuv3": "language iommufd iommufd.uapi vfio",
     "spec.vfio.attach": "language memory iommufd iommufd.uapi vfio smmuv3",
+    "spec.vtd.regions": "language memory iommufd iommufd.uapi vfio",
     "spec.variants.pci_hotplug": "language iommufd pci",
     "spec.variants.uapi": "language memory iommufd iommufd.uapi",
     "spec.variants.vfio": "language memory iommufd iommufd.uapi vfio smmuv3 vfio.attach "
     "variants.uapi",
     "spec.variants": "language memory iommufd iommufd.uapi migration pci vtd vfio smmuv3 "
-    "vfio.attach variants.pci_hotplug variants.uapi variants.vfio",
+    "vfio.attach vtd.regions variants.pci_hotplug variants.uapi variants.vfio",
     "checkers.frontend": "",
     "checkers.murphi": "frontend",
     "checkers.symbolic": "frontend",

@@ -30,7 +30,9 @@ class Section(Record):
     map_views: Annotated[int, Range(0, 31), CONST]
 
     def label(self) -> str:
-        """The names and addresses of the sections of the map that this row stands for."""
+        """The names and addresses of the sections of the map that this row stands for, if any."""
+        if not self.map_views:
+            return "memory" if self.ram else f"page{int(self.id) - 1}"
         return load().joined(views_of(self.map_views))[int(self.id) - 1].name
 
 

@@ -29,6 +29,7 @@ from spec.vfio.calls import (
 )
 from spec.vfio.listener import vfio_listener_register, vfio_listener_unregister
 from spec.vfio.state import (
+    Containers,
     VFIODevice,
     VFIOIOASHwpt,
     VFIOIOMMUFDContainer,
@@ -38,7 +39,7 @@ from spec.vfio.state import (
 
 
 @mirrors("002 15/21 iommufd_backend_free_id", "defects C-14")
-def vfio_free(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
+def vfio_free(s: Containers, obj: Id[Object], fault: Fault) -> None:
     """Destroy an object that is no longer wanted, now or, if the kernel still uses it, later."""
     err = vfio_free_id(s, obj, fault)
     if err != Errno.OK:
@@ -224,7 +225,7 @@ def iommufd_cdev_container_destroy(
 
 
 @mirrors("qemu hw/vfio/container.c vfio_address_space_get")
-def vfio_container_forget(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> None:
+def vfio_container_forget(s: Containers, container: Id[VFIOIOMMUFDContainer]) -> None:
     """The memory of a container is freed."""
     vfio_container_unlist(s, container)
     gone = s.containers[container]
@@ -240,7 +241,7 @@ def vfio_container_forget(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> 
 
 
 @mirrors("qemu hw/vfio/container.c vfio_address_space_get")
-def vfio_container_unlist(s: VFIOState, container: Id[VFIOIOMMUFDContainer]) -> None:
+def vfio_container_unlist(s: Containers, container: Id[VFIOIOMMUFDContainer]) -> None:
     """A container goes out of the list of its address space."""
     space, older = s.containers[container].space, s.containers[container].older
     if s.spaces[space].newest == container:

@@ -7,11 +7,11 @@ from spec.iommufd.objects import Errno
 from spec.language import NONE, Fault, Id, mirrors
 from spec.memory.section import Section, View
 from spec.vfio.calls import vfio_unmap_all
-from spec.vfio.state import VFIOAddressSpace, VFIOIOMMUFDContainer, VFIOState
+from spec.vfio.state import Containers, VFIOAddressSpace, VFIOIOMMUFDContainer
 
 
 @mirrors("001 10/37 vfio_container_region_add")
-def present(s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section]) -> bool:
+def present(s: Containers, space: Id[VFIOAddressSpace], section: Id[Section]) -> bool:
     """Whether devices in an address space reach a section: RAM, or as far as the guest maps it."""
     if s.spaces[space].iommu:
         return section in s.spaces[space].translated
@@ -20,7 +20,7 @@ def present(s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section]) -> 
 
 @mirrors("002 16/21 iommufd_listener_skipped_section", "defects V-33")
 def vfio_listener_skips(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> bool:
     """Whether a section is never mapped: read-only, in a container that leaves those out."""
     return s.containers[container].bypass_ro and s.sections[section].readonly
@@ -28,7 +28,7 @@ def vfio_listener_skips(
 
 @mirrors("001 10/37 vfio_container_region_add", "qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_container_region_add(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
 ) -> Errno:
     """Map a section into a container; what a vIOMMU maps and a RAM device are no error."""
     x = s.containers[container]
@@ -43,7 +43,7 @@ def vfio_container_region_add(
 
 @mirrors("qemu hw/vfio/listener.c vfio_container_region_add")
 def vfio_map_refused(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> None:
     """What cannot be mapped is reported and known to be missing: devices fault there."""
     s.containers[container].missing.add(section)
@@ -51,7 +51,7 @@ def vfio_map_refused(
 
 @mirrors("001 10/37 vfio_container_region_add", "qemu backends/iommufd.c iommufd_backend_unmap_dma")
 def vfio_container_region_del(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
 ) -> None:
     """Unmap a section from a container; what was not mapped is gone as well."""
     x = s.containers[container]
@@ -65,7 +65,7 @@ def vfio_container_region_del(
 
 @mirrors("qemu hw/vfio/listener.c vfio_container_region_del")
 def vfio_unmap_refused(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> None:
     """What cannot be unmapped is unmapped before the next event."""
     s.containers[container].stale.add(section)
@@ -73,7 +73,7 @@ def vfio_unmap_refused(
 
 @mirrors("qemu hw/vfio/listener.c vfio_listener_register")
 def vfio_listener_register(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
     """Register a listener: RAM is mapped; of a vIOMMU's space what the guest maps is replayed.
 
@@ -90,7 +90,7 @@ def vfio_listener_register(
 
 @mirrors("qemu hw/vfio/listener.c vfio_listener_unregister")
 def vfio_listener_unregister(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> None:
     """Unregister: all is unmapped. A refusal is reported; the IOAS goes next anyway."""
     s.containers[container].listening = False
@@ -103,7 +103,7 @@ def vfio_listener_unregister(
 
 
 @mirrors("qemu hw/vfio/listener.c vfio_container_region_add")
-def memory_region_transaction_commit(s: VFIOState, view: Id[View], fault: Fault) -> None:
+def memory_region_transaction_commit(s: Containers, view: Id[View], fault: Fault) -> None:
     """The memory map changes: each listener unmaps what has gone, then maps what has come."""
     old = s.view
     s.view = view
@@ -119,7 +119,7 @@ def memory_region_transaction_commit(s: VFIOState, view: Id[View], fault: Fault)
 
 @mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_iommu_map_notify(
-    s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
+    s: Containers, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> None:
     """The guest maps a section through its vIOMMU: every container that hears of it follows.
 
@@ -133,7 +133,7 @@ def vfio_iommu_map_notify(
 
 @mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def vfio_iommu_unmap_notify(
-    s: VFIOState, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
+    s: Containers, space: Id[VFIOAddressSpace], section: Id[Section], fault: Fault
 ) -> None:
     """The guest unmaps a section: every container that hears of it follows.
 
@@ -147,7 +147,7 @@ def vfio_iommu_unmap_notify(
 
 @mirrors("qemu hw/vfio/listener.c vfio_container_region_del")
 def vfio_listener_tries_again(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
 ) -> None:
     """The kernel is asked again to unmap what must not be mapped."""
     x = s.containers[container]
@@ -156,7 +156,7 @@ def vfio_listener_tries_again(
         x.stale.discard(section)
 
 
-def mapped(s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]) -> bool:
+def mapped(s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]) -> bool:
     """Whether a container's IOAS maps a section."""
     x = s.containers[container]
     return x.be != NONE and section in s.objects[x.ioas_id].areas

@@ -95,12 +95,23 @@ class VFIODevice(Record):
         return f"dev{int(self.id)}"
 
 
-class VFIOState(Uapi):
+class Containers(Uapi):
+    """What listeners keep equal: address spaces and the containers in them, on the host below.
+
+    `deferred` are ids whose DESTROY was refused and that are destroyed later.
+    """
+
+    deferred: IdSet[Object]
+    spaces: Table[VFIOAddressSpace]
+    containers: Table[VFIOIOMMUFDContainer]
+    hwpts: Table[VFIOIOASHwpt]
+
+
+class VFIOState(Containers):
     """QEMU's VFIO core, the accelerated vIOMMU before some of its devices, and the host below.
 
     `viommu`, `abort_hwpt` and `bypass_hwpt` are what the vIOMMU has made, none without a device.
-    `gbpa_abort`: the guest's GBPA.ABORT; `gbpa_update`: not every device is there yet. `deferred`
-    are ids whose DESTROY was refused and that are destroyed later.
+    `gbpa_abort`: the guest's GBPA.ABORT; `gbpa_update`: not every device is there yet.
     """
 
     gbpa_abort: bool
@@ -108,8 +119,4 @@ class VFIOState(Uapi):
     viommu: Id[Object]
     abort_hwpt: Id[Object]
     bypass_hwpt: Id[Object]
-    deferred: IdSet[Object]
-    spaces: Table[VFIOAddressSpace]
-    containers: Table[VFIOIOMMUFDContainer]
-    hwpts: Table[VFIOIOASHwpt]
     vdevs: Table[VFIODevice]

@@ -16,10 +16,11 @@ from checkers.real.qemu.supervisor import EndedError, HangsError
 from checkers.real.qemu.tale import Tale
 from checkers.real.qemu.vtd_cache_tales import CACHE_TALES
 from checkers.real.qemu.vtd_guest import QueueError
+from checkers.real.qemu.vtd_region_tales import REGION_TALES
 from checkers.real.qemu.vtd_tales import VTD_TALES
 
 ON_X86: Final[dict[str, Callable[[Tale], str]]] = {
-    **VTD_TALES, **CACHE_TALES, **VTD_PLUGS, **X86_MIGRATION, **X86_LINES,
+    **VTD_TALES, **CACHE_TALES, **REGION_TALES, **VTD_PLUGS, **X86_MIGRATION, **X86_LINES,
 }  # fmt: skip
 ON_ARM: Final[dict[str, Callable[[Tale], str]]] = {
     **SMMU_TALES, **SMMU_PLUGS, **ARM_MIGRATION, **ARM_LINES,

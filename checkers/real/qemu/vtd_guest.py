@@ -23,10 +23,19 @@ TABLE_SIZE: Final = 0x1_0000
 FAR: Final = 0x2000
 """From here on so many PASIDs have a table too, which a directory of the smallest size lacks."""
 
+LEGACY_ROOT: Final = 0x500_0000
+"""The tables of legacy mode: root, contexts of a bus each, and a second-level table."""
+
+LEGACY_CONTEXTS: Final = 0x501_0000
+SECOND_LEVEL: Final = 0x520_0000
+LEGACY_PAGE: Final = 0x4000
+"""What that table maps, to itself."""
+
 SCALABLE: Final = 1 << 10
 WIDE: Final = 1 << 11
 DESCRIPTORS: Final = 128
 DESCRIPTOR: Final = 32
+FOUR_LEVELS: Final = 2
 STALL: Final = 0x70
 """What FSTS says of the invalidation queue."""
 
@@ -96,6 +105,21 @@ class VtdGuest:
     def root(self) -> None:
         """The root table is told again (SRTP)."""
         self.processor.write(BASE + RTADDR, ROOT | SCALABLE)
+        self._command(self.command | 1 << Gcmd.SRTP)
+
+    def legacy_root(self, *devices: tuple[int, int]) -> None:
+        """A root table of legacy mode is told (SRTP): devices have one table, which maps a page."""
+        p = self.processor
+        p.fill(LEGACY_ROOT, 0x1000)
+        for bus, devfn in devices:
+            contexts = LEGACY_CONTEXTS + 0x1000 * bus
+            p.write(LEGACY_ROOT + 16 * bus, contexts | 1)
+            p.put(contexts + 16 * devfn, SECOND_LEVEL | 1, 1 << 8 | FOUR_LEVELS)
+        p.fill(SECOND_LEVEL, 0x4000)
+        for level in range(3):
+            p.write(SECOND_LEVEL + 0x1000 * level, SECOND_LEVEL + 0x1000 * (level + 1) | 3)
+        p.write(SECOND_LEVEL + 0x3000 + 8 * (LEGACY_PAGE >> 12), LEGACY_PAGE | 3)
+        p.write(BASE + RTADDR, LEGACY_ROOT)
         self._command(self.command | 1 << Gcmd.SRTP)
 
     def set(self, bit: Gcmd, on: bool) -> None:

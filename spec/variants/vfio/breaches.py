@@ -26,7 +26,8 @@ from spec.variants.uapi.kernel import (
     nothing_is_held,
     parent_is_kept,
 )
-from spec.vfio.attach.device import destroy_deferred, vfio_pci_undo
+from spec.vfio.attach.device import vfio_pci_undo
+from spec.vfio.bottom_halves import destroy_deferred
 from spec.vfio.calls import vfio_free_id, vfio_unbind
 from spec.vfio.iommufd import (
     iommufd_cdev_autodomains_put,
@@ -39,7 +40,13 @@ from spec.vfio.iommufd import (
     vfio_hwpt_unlist,
 )
 from spec.vfio.listener import vfio_listener_register
-from spec.vfio.state import VFIODevice, VFIOIOASHwpt, VFIOIOMMUFDContainer, VFIOState
+from spec.vfio.state import (
+    Containers,
+    VFIODevice,
+    VFIOIOASHwpt,
+    VFIOIOMMUFDContainer,
+    VFIOState,
+)
 
 
 @overrides(join_group)
@@ -67,7 +74,7 @@ def hwpt_remembered(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
 
 @overrides(destroy_deferred)
 @mirrors("defects C-14")
-def deferred_kept(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
+def deferred_kept(s: Containers, obj: Id[Object], fault: Fault) -> None:
     """What was destroyed later is to be destroyed again."""
     require(obj in s.deferred)
     vfio_free_id(s, obj, fault)
@@ -82,7 +89,7 @@ def viommu_stays(s: VFIOState, fault: Fault) -> None:
 @overrides(vfio_listener_register)
 @mirrors("qemu hw/vfio/listener.c vfio_listener_register")
 def nothing_is_replayed(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], fault: Fault
+    s: Containers, container: Id[VFIOIOMMUFDContainer], fault: Fault
 ) -> Errno:
     """A new container hears of what comes, and maps nothing of what is there."""
     s.containers[container].listening = True

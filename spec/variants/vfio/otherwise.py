@@ -42,7 +42,14 @@ from spec.vfio.iommufd import (
     vfio_free,
 )
 from spec.vfio.listener import vfio_map_refused, vfio_unmap_refused
-from spec.vfio.state import VFIODevice, VFIOIOASHwpt, VFIOIOMMUFDContainer, VFIOKind, VFIOState
+from spec.vfio.state import (
+    Containers,
+    VFIODevice,
+    VFIOIOASHwpt,
+    VFIOIOMMUFDContainer,
+    VFIOKind,
+    VFIOState,
+)
 
 
 @overrides(group_mate)
@@ -94,7 +101,7 @@ def nobody_asks_what_was_given(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 
 @overrides(vfio_free)
 @mirrors("001 12/37 smmuv3_accel_unset_iommu_device", "defects C-14")
-def free_forgets(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
+def free_forgets(s: Containers, obj: Id[Object], fault: Fault) -> None:
     """A refused DESTROY is reported, and the id forgotten."""
     vfio_free_id(s, obj, fault)
 
@@ -134,14 +141,14 @@ def spaces_are_one(s: VFIOState, vdev: Id[VFIODevice]) -> Id[VFIOIOMMUFDContaine
 @overrides(vfio_unmap_refused)
 @mirrors("qemu hw/vfio/listener.c vfio_iommu_map_notify")
 def unmap_is_over(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
+    s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]
 ) -> None:
     """What the kernel would not unmap is reported; the guest's invalidation completes."""
 
 
 @overrides(vfio_map_refused)
 @mirrors("qemu hw/vfio/listener.c vfio_container_region_add")
-def qemu_stops(s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section]) -> None:
+def qemu_stops(s: Containers, container: Id[VFIOIOMMUFDContainer], section: Id[Section]) -> None:
     """RAM that cannot be mapped into a container in use is a hardware error, and QEMU aborts."""
     x = s.containers[container]
     reported = s.spaces[x.space].iommu or s.sections[section].ram_device

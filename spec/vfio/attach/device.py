@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spec.iommufd.objects import Errno, Object
+from spec.iommufd.objects import Errno
 from spec.iommufd.uapi.state import Driver
 from spec.language import NONE, Fault, Id, first, mirrors, require
 from spec.memory.section import Section, View
@@ -12,12 +12,12 @@ from spec.smmuv3.iommu_device import (
     pci_device_unset_iommu_device,
     smmuv3_accel_attach_gbpa_hwpt,
 )
+from spec.vfio.bottom_halves import bottom_halves_are_done
 from spec.vfio.calls import (
     vfio_device_feature,
     vfio_device_get_irq_info,
     vfio_device_get_region_info,
     vfio_device_reset,
-    vfio_free_id,
 )
 from spec.vfio.iommufd import (
     finds_nothing,
@@ -30,12 +30,10 @@ from spec.vfio.listener import (
     memory_region_transaction_commit,
     vfio_iommu_map_notify,
     vfio_iommu_unmap_notify,
-    vfio_listener_tries_again,
 )
 from spec.vfio.state import (
     VFIOAddressSpace,
     VFIODevice,
-    VFIOIOMMUFDContainer,
     VFIOKind,
     VFIOState,
 )
@@ -43,31 +41,9 @@ from spec.vfio.state import (
 
 @mirrors("defects C-14")
 def next_event(s: VFIOState) -> None:
-    """Bottom halves run before the next event: nothing waits for the kernel to let go of it then.
-
-    Nothing waits to be destroyed or unmapped, and every device is where GBPA says.
-    """
-    require(not any(o.id in s.deferred for o in s.objects))
-    require(not any(x.id in c.stale for c in s.containers for x in s.sections))
+    """Nothing waits for the kernel to let go of it, and every device is where GBPA says."""
+    bottom_halves_are_done(s)
     require(not s.gbpa_update)
-
-
-@mirrors("defects C-14")
-def destroy_deferred(s: VFIOState, obj: Id[Object], fault: Fault) -> None:
-    """A bottom half tries again to destroy an object whose DESTROY was refused."""
-    require(obj in s.deferred)
-    err = vfio_free_id(s, obj, fault)
-    if err == Errno.OK:
-        s.deferred.discard(obj)
-
-
-@mirrors("qemu hw/vfio/listener.c vfio_container_region_del")
-def listener_bh(
-    s: VFIOState, container: Id[VFIOIOMMUFDContainer], section: Id[Section], fault: Fault
-) -> None:
-    """A bottom half tries again to unmap what the kernel would not."""
-    require(section in s.containers[container].stale)
-    vfio_listener_tries_again(s, container, section, fault)
 
 
 @mirrors("qemu hw/arm/smmuv3-accel.c smmuv3_accel_attach_gbpa_hwpt")

@@ -20,18 +20,17 @@ from spec.language import (
 )
 from spec.memory.section import memory_shape
 from spec.vfio.attach.device import (
-    destroy_deferred,
     gbpa_bh,
     guest_maps,
     guest_unmaps,
     guest_writes_gbpa,
-    listener_bh,
     memory_map_changes,
     system_reset,
     vfio_exitfn,
     vfio_pci_finalize,
     vfio_pci_realize,
 )
+from spec.vfio.bottom_halves import destroy_deferred, listener_bh
 from spec.vfio.state import VFIOKind, VFIOState
 
 BOOTED = 0b10000
