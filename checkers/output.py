@@ -23,7 +23,7 @@ from checkers.report.summary import by_engine, line, needs_more, total, variants
 from checkers.report.table import headline, traces_text, verdicts, verdicts_of_variants
 from checkers.result import Progress, Verdict
 from checkers.runs import Run
-from checkers.trace.format import Trace
+from checkers.trace.format import GuestTrace, Trace
 from checkers.userfiles import InputError
 
 WIDE = 160
@@ -158,7 +158,7 @@ def _save_traces(rows: Sequence[Row], folder: Path) -> None:
         save(row.trace, str(folder / f"{name}.json"))
 
 
-def save(trace: Trace, path: str) -> None:
+def save(trace: Trace | GuestTrace, path: str) -> None:
     """Write a trace as JSON to a file; ``-`` is stdout."""
     write(path, msgspec.json.format(msgspec.json.encode(trace), indent=2).decode() + "\n")
 

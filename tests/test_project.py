@@ -45,8 +45,8 @@ ROOMS = {
     "checkers.conform": "trace",
     "checkers.real": "",
     "checkers.real.linux": "real explore trace",
-    "checkers.real.qemu": "real",
-    "checkers.real.qemu.rules": "real real.qemu",
+    "checkers.real.qemu": "real trace",
+    "checkers.real.qemu.rules": "real real.qemu trace",
     "checkers.commands": "murphi symbolic explore trace report cluster conform "
     "real.linux real.qemu real.qemu.rules",
 }

@@ -96,7 +96,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--traces", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
-    help="Save the shortest way to each difference there.",
+    help="Save the shortest way to each difference, or defect, there.",
 )
 @click.option(
     "--record", "record_file", metavar="FILE", help="Only keep what Linux answers to some calls."
@@ -127,7 +127,7 @@ def drive_command(
         if not rules_only:
             raise InputError("drive --qemu: say --rules-only, or --confirm VARIANT")
         guests = Guests(name, Path(qemu) if qemu else None, without_kvm_check, runs, seed, seconds)
-        raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file))
+        raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file, traces))
     if kernel is None:
         raise InputError("drive: what? say --kernel, or --qemu")
     if qemu is not None or rules_only or junit_file:

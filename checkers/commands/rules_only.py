@@ -9,8 +9,9 @@ from typing import Final
 import click
 import msgspec
 
-from checkers.output import write
-from checkers.real.qemu.rules.found import PLATFORMS, Report, document, junit, lines, rules_only
+from checkers.output import save, write
+from checkers.real.qemu.rules.found import Report, document, junit, lines, rules_only
+from checkers.real.qemu.rules.platforms import PLATFORMS
 from checkers.report.row import Status
 from checkers.userfiles import InputError
 
@@ -41,8 +42,9 @@ class Guests:
 
 
 def random_guests(
-    guests: Guests, verbose: bool, if_possible: bool, json_file: str | None, junit_file: str | None
-) -> Status:
+    guests: Guests, verbose: bool, if_possible: bool, json_file: str | None,
+    junit_file: str | None, traces: Path | None,
+) -> Status:  # fmt: skip
     """Run random guests and tell what came of them; VIOLATED by what is not known."""
     try:
         report = guests.report()
@@ -55,6 +57,11 @@ def random_guests(
     if json_file is not None:
         text = msgspec.json.encode(document(report))
         write(json_file, msgspec.json.format(text, indent=1).decode() + "\n")
+    if traces is not None:
+        traces.mkdir(parents=True, exist_ok=True)
+        for defect in report.defects:
+            if defect.trace is not None:
+                save(defect.trace, str(traces / f"{guests.platform}-{defect.name}.json"))
     if junit_file is not None:
         write(junit_file, junit(report) + "\n")
     return Status.VIOLATED if report.unknown else Status.HOLDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import click
 from click.exceptions import Exit
@@ -11,16 +12,19 @@ from click.exceptions import Exit
 from checkers import graph
 from checkers.commands.choosing import subjects
 from checkers.output import save
+from checkers.real.qemu.rules.again import again
 from checkers.report.row import Status
 from checkers.simulate import simulate as random_walk
 from checkers.trace.brief import brief
 from checkers.trace.export import itf, pytest_module
+from checkers.trace.format import GuestTrace
+from checkers.trace.guest import guest_text
 from checkers.trace.load import Opened, opened
 from checkers.trace.page import page
 from checkers.trace.record import DoesNotRunError, Names, record, record_run, walk
 from checkers.trace.replay import differs, diverges, retold
 from checkers.trace.text import answered_lines, text
-from checkers.userfiles import InputError
+from checkers.userfiles import InputError, at
 
 
 @click.command("simulate", short_help="Take random steps.")
@@ -52,9 +56,24 @@ def simulate_command(
 
 @click.command("replay", short_help="Take the steps of a trace again.")
 @click.argument("file", metavar="TRACE.json")
-def replay_command(file: str) -> None:
-    """Take the steps of a trace again; status 1 if anything it says is otherwise now."""
+@click.option(
+    "--qemu", metavar="PATH", type=click.Path(path_type=Path),
+    help="That of a guest on this QEMU.  [default: the machine's, else one that is fetched once]",
+)
+@click.option("--without-kvm-check", is_flag=True, help="Pass over QEMU's check of KVM on Arm.")
+def replay_command(file: str, qemu: Path | None, without_kvm_check: bool) -> None:
+    """Take the steps of a trace again; status 1 if anything it says is otherwise now.
+
+    The trace of a guest is done again on a QEMU; status 1 if what was wrong is not.
+    """
     trace = opened(file)
+    if isinstance(trace, GuestTrace):
+        with at(file):
+            came = again(trace, qemu, without_kvm_check)
+        click.echo(came.text())
+        raise Exit(Status.HOLDS if came.reproduced else Status.VIOLATED)
+    if qemu is not None or without_kvm_check:
+        raise InputError(f"{file}: is of a machine; --qemu is for the trace of a guest")
     found = diverges(trace)
     if found:
         click.echo(f"diverges: {found}")
@@ -101,9 +120,15 @@ FORMATS: dict[str, Callable[[Opened], str]] = {
 def show_command(file: str, form: str) -> None:
     """Show a trace as a mail or a browser can have it, or its end as a picture.
 
-    The steps are taken again, and what is shown is what they do now.
+    The steps are taken again, and what is shown is what they do now; those of a guest on a QEMU are
+    shown as they were.
     """
     trace = opened(file)
+    if isinstance(trace, GuestTrace):
+        if form not in ("text", "brief"):
+            raise InputError(f"{file}: a guest on a QEMU is shown as text or brief, not as {form}")
+        click.echo(guest_text(trace, calls=form == "text"), nl=False)
+        return
     try:
         now = retold(trace)
         shown = FORMATS[form](replace(trace, trace=now))

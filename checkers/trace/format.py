@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from checkers.cells import Value
 
@@ -100,3 +100,58 @@ class Trace(_Strict, frozen=True):
     steps: list[StepTaken]
     violation: Broken | None = None
     answered: Answered | None = None
+
+
+class GuestStep(_Strict, frozen=True):
+    """An action of a guest on a QEMU: `act` and its numbers, in words `said`, and what came of it.
+
+    `refuse` is which host call of it was to be refused, 0 for none, `refused` the name of the one
+    that was. The last `again` of the calls are of the same action taken once more, without one.
+    `objects` is what the kernel then has; `due` and `does` are by device and PASID.
+    """
+
+    act: str
+    given: list[int]
+    said: str
+    calls: list[Call]
+    refuse: int = 0
+    refused: str = ""
+    again: int = 0
+    objects: str = ""
+    due: dict[str, str] = field(default_factory=dict)
+    does: dict[str, str] = field(default_factory=dict)
+
+
+class Wrong(_Strict, frozen=True, order=True):
+    """What is wrong with a QEMU: the rule, by which action, what it does, after which refusals.
+
+    `refused` is the host call that was refused in that action, `after` one before that is felt.
+    """
+
+    rule: str
+    act: str
+    what: str
+    refused: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        """``translation, HWPT_ALLOC refused: table is due, it stays bypass``."""
+        act = f"{self.act}, {self.refused} refused" if self.refused else self.act
+        return f"{act}: {self.what}" + (f", after {self.after} refused" if self.after else "")
+
+
+class GuestTrace(_Strict, frozen=True):
+    """A guest on a QEMU, by its actions, to what is wrong after the last of them.
+
+    `known` names the defect of the released QEMU that it is, `log` is what QEMU wrote if it ended.
+    """
+
+    version: int
+    kind: Literal["guest"]
+    platform: str
+    qemu: str
+    without_kvm_check: bool
+    steps: Annotated[list[GuestStep], Meta(min_length=1)]
+    violation: Wrong
+    known: str = ""
+    log: str = ""

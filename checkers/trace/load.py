@@ -11,7 +11,7 @@ from checkers import machines
 from checkers.cells import Value, cells, frozen, parsed
 from checkers.machines import choose
 from checkers.result import Violation
-from checkers.trace.format import VERSION, Broken, StepTaken, Trace
+from checkers.trace.format import VERSION, Broken, GuestTrace, StepTaken, Trace
 from checkers.userfiles import InputError, at, regular
 from spec.language import Bounds, Machine, Program
 from spec.language.program import Linked
@@ -22,8 +22,9 @@ LARGEST = 64 << 20
 """A file with more bytes is refused unread."""
 
 
-class _Version(msgspec.Struct):
+class _Head(msgspec.Struct):
     version: int
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -35,29 +36,37 @@ class Opened:
     violation: Violation
 
 
-def opened(path: str) -> Opened:
+def opened(path: str) -> Opened | GuestTrace:
     """The trace in a file and what it is a trace of; `InputError` for anything that is none.
 
-    A trace whose machine or variant is a file of the user's runs that file, as `check` does.
+    A trace whose machine or variant is a file of the user's runs that file, as `check` does. That
+    of a guest on a QEMU is of no machine.
     """
+    trace = _decoded(_content(path), path)
+    if isinstance(trace, GuestTrace):
+        return trace
+    with at(path):
+        return resolve(trace)
+
+
+def _content(path: str) -> bytes:
     file = regular(path)
     try:
         size = file.stat().st_size
         if size > LARGEST:
             raise InputError(f"{path}: {size >> 20} MiB is no trace (at most {LARGEST >> 20})")
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    trace = _decoded(data, path)
-    with at(path):
-        return resolve(trace)
 
 
-def _decoded(data: bytes, path: str) -> Trace:
+def _decoded(data: bytes, path: str) -> Trace | GuestTrace:
     try:
-        found = msgspec.json.decode(data, type=_Version).version
-        if found != VERSION:
-            raise InputError(f"{path}: $.version: {found}, but this program reads {VERSION}")
+        head = msgspec.json.decode(data, type=_Head)
+        if head.version != VERSION:
+            raise InputError(f"{path}: $.version: {head.version}, but this program reads {VERSION}")
+        if head.kind == "guest":
+            return msgspec.json.decode(data, type=GuestTrace)
         return msgspec.json.decode(data, type=Trace)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from error

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from checkers.trace.format import Call
+
 ADDRESSES: Final = frozenset(("iova", "length", "offset", "out_iova_alignment"))
 HIDDEN: Final = frozenset(
     ("size", "argsz", "user_va", "data_uptr", "allowed_iovas", "token_uuid_ptr", "data", "val64")
@@ -35,16 +37,29 @@ class Called:
     also: Mapping[str, str] = field(default_factory=dict)
     injected: bool = False
 
+    @property
+    def answer(self) -> str:
+        """The errno by its name, 0 if there is none."""
+        return NAMES.get(self.error, "0")
+
     def text(self) -> str:
         """One line, with the fields in the order of the uAPI."""
         words = [self.name]
-        words += [f"{name}={_spelt(name, value)}" for name, value in self.values.items()
-                  if name not in HIDDEN]  # fmt: skip
+        words += [f"{name}={_spelt(name, value)}" for name, value in self._shown().items()]
         words += [f"{name}={value}" for name, value in self.also.items()]
         if self.device:
             words.append(f"dev{self.device}")
-        answer = NAMES.get(self.error, "0")
-        return " ".join(words) + f" -> {answer}" + ("!" if self.injected else "")
+        return " ".join(words) + f" -> {self.answer}" + ("!" if self.injected else "")
+
+    def traced(self) -> Call:
+        """The same as a trace has it."""
+        return Call(
+            name=self.name, arguments={**self._shown()}, result=[self.answer], event=self.text(),
+            injected=self.injected,
+        )  # fmt: skip
+
+    def _shown(self) -> dict[str, int]:
+        return {name: value for name, value in self.values.items() if name not in HIDDEN}
 
 
 def _spelt(name: str, value: int) -> str:

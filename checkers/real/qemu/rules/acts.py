@@ -1,4 +1,4 @@
-"""Actions of a guest, and what can be wrong after one."""
+"""Actions of a guest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,3 @@ class Act:
     kind: str
     given: tuple[int, ...] = ()
     refused: int = 0
-
-
-@dataclass(frozen=True, order=True)
-class Class:
-    """What is wrong: a rule, and how it came to be broken, in words that many runs share."""
-
-    rule: str
-    what: str

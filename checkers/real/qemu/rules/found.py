@@ -1,50 +1,40 @@
-"""What random runs on a QEMU found, each with its shortest way: as lines, as JSON, as JUnit."""
+"""What random runs on a QEMU found, each with its shortest way: as lines, traces, JSON, JUnit."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from xml.etree import ElementTree
 
-from checkers.real.qemu.root import binary
-from checkers.real.qemu.rules.acts import Act, Class
+from checkers.real.qemu.rules.acts import Act
 from checkers.real.qemu.rules.expected import EXPECTED, Expected, expected
 from checkers.real.qemu.rules.guest_run import Run
-from checkers.real.qemu.rules.smmuv3_run import smmuv3_run
-from checkers.real.qemu.rules.vtd_run import vtd_run
+from checkers.real.qemu.rules.platforms import PLATFORMS
 from checkers.real.qemu.rules.wander import Search, Shortest, Shrinker, walk
-from checkers.real.qemu.start import ARM, X86
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What is run: the program, and how a run is started."""
-
-    title: str
-    program: str
-    start: Callable[[Path | None, bool], Run]
-
-
-PLATFORMS: Final[Mapping[str, Platform]] = {
-    "vtd": Platform("VT-d", X86, vtd_run),
-    "smmuv3": Platform("SMMUv3", ARM, smmuv3_run),
-}
+from checkers.trace.format import VERSION, GuestTrace, Wrong
+from checkers.trace.guest import guest_end, guest_steps, guest_text
 
 
 @dataclass(frozen=True)
 class Defect:
-    """One defect: its shortest way, other classes that are the same one, and whether it is known.
+    """One defect: its shortest way, others that are the same one, and whether it is known.
 
-    Without a way it did not come a second time.
+    Without a trace it did not come a second time.
     """
 
-    wrong: Class
+    wrong: Wrong
     known: Expected | None
-    also: tuple[Class, ...]
-    way: Shortest | None
+    also: tuple[Wrong, ...]
+    trace: GuestTrace | None
+
+    @property
+    def name(self) -> str:
+        """Of the finding, or else what is wrong, as a file can be named."""
+        return self.known.finding if self.known else re.sub(r"\W+", "-", str(self.wrong))
 
 
 @dataclass
@@ -53,6 +43,7 @@ class Report:
 
     platform: str
     version: str
+    without_kvm_check: bool
     seed: int
     search: Search
     whole: bool
@@ -77,31 +68,40 @@ def rules_only(
 ) -> Report:
     """So many random runs, or for so long if not 0, then the shortest way to each defect."""
     of = PLATFORMS[platform]
-    version = binary(of.program, qemu).version
+    version = of.version(qemu)
     began = time.monotonic()
 
     def start() -> Run:
-        return of.start(qemu, without_kvm_check)
+        return of.run(qemu, without_kvm_check)
 
     search = Search(start, began + seconds if seconds else 0)
     whole = walk(search, runs, seed)
-    report = Report(platform, version, seed, search, whole, 0)
+    report = Report(platform, version, without_kvm_check and of.wants_kvm, seed, search, whole, 0)
     shrinker = Shrinker(start)
     for known, ways in _grouped(platform, search.found):
         wrong = min(ways, key=lambda item: (len(ways[item]), item))
         way = shrinker.shortest(wrong, ways[wrong])
         also = tuple(sorted(set(ways) - {wrong}))
-        report.defects.append(Defect(wrong, known, also, way))
+        trace = _trace(report, way, known) if way else None
+        report.defects.append(Defect(wrong, known, also, trace))
     report.seconds = time.monotonic() - began
     return report
 
 
+def _trace(report: Report, way: Shortest, known: Expected | None) -> GuestTrace:
+    return GuestTrace(
+        version=VERSION, kind="guest", platform=report.platform, qemu=report.version,
+        without_kvm_check=report.without_kvm_check, steps=list(way.seen), violation=way.wrong,
+        known=f"{known.finding}: {known.about}" if known else "", log=way.log,
+    )  # fmt: skip
+
+
 def _grouped(
-    platform: str, found: Mapping[Class, tuple[Act, ...]]
-) -> list[tuple[Expected | None, dict[Class, tuple[Act, ...]]]]:
-    """Classes that are one known defect together; each of the others by itself."""
-    known: dict[Expected, dict[Class, tuple[Act, ...]]] = {}
-    unknown: list[tuple[Expected | None, dict[Class, tuple[Act, ...]]]] = []
+    platform: str, found: Mapping[Wrong, tuple[Act, ...]]
+) -> list[tuple[Expected | None, dict[Wrong, tuple[Act, ...]]]]:
+    """What is one known defect together; each of the others by itself."""
+    known: dict[Expected, dict[Wrong, tuple[Act, ...]]] = {}
+    unknown: list[tuple[Expected | None, dict[Wrong, tuple[Act, ...]]]] = []
     for item, acts in sorted(found.items()):
         defect = expected(platform, item)
         if defect is None:
@@ -115,8 +115,10 @@ def lines(report: Report, verbose: bool) -> list[str]:
     """What is told of a platform."""
     search = report.search
     title = PLATFORMS[report.platform].title
+    note = ", its check of KVM passed over" if report.without_kvm_check else ""
     told = [
-        f"{title}: QEMU {report.version}, {search.runs} runs of a guest, {search.acts:,} actions, "
+        f"{title}: QEMU {report.version}{note}, "
+        f"{search.runs} runs of a guest, {search.acts:,} actions, "
         f"{search.calls:,} host calls, seed {report.seed}, {report.seconds:.0f} s"
         + ("" if report.whole else ", out of time"),
     ]
@@ -133,38 +135,27 @@ def lines(report: Report, verbose: bool) -> list[str]:
 def _defect(defect: Defect, verbose: bool) -> list[str]:
     known = defect.known
     name = f"{known.finding}: {known.about}" if known else "UNKNOWN"
-    told = [f"  {name}", f"    {defect.wrong.rule}: {defect.wrong.what}"]
-    if defect.way is None:
-        return [*told, "    it did not come a second time"]
-    for turn, seen in enumerate(defect.way.seen, 1):
-        refusal = f", {seen.refused} refused" if seen.refused else ""
-        again = ", then again without" if seen.again else ""
-        told.append(f"    {turn}. {seen.said}{refusal}{again}")
-        if verbose:
-            told += [f"         {call}" for call in seen.calls]
-            told.append(f"         : {seen.objects}")
-    last = defect.way.seen[-1]
-    told += [f"    {name}: {does}; due: {last.due[name]}" for name, does in last.does.items()
-             if does not in last.due[name].split(" or ")]  # fmt: skip
+    told = [f"  {name}", f"    {defect.wrong.rule}"]
+    if defect.trace is None:
+        return [*told, f"    {defect.wrong}", "    it did not come a second time"]
+    told += [f"    {line}" for line in guest_steps(defect.trace.steps, calls=verbose)]
+    told += [f"    {line}" for line in guest_end(defect.trace)]
     if defect.also:
-        told.append(f"    also: {'; '.join(item.what for item in defect.also)}")
+        told.append(f"    also: {'; '.join(map(str, defect.also))}")
     return told
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The same as data: steps, host calls, the kernel's state, what was due."""
+    """The same as data, with the traces in full."""
     return {
-        "platform": report.platform, "qemu": report.version, "seed": report.seed,
+        "version": VERSION, "platform": report.platform, "qemu": report.version,
+        "without_kvm_check": report.without_kvm_check, "seed": report.seed,
         "runs": report.search.runs, "actions": report.search.acts, "calls": report.search.calls,
         "whole": report.whole, "not_modelled": report.search.not_modelled,
         "not_seen": [item.finding for item in report.unseen],
         "defects": [
-            {
-                "rule": defect.wrong.rule, "what": defect.wrong.what,
-                "known": defect.known and asdict(defect.known),
-                "also": [asdict(item) for item in defect.also],
-                "steps": [asdict(seen) for seen in defect.way.seen] if defect.way else None,
-            }
+            {"wrong": defect.wrong, "known": defect.known and defect.known.finding,
+             "also": defect.also, "trace": defect.trace}
             for defect in report.defects
         ],
     }  # fmt: skip
@@ -174,11 +165,12 @@ def junit(report: Report) -> str:
     """A test for each defect: passed over if it is known, else it fails."""
     suite = ElementTree.Element("testsuite", name=f"qemu {report.platform}")
     for defect in report.defects:
-        name = defect.known.finding if defect.known else defect.wrong.what
-        case = ElementTree.SubElement(suite, "testcase", name=name, classname=report.version)
+        case = ElementTree.SubElement(
+            suite, "testcase", name=defect.name, classname=report.version
+        )
         kind = "skipped" if defect.known else "failure"
-        told = ElementTree.SubElement(case, kind, message=defect.wrong.what)
-        told.text = "\n".join(_defect(defect, verbose=True))
+        told = ElementTree.SubElement(case, kind, message=str(defect.wrong))
+        told.text = guest_text(defect.trace) if defect.trace else "it did not come a second time"
     if not report.unknown:
         ElementTree.SubElement(suite, "testcase", name="nothing else", classname=report.version)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)

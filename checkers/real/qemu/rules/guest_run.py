@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
 from checkers.real.qemu.called import Called
 from checkers.real.qemu.refusing import FAILS, Refusal, nothing
-from checkers.real.qemu.rules.acts import Act, Class
+from checkers.real.qemu.rules.acts import Act
 from checkers.real.qemu.spec_kernel import NotModelledError, SpecKernel
 from checkers.real.qemu.start import Guest
 from checkers.real.qemu.supervisor import EndedError, HangsError
+from checkers.trace.format import GuestStep, Wrong
 from spec.iommufd.objects import Kind
 
 DUE: Final = "the_guest_gets_what_is_due"
@@ -27,6 +29,23 @@ QUIT: Final = "end"
 WRITES: Final = frozenset(("entry", "context"))
 """Actions that change memory alone."""
 
+LEAVING: Final = frozenset(("ATTACH_PT", "DETACH_PT", "DESTROY"))
+"""Calls that leave something in use, or there, when they are refused."""
+
+DEVICES: Final = (1, 2)
+BIT: Final = (0, 1)
+Given = Mapping[str, tuple[Collection[int], ...]]
+"""What each number of each kind of actions can be."""
+
+
+def given_of_all(slots: int) -> Given:
+    """Of the actions that guests of both platforms have."""
+    return {"plug": (DEVICES, range(slots)), "unplug": (DEVICES,), "reset": (), QUIT: ()}
+
+
+MOVING: Final = frozenset(("VIOMMU_ALLOC", "VDEVICE_ALLOC", "HWPT_ALLOC", "ATTACH_PT", "DETACH_PT"))
+"""Calls by which a device is moved: a refused one may be felt later."""
+
 BY_ID: Final = frozenset(("ATTACH_PT", "DESTROY", "HWPT_ALLOC", "HWPT_INVALIDATE"))
 MADE: Final = (Kind.IOAS, Kind.HWPT_PAGING, Kind.HWPT_NESTED, Kind.VIOMMU, Kind.VDEVICE)
 """What is made for devices, and goes with the last."""
@@ -36,37 +55,28 @@ class StandsStillError(Exception):
     """The guest's queue stands still; the message says why."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """An action as it went: in words, its calls, which is refused, what the kernel then has.
-
-    `due` and `does`: by device and PASID. `again`: how many of the calls are of the repetition.
-    """
-
-    act: Act
-    said: str
-    calls: tuple[str, ...]
-    again: int
-    refused: str
-    objects: str
-    due: Mapping[str, str]
-    does: Mapping[str, str]
+ENDS: Final = tuple(map(re.compile, (
+    r"^ERROR:[^:]+:\d+:(?P<place>\w+):", r": (?P<place>\w+): Assertion ",
+    r"^Unexpected error in (?P<place>\w+)\(\)", r"(?P<why>hardware error: .+)$",
+)))  # fmt: skip
+"""How QEMU says where it gives up, or why."""
 
 
 @dataclass(frozen=True)
 class Off:
-    """What hardware does that it may not, of one PASID of a device, and after which refusal."""
+    """What hardware does that it may not, of one PASID of a device."""
 
     may: frozenset[str]
     does: str
-    refused: str
 
 
 @dataclass
 class Run(ABC):
     """A guest that acts. What was wrong already is not told again before something changes.
 
-    `over`: nothing more can be done, for QEMU has ended or the specification has no answer.
+    `over`: nothing more can be done, for QEMU has ended or the specification has no answer. By
+    device and PASID: `off`, what is wrong; `done`, what was done before this action; `felt`, the
+    call that was refused since then. `left`: the last refusal that may leave an object.
     """
 
     guest: Guest
@@ -74,8 +84,12 @@ class Run(ABC):
     over: bool = False
     not_modelled: str = ""
     off: dict[tuple[int, int], Off] = field(default_factory=dict)
+    done: dict[tuple[int, int], str] = field(default_factory=dict)
+    felt: dict[tuple[int, int], str] = field(default_factory=dict)
     lost: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    left: str = ""
+    seen: list[GuestStep] = field(default_factory=list)
+    log: str = ""
 
     @abstractmethod
     def choices(self) -> Mapping[str, Sequence[tuple[int, ...]]]:
@@ -127,7 +141,7 @@ class Run(ABC):
         """Devices that can be plugged, into which slot, and that can be unplugged."""
         there = self.guest.places
         free = [slot for slot in range(self.slots) if (slot + 1, 0) not in there.values()]
-        out = [dev for dev in (1, 2) if dev not in there]
+        out = [dev for dev in DEVICES if dev not in there]
         return {
             "plug": [(dev, slot) for dev in out for slot in free],
             "unplug": [(dev,) for dev in there],
@@ -149,12 +163,13 @@ class Run(ABC):
             return True
         return False
 
-    def take(self, act: Act) -> list[Class]:
+    def take(self, act: Act) -> list[Wrong]:
         """An action is taken; what is newly wrong after it."""
         host = self.guest.vm.host
         turn = first = len(host.calls)
         host.refuses = Refusal(FAILS, turn=act.refused) if act.refused else nothing
-        found: list[Class] = []
+        found: list[Wrong] = []
+        self.done = {(dev, pasid): does for dev, pasid, does in self._rows()}
         try:
             heard = self.end() if act.kind == QUIT else self.do(act)
             first = len(host.calls)
@@ -162,9 +177,9 @@ class Run(ABC):
             if _refused(host.calls[turn:]) and not heard and not self.over and self._wrong():
                 self.repeat(act)
         except (EndedError, HangsError, StandsStillError) as error:
-            self.over, first = True, len(host.calls)
-            why = _because(act, _refused(host.calls[turn:]), _first_line(str(error)))
-            found.append(Class(ALIVE, why))
+            self.over, first, self.log = True, len(host.calls), self.guest.vm.said()
+            why = _why(str(error), self.log)
+            found.append(Wrong(ALIVE, act.kind, why, _refused(host.calls[turn:])))
         except NotModelledError as error:
             self.over, self.not_modelled = True, str(error)
         calls = host.calls[turn:]
@@ -216,44 +231,65 @@ class Run(ABC):
             if does not in self.may(dev, pasid)
         }  # fmt: skip
 
-    def _found(self, act: Act, refused: str, calls: Sequence[Called]) -> Iterator[Class]:
+    def _found(self, act: Act, refused: str, calls: Sequence[Called]) -> Iterator[Wrong]:
         if self.over and act.kind != QUIT:
             return
-        wrong = self._wrong()
-        before, self.off = self.off, {}
-        for row, does in wrong.items():
-            old, may = before.get(row), self.may(*row)
-            after = refused or (old.refused if old else "")
-            self.off[row] = Off(may, does, after)
-            if act.kind in WRITES or (old and (old.may, old.does) == (may, does)):
-                continue
-            due, of = self.due(*row).split()[0], " of a PASID" if row[1] else ""
-            what = f": {due} is due{of}, it is {does.split()[0]}"
-            what += f", after {after} refused" if after else ""
-            yield Class(DUE, _because(act, refused, "" if refused else what))
+        yield from self._not_due(act, refused)
         for call in calls:
             if call.name in BY_ID and call.error == errno.ENOENT and not call.injected:
-                yield Class(ASKS, _because(act, refused, f": {call.name} of what is not there"))
+                yield Wrong(ASKS, act.kind, f"{call.name} of what is not there", refused)
         lost = self._lost()
         if lost and not self.lost:
-            yield Class(LEAKED, _because(act, refused, f": {lost} stays"))
+            after = "" if refused in LEAVING else self.left
+            yield Wrong(LEAKED, act.kind, f"{lost} stays", refused, after)
         self.lost = lost
+        self.left = refused if refused in LEAVING else self.left
         for breach in self.kernel.broken():
-            yield Class(breach.rule, _because(act, refused, f": {breach.binding}"))
+            yield Wrong(breach.rule, act.kind, str(breach.binding), refused)
+
+    def _not_due(self, act: Act, refused: str) -> Iterator[Wrong]:
+        """Of which devices and PASIDs hardware now does what it may not, if it is to be told."""
+        rows = {(dev, pasid): does for dev, pasid, does in self._rows()}
+        old, self.off = self.off, {}
+        for row, does in rows.items():
+            if self.done.get(row) != does:
+                self.felt.pop(row, None)
+            off = Off(self.may(*row), does)
+            if does not in off.may:
+                self.off[row] = off
+                if act.kind not in WRITES and old.get(row) != off:
+                    after = "" if refused else self.felt.get(row, "")
+                    yield Wrong(DUE, act.kind, self._what(act, row, does), refused, after)
+            if refused in MOVING and does != self.due(*row):
+                self.felt[row] = refused
+
+    def _what(self, act: Act, row: tuple[int, int], does: str) -> str:
+        """``table is due, it stays bypass``."""
+        came = "begins as"
+        if row in self.done:
+            came = "stays" if self.done[row] == does else "becomes"
+        due = f"{self.due(*row).split()[0]} is due{self.when(act, *row)}"
+        return f"{due}, it {came} {does.split()[0]}"
+
+    def when(self, act: Act, dev: int, pasid: int) -> str:
+        """What is special in what is due, in words."""
+        return ""
 
     def _lost(self) -> str:
-        """A kind of objects of which nobody will destroy one, "" if there is none.
+        """The kinds of objects of which nobody will destroy one, "" if there is none.
 
         A device has one IOAS and one stage 2 at most.
         """
         objects = [o for o in self.kernel.view().objects if o.kind in MADE]
         devices = len(self.guest.places)
+        lost = dict[str, None]()
         for kind in MADE:
             most = devices if kind in (Kind.IOAS, Kind.HWPT_PAGING) or not devices else len(objects)
             if sum(o.kind == kind for o in objects) > most:
-                return kind.name
-        unused = (o for o in objects if o.kind == Kind.HWPT_NESTED and not self.is_in_use(o))
-        return Kind.HWPT_NESTED.name if any(unused) else ""
+                lost[kind.name] = None
+        if any(o.kind == Kind.HWPT_NESTED and not self.is_in_use(o) for o in objects):
+            lost[Kind.HWPT_NESTED.name] = None
+        return ", ".join(lost)
 
     def _see(self, act: Act, refused: str, calls: Sequence[Called], again: int) -> None:
         rows = list(self._rows())
@@ -264,9 +300,10 @@ class Run(ABC):
         due = {named(dev, pasid): " or ".join(sorted(self.may(dev, pasid)))
                for dev, pasid, _ in rows}  # fmt: skip
         does = {named(dev, pasid): does for dev, pasid, does in rows}
-        self.seen.append(Seen(
-            act, self.text(act), tuple(call.text() for call in calls), again, refused,
-            self.kernel.objects(), due, does,
+        self.seen.append(GuestStep(
+            act=act.kind, given=list(act.given), said=self.text(act), refuse=act.refused,
+            calls=[call.traced() for call in calls], again=again, refused=refused,
+            objects=self.kernel.objects(), due=due, does=does,
         ))  # fmt: skip
 
 
@@ -275,10 +312,13 @@ def _refused(calls: Sequence[Called]) -> str:
     return next((call.name for call in calls if call.injected), "")
 
 
-def _because(act: Act, refused: str, what: str) -> str:
-    refusal = f", {refused} refused" if refused else ""
-    return f"{act.kind}{refusal}{what}"
-
-
-def _first_line(text: str) -> str:
-    return f": {text.splitlines()[0]}" if text else ""
+def _why(how: str, log: str) -> str:
+    """How QEMU ended, and where or why if it says so: ``it ended by SIGABRT in cpr_resave_fd``."""
+    ended = how.partition(": ")[0].splitlines()[0]
+    for line in log.splitlines():
+        for pattern in ENDS:
+            found = pattern.search(line)
+            if found:
+                where = found.groupdict().get("place")
+                return f"{ended} in {where}" if where else f"{ended}: {found['why']}"
+    return ended

@@ -9,7 +9,7 @@ from typing import Any, Final
 from checkers.real.qemu import unmodelled
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.rules.acts import Act
-from checkers.real.qemu.rules.guest_run import Run
+from checkers.real.qemu.rules.guest_run import BIT, Given, Run, given_of_all
 from checkers.real.qemu.rules.smmuv3_intent import ABORT, BYPASS, SmmuIntent
 from checkers.real.qemu.smmuv3_guest import Command, Config, SmmuGuest, context_of
 from checkers.real.qemu.spec_kernel import Hardware
@@ -23,6 +23,13 @@ ENTRIES: Final = (ABORT, *(f"table {table}" for table in TABLES), BYPASS)
 EVERY: Final = 31
 
 
+SLOTS: Final = range(PLAN.slots)
+GIVEN: Final[Given] = {
+    **given_of_all(PLAN.slots), "entry": (SLOTS, range(len(ENTRIES))),
+    "install": (range(PLAN.slots + 1),), "translation": (BIT,), "bypass": (BIT,), "queues": (),
+}  # fmt: skip
+
+
 class SmmuRun(Run):
     """The stream table is in place, with no entry; queues are on, translation off."""
 
@@ -34,7 +41,7 @@ class SmmuRun(Run):
 
     def choices(self) -> Mapping[str, Sequence[tuple[int, ...]]]:
         """What can be done now: without queues there are no commands, nor is translation on."""
-        slots, intent = range(PLAN.slots), self.intent
+        slots, intent = SLOTS, self.intent
         entries = [(slot, number) for slot in slots for number, entry in enumerate(ENTRIES)
                    if intent.streams[slot].memory != entry]  # fmt: skip
         queued: dict[str, Sequence[tuple[int, ...]]] = {

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from checkers.real.qemu.root import binary
 from checkers.real.qemu.rules.acts import Act
-from checkers.real.qemu.rules.guest_run import Run, StandsStillError
+from checkers.real.qemu.rules.guest_run import (
+    BIT,
+    Given,
+    Run,
+    StandsStillError,
+    given_of_all,
+)
 from checkers.real.qemu.rules.vtd_intent import (
     BLOCKED,
     BYPASS,
@@ -50,6 +56,16 @@ INVALIDATIONS: Final = (
 )
 
 
+SLOTS: Final = range(PLAN.slots)
+GIVEN: Final[Given] = {
+    **given_of_all(PLAN.slots), "entry": (SLOTS, PASIDS, range(len(ENTRIES))),
+    "context": (SLOTS, tuple(Reach)),
+    "invalidate": (tuple(Granularity), (0, *DOMAINS), PASIDS),
+    "invalidate-contexts": (range(PLAN.slots + 1),), "invalidate-iotlb": (DOMAINS, PASIDS),
+    "translation": (BIT,), "low-memory": (BIT,), "root": (),
+}  # fmt: skip
+
+
 class VtdRun(Run):
     """The guest's tables are in place, with no PASID entry; the queue is on, translation off."""
 
@@ -66,7 +82,7 @@ class VtdRun(Run):
 
     def choices(self) -> Mapping[str, Sequence[tuple[int, ...]]]:
         """What can be done now: without a queue nothing is invalidated, nor translation on."""
-        slots, intent = range(PLAN.slots), self.intent
+        slots, intent = SLOTS, self.intent
         there = [(self.slot(dev), NEAR) for dev in self.guest.places]
         rows = [*there * 3, *((slot, pasid) for slot in slots for pasid in PASIDS)]
         entries = [(slot, pasid, number) for slot, pasid in rows
@@ -196,6 +212,17 @@ class VtdRun(Run):
     def due(self, dev: int, pasid: int) -> str:
         """What the guest asks for now."""
         return self.intent.due(self.slot(dev), pasid)
+
+    def when(self, act: Act, dev: int, pasid: int) -> str:
+        """A PASID, beyond its directory or beside a PASID 0 without entry; and by which domain."""
+        place = self.intent.places[self.slot(dev)]
+        told = " of a PASID" if pasid else ""
+        if pasid and place.reach is Reach.SMALL:
+            told += " beyond the directory"
+        elif pasid and not place.asked(NEAR).did:
+            told += " beside no PASID 0"
+        other = act.kind == "invalidate" and act.given[1] not in (0, place.asked(pasid).did)
+        return told + (" by the domain it had" if other else "")
 
     def does(self, obj: int) -> str:
         """What is done with requests through an object."""

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from checkers.real.qemu.rules.acts import Act, Class
-from checkers.real.qemu.rules.guest_run import QUIT, Run, Seen
+from checkers.real.qemu.rules.acts import Act
+from checkers.real.qemu.rules.guest_run import QUIT, Run
+from checkers.trace.format import GuestStep, Wrong
 
 STEPS: Final = 20
 """Actions of one run, several times what the known defects need: to start QEMU takes longer."""
@@ -40,13 +41,13 @@ class Search:
 
     start: Callable[[], Run]
     deadline: float = 0.0
-    found: dict[Class, tuple[Act, ...]] = field(default_factory=dict)
+    found: dict[Wrong, tuple[Act, ...]] = field(default_factory=dict)
     runs: int = 0
     acts: int = 0
     calls: int = 0
     not_modelled: dict[str, int] = field(default_factory=dict)
 
-    def note(self, found: Sequence[Class], acts: Sequence[Act]) -> None:
+    def note(self, found: Sequence[Wrong], acts: Sequence[Act]) -> None:
         """Keep the shortest way to each class."""
         for item in found:
             known = self.found.get(item)
@@ -140,9 +141,10 @@ def _rule_of(kind: str, number: int) -> Callable[..., None]:
 class Shortest:
     """The shortest way that was found to a class, as it goes."""
 
-    wrong: Class
+    wrong: Wrong
     acts: tuple[Act, ...]
-    seen: tuple[Seen, ...]
+    seen: tuple[GuestStep, ...]
+    log: str
 
 
 class Shrinker:
@@ -151,9 +153,9 @@ class Shrinker:
     def __init__(self, start: Callable[[], Run]) -> None:
         self.start = start
         self.runs = 0
-        self.known: dict[tuple[Act, ...], dict[Class, tuple[Act, ...]]] = {}
+        self.known: dict[tuple[Act, ...], dict[Wrong, tuple[Act, ...]]] = {}
 
-    def shortest(self, wrong: Class, acts: tuple[Act, ...]) -> Shortest | None:
+    def shortest(self, wrong: Wrong, acts: tuple[Act, ...]) -> Shortest | None:
         """The shortest way to a class; None if the way does not lead there a second time."""
         best = self._leads(wrong, acts)
         if best is None:
@@ -166,17 +168,17 @@ class Shrinker:
         best = self._refusing_less(wrong, self._without_two(wrong, best))
         self.known.clear()
         with self.start() as run:
-            _go(run, best)
-            return Shortest(wrong, best, tuple(run.seen))
+            go(run, best)
+            return Shortest(wrong, best, tuple(run.seen), run.log)
 
-    def _without(self, wrong: Class, acts: tuple[Act, ...], size: int) -> tuple[Act, ...]:
+    def _without(self, wrong: Wrong, acts: tuple[Act, ...], size: int) -> tuple[Act, ...]:
         """Leave out so many actions in a row wherever they are not needed, from the end on."""
         for start in range(len(acts) - 1 - size, -1, -1):
             if start < len(acts) - 1:
                 acts = self._leads(wrong, acts[:start] + acts[start + size :]) or acts
         return acts
 
-    def _without_two(self, wrong: Class, acts: tuple[Act, ...]) -> tuple[Act, ...]:
+    def _without_two(self, wrong: Wrong, acts: tuple[Act, ...]) -> tuple[Act, ...]:
         """Leave out pairs of actions that need each other."""
         for gone in combinations(range(len(acts) - 2, -1, -1), 2):
             kept = tuple(act for turn, act in enumerate(acts) if turn not in gone)
@@ -185,7 +187,7 @@ class Shrinker:
                 return self._without_two(wrong, found)
         return acts
 
-    def _refusing_less(self, wrong: Class, acts: tuple[Act, ...]) -> tuple[Act, ...]:
+    def _refusing_less(self, wrong: Wrong, acts: tuple[Act, ...]) -> tuple[Act, ...]:
         """Refuse nothing, or an earlier call, where that leads there too."""
         for turn, act in enumerate(acts):
             for refused in range(act.refused):
@@ -195,17 +197,17 @@ class Shrinker:
                     return self._refusing_less(wrong, found)
         return acts
 
-    def _leads(self, wrong: Class, acts: tuple[Act, ...]) -> tuple[Act, ...] | None:
+    def _leads(self, wrong: Wrong, acts: tuple[Act, ...]) -> tuple[Act, ...] | None:
         if acts not in self.known:
             self.runs += 1
             with self.start() as run:
-                self.known[acts] = _go(run, acts)
+                self.known[acts] = go(run, acts)
         return self.known[acts].get(wrong)
 
 
-def _go(run: Run, acts: tuple[Act, ...]) -> dict[Class, tuple[Act, ...]]:
+def go(run: Run, acts: tuple[Act, ...]) -> dict[Wrong, tuple[Act, ...]]:
     """Take actions as long as they can be; what was wrong, and after which of them first."""
-    found: dict[Class, tuple[Act, ...]] = {}
+    found: dict[Wrong, tuple[Act, ...]] = {}
     for turn, act in enumerate(acts, 1):
         if run.over or (act.kind != QUIT and act.given not in run.choices().get(act.kind, ())):
             break

@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from checkers.cli import main
-from checkers.real.qemu.rules import found
-from checkers.real.qemu.rules.acts import Class
-from checkers.real.qemu.rules.expected import EXPECTED, expected
+from checkers.real.qemu.rules import found, platforms
 from checkers.real.qemu.rules.found import document, junit, lines, rules_only
-from checkers.real.qemu.rules.guest_run import DUE, LEAKED
+from checkers.real.qemu.rules.platforms import PLATFORMS, Platform
+from checkers.trace.load import opened
+from checkers.userfiles import InputError
 from tests.checkers.real.qemu.rules.toy import ToyRun
 
-
-@pytest.mark.parametrize(
-    ("platform", "rule", "what", "finding"),
-    [
-        ("vtd", DUE, "translation: bypass is due, it is table", "V-16"),
-        ("vtd", DUE, "invalidate, HWPT_ALLOC refused", "V-20"),
-        ("vtd", DUE, "root: table is due, it is bypass, after HWPT_ALLOC refused", "V-20"),
-        ("vtd", DUE, "invalidate: table is due, it is table", "vtd-new-domain"),
-        ("vtd", DUE, "invalidate: blocked is due, it is table", None),
-        ("vtd", LEAKED, "unplug: IOAS stays", "V-25"),
-        ("vtd", LEAKED, "reset, DESTROY refused: HWPT_NESTED stays", "C-14"),
-        ("smmuv3", DUE, "translation: bypass is due, it is table", "S-08"),
-        ("smmuv3", DUE, "install: bypass is due, it is table", None),
-    ],
-)
-def test_a_class_is_known_or_not(platform: str, rule: str, what: str, finding: str | None) -> None:
-    known = expected(platform, Class(rule, what))
-    assert (known and known.finding) == finding
+SH = Path("/bin/sh")
 
 
-def test_what_is_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = found.Platform("a toy", "toy", lambda qemu, check: ToyRun("silent"))
-    known = Path("/bin/sh")
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A toy of VT-d that forgets what was refused, and no QEMU."""
+    toy = Platform("a toy", "toy", lambda qemu, check: ToyRun("silent"), PLATFORMS["vtd"].given)
     monkeypatch.setattr(found, "PLATFORMS", {"vtd": toy})
-    monkeypatch.setattr(found, "binary", lambda name, qemu: type("Toy", (), {"version": "1"}))
-    report = rules_only("vtd", known, False, 20, 0, 0)
+    monkeypatch.setattr(platforms, "binary", lambda name, qemu: type("Toy", (), {"version": "1"}))
+
+
+@pytest.mark.usefixtures("toys")
+def test_what_is_found_is_told() -> None:
+    report = rules_only("vtd", SH, False, 20, 0, 0)
     assert [defect.known and defect.known.finding for defect in report.defects] == ["V-20"]
     assert report.unknown == []
-    assert len(report.unseen) == len(EXPECTED["vtd"]) - 1
     told = lines(report, verbose=True)
-    assert "    the_guest_gets_what_is_due: invalidate, HWPT_ALLOC refused" in told
+    assert told[0].startswith("a toy: QEMU 1, ")
+    assert "    broken: invalidate, HWPT_ALLOC refused: table is due, it stays table" in told
     (defect,) = document(report)["defects"]
-    assert defect["steps"][-1]["refused"] == "HWPT_ALLOC"
-    assert defect["steps"][-1]["due"] != defect["steps"][-1]["does"]
+    assert defect["trace"].steps[-1].refused == "HWPT_ALLOC"
+    assert defect["trace"].steps[-1].due != defect["trace"].steps[-1].does
     assert 'testcase name="V-20"' in junit(report)
+    assert "host: HWPT_ALLOC dev1 -&gt; ENOMEM!" in junit(report)
+
+
+@pytest.mark.usefixtures("toys")
+def test_traces_are_saved_and_are_those_of_the_json(tmp_path: Path) -> None:
+    data = tmp_path / "seen.json"
+    words = ["drive", "vtd", "--qemu", "--rules-only", "--runs", "20", "--json", str(data)]
+    came = CliRunner().invoke(main, [*words, "--traces", str(tmp_path / "traces")])
+    assert came.exit_code == 0, came.output
+    (defect,) = json.loads(data.read_text())["defects"]
+    (file,) = (tmp_path / "traces").iterdir()
+    assert file.name == "vtd-V-20.json"
+    assert json.loads(file.read_text()) == defect["trace"]
+    assert opened(str(file)).violation.refused == "HWPT_ALLOC"
+
+
+def test_what_wants_kvm_says_so() -> None:
+    with pytest.raises(InputError, match="SMMUv3: QEMU wants KVM; say --without-kvm-check"):
+        PLATFORMS["smmuv3"].run(SH, without_kvm_check=False)
 
 
 @pytest.mark.parametrize(

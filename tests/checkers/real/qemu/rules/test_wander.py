@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.real.qemu.rules.acts import Act, Class
+from checkers.real.qemu.rules.acts import Act
 from checkers.real.qemu.rules.guest_run import ALIVE, DUE, LEAKED, QUIT
 from checkers.real.qemu.rules.wander import Search, Shrinker, walk
+from checkers.trace.format import Wrong
 from tests.checkers.real.qemu.rules.toy import ToyRun
 
-SILENT = Class(DUE, "invalidate, HWPT_ALLOC refused")
+SILENT = Wrong(DUE, "invalidate", "table is due, it stays table", "HWPT_ALLOC")
 WAYS = {
     "silent": (SILENT, ("entry", "invalidate")),
-    "leaks": (Class(LEAKED, "invalidate: HWPT_NESTED stays"),
+    "leaks": (Wrong(LEAKED, "invalidate", "HWPT_NESTED stays"),
               ("entry", "invalidate", "entry", "invalidate")),
-    "aborts": (Class(ALIVE, "root: it ended by SIGABRT: it is over"),
+    "aborts": (Wrong(ALIVE, "root", "it ended by SIGABRT in gives_up"),
                ("entry", "invalidate", "root")),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ class ToyRun(Run):
     def __init__(self, defect: str) -> None:
         self.host = host = ToyHost(SpecKernel(PLAN.hardware))
         vm = SimpleNamespace(
-            host=host, close=lambda: None, said=lambda: "",
+            host=host, close=lambda: None, said=lambda: "ERROR:toy.c:1:gives_up: no way\n",
             monitor=SimpleNamespace(say=lambda line: None),
             program=SimpleNamespace(ended=lambda: 0),
         )  # fmt: skip
@@ -63,7 +63,7 @@ class ToyRun(Run):
 
     def do(self, act: Act) -> bool:
         if act.kind == "root" and self.defect == "aborts" and self.nested:
-            raise EndedError(-6, "it is over")
+            raise EndedError(-6)
         if act.kind == "entry":
             self.stale.add(self.wanted)
             self.wanted = act.given[0]
