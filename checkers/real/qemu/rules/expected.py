@@ -146,7 +146,7 @@ EXPECTED: Final[Mapping[str, tuple[Expected, ...]]] = {
             Sign(LEAKED, ("unplug",), (f"{BELOW}, HWPT_NESTED, VIOMMU stays",), ("ATTACH_PT",)),
         )),
         Expected("smmuv3-two-parents", "a vIOMMU outlives the device of its stage 2, which stays", (
-            Sign(LEAKED, ("unplug",), (f"{BELOW} stays",), after=("ATTACH_PT",)),
+            Sign(LEAKED, ("unplug", "end"), (f"{BELOW} stays",), after=("ATTACH_PT",)),
         )),
         PLUGGED_AGAIN,
         Expected("C-14", "what one refused DESTROY has left is never destroyed", (
