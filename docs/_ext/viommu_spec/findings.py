@@ -24,15 +24,16 @@ def registered(name: str) -> tuple[list[Machine], list[Variant]]:
 
 
 class Findings(SphinxDirective):
-    """A row for each variant whose name begins with the argument: what it does, breaks, mirrors."""
+    """A row for each variant whose name begins so: what it does, breaks, mirrors."""
 
     required_arguments = 1
+    optional_arguments = 99
 
     def run(self) -> list[nodes.Node]:
         """The table; a sentence if there is no such variant."""
         depends_on_specification(self.env)
         _, variants = registered(self.config.viommu_spec_registry)
-        found = [item for item in variants if item.name.startswith(self.arguments[0])]
+        found = [item for item in variants if item.name.startswith(tuple(self.arguments))]
         head = ("variant", "what goes wrong", "breaks, in steps", "where", "standing")
         listed = table(head, map(row, found), "20 30 24 14 12")
         return parsed(self, listed or "This book is built without these variants.\n")
