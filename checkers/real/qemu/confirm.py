@@ -26,6 +26,7 @@ UNNAMED: Final = {
     "V-25": _PASID_CACHE, "vtd-blocked": _PASID_CACHE, "vtd-refused-detach": _PASID_CACHE,
     "vtd-refused-destroy": _PASID_CACHE, "vtd-refused-reset": _PASID_CACHE,
     "vtd-new-domain": _PASID_CACHE, "vtd-beyond-directory": _PASID_CACHE,
+    "vtd-pasid-alone": _PASID_CACHE, "S-11": _SMMUEN,
     "S-07": _SMMUEN, "S-08": _SMMUEN,
     "plug-again": "no machine has what QEMU keeps of an open file by the id of its device",
 }  # fmt: skip

@@ -76,9 +76,25 @@ def _tries_on(tale: Tale) -> str:
     return "one refused ATTACH: the second device has another IOAS than its vIOMMU"
 
 
+def _two_parents(tale: Tale) -> str:
+    guest, _ = tale.arm(Plan(smmuv3_tales.HOST, cold=(), slots=2, inserted=(1,)))
+    tale.step(guest, "start")
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
+    guest.plug(2, 1)
+    tale.step(guest, "device_add of a second device, the first ATTACH fails")
+    guest.unplug(1)
+    tale.step(guest, "device_del of the first, whose stage 2 the vIOMMU is made on")
+    guest.unplug(2)
+    tale.step(guest, "device_del of the second")
+    left = guest.vm.host.kernel.objects()
+    assert "IOAS" in left, f"left is {left}"
+    return "one refused ATTACH: the first device's stage 2 outlives it, and every device"
+
+
 VTD_PLUGS: Final[dict[str, Callable[[Tale], str]]] = {
     "vtd-refused-plug": _vtd, "plug-again": _again,
 }  # fmt: skip
 SMMU_PLUGS: Final[dict[str, Callable[[Tale], str]]] = {
     "smmuv3-refused-plug": _smmuv3, "smmuv3-tries-on": _tries_on,
+    "smmuv3-two-parents": _two_parents,
 }  # fmt: skip

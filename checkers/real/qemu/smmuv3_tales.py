@@ -130,6 +130,40 @@ def _s08(tale: Tale) -> str:
     return "SMMUEN is 0, the device still translates"
 
 
+def _s11(tale: Tale) -> str:
+    guest, smmu = tale.arm(Plan(HOST))
+    tale.step(guest, "start")
+    smmu.start()
+    smmu.enable(True)
+    tale.step(guest, "queues on, SMMUEN := 1")
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
+    smmu.entry(guest.stream(1), Config.TRANSLATE, 1)
+    assert smmu.install(guest.stream(1)) == 1
+    tale.step(guest, "CFGI_STE, the entry has context 1, ATTACH fails: the command is an error")
+    expect(guest, 1, "bypass")
+    smmu.entry(guest.stream(1), Config.ABORT)
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
+    assert smmu.install(guest.stream(1)) == 1
+    tale.step(guest, "CFGI_STE, the entry aborts, ATTACH fails: the command is an error")
+    expect(guest, 1, "bypass")
+    assert not smmu.install(guest.stream(1))
+    tale.step(guest, "CFGI_STE again")
+    expect(guest, 1, "abort")
+    return "an entry that cannot be installed is an error, and the device reaches all memory still"
+
+
+def _refused_unplug(tale: Tale) -> str:
+    guest, _ = tale.arm(Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    tale.step(guest, "start")
+    guest.vm.host.refuses = refuse("ATTACH_PT", errno.EBUSY)
+    guest.unplug(1)
+    tale.step(guest, "device_del, the slot is turned off, ATTACH to stage 2 fails")
+    objects = guest.vm.host.kernel.objects()
+    assert "VIOMMU" in objects, objects
+    assert "IOAS" in objects, objects
+    return "one refused ATTACH at unset: the vIOMMU, what is made on it and all below stay for good"
+
+
 def _refused_gbpa(tale: Tale) -> str:
     guest, smmu = tale.arm(Plan(HOST))
     tale.step(guest, "start")
@@ -169,5 +203,6 @@ def _refused_destroy(tale: Tale) -> str:
 SMMU_TALES: Final[dict[str, Callable[[Tale], str]]] = {
     "smmuv3-basic": _arm_basic, "smmuv3-unplug": _arm_unplug, "smmuv3-two": _two, "S-05": _s05,
     "S-07": _s07, "S-08": _s08, "smmuv3-refused": _refused_gbpa,
-    "smmuv3-refused-destroy": _refused_destroy,
+    "smmuv3-refused-destroy": _refused_destroy, "S-11": _s11,
+    "smmuv3-refused-unplug": _refused_unplug,
 }  # fmt: skip

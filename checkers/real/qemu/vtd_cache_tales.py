@@ -11,6 +11,7 @@ from checkers.real.qemu.vtd_guest import (
     CONTEXTS,
     DIRECTORIES,
     PASID_TABLES,
+    Gcmd,
     Granularity,
     Pgtt,
     VtdGuest,
@@ -55,6 +56,24 @@ def _beyond_directory(tale: Tale) -> str:
     return f"the directory ends below PASID {FAR}, which stays attached"
 
 
+def _pasid_alone(tale: Tale) -> str:
+    guest, vtd = tale.x86(Plan(HOST, pasid_bits=8))
+    tale.step(guest, "start")
+    place = guest.places[1]
+    vtd.start(place, pasids=True)
+    vtd.entry(*place, 2, pasid=5, did=2)
+    vtd.set(Gcmd.TE, True)
+    vtd.invalidate_pasid_cache(Granularity.GLOBAL)
+    tale.step(guest, "entry of PASID 5 := table 2, PASID 0 has none; TE := 1; global")
+    host = guest.vm.host
+    assert not any(call.values.get("pasid") == 5 for call in host.calls), "PASID 5 is attached"
+    vtd.entry(*place, 1)
+    vtd.invalidate_pasid_cache(Granularity.GLOBAL)
+    tale.step(guest, "entry of PASID 0 := table 1; global")
+    assert any(call.values.get("pasid") == 5 for call in host.calls), "PASID 5 is not attached"
+    return "a PASID with an entry is not attached before PASID 0 has an entry"
+
+
 def _far_entry(vtd: VtdGuest) -> None:
     """PASID 9000 of the first device has a PASID table of its own, and an entry in it."""
     p = vtd.processor
@@ -73,4 +92,5 @@ def _directory(vtd: VtdGuest, place: tuple[int, int], size: int) -> None:
 
 CACHE_TALES: Final[dict[str, Callable[[Tale], str]]] = {
     "vtd-new-domain": _new_domain, "vtd-beyond-directory": _beyond_directory,
+    "vtd-pasid-alone": _pasid_alone,
 }  # fmt: skip

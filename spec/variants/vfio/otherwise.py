@@ -199,8 +199,8 @@ VARIANTS = (
         about="All that QEMU 11.1 does otherwise, which is what its binary is compared with.",
         standing=in_qemu(
             "hw/vfio and hw/arm/smmuv3-accel.c",
-            f"{ARM} S-05 smmuv3-refused-destroy smmuv3-refused smmuv3-tries-on vtd-refused-map "
-            "vtd-refused-unmap",
+            f"{ARM} S-05 smmuv3-refused-destroy smmuv3-refused-unplug smmuv3-refused "
+            "smmuv3-tries-on smmuv3-two-parents vtd-refused-map vtd-refused-unmap",
         ),
         without=("destroy-was-refused-to-vfio", "destroy_deferred", "gbpa_bh"),
         vfio_devices_are_in_place=1, vfio_leaks_nothing=2, gbpa_is_in_force=2,
@@ -227,7 +227,9 @@ VARIANTS = (
     ),
     variant(
         "smmuv3-v9-free", free_forgets, bounds="roomy",
-        standing=in_qemu("001 12/37; defects C-14", f"{ARM} smmuv3-refused-destroy"),
+        standing=in_qemu(
+            "001 12/37; defects C-14", f"{ARM} smmuv3-refused-destroy smmuv3-refused-unplug"
+        ),
         vfio_leaks_nothing=2,
     ),
     variant(
@@ -280,7 +282,9 @@ VARIANTS = (
     ),
     variant(
         "vfio-any-error", any_error_tries_on, bounds="apart",
-        standing=in_qemu("hw/vfio/iommufd.c iommufd_cdev_attach", f"{ARM} smmuv3-tries-on"),
+        standing=in_qemu(
+            "hw/vfio/iommufd.c iommufd_cdev_attach", f"{ARM} smmuv3-tries-on smmuv3-two-parents"
+        ),
         one_container_is_enough=2, a_device_is_on_its_hwpt=2,
     ),
     variant(
