@@ -61,6 +61,7 @@ from invariants.migration import (
     tables_are_in_force,
     the_guest_keeps_what_it_saw,
 )
+from invariants.pasid_cache import RULES as PASID_CACHE
 from invariants.read_only import read_only_exclusion, writeable_only_holds
 from invariants.references import (
     bindings_are_attached,
@@ -167,6 +168,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
         ),
         (doorbell_walked,),
     ),
+    "pasid-cache": ((*PASID_CACHE, *UAPI_SHARED), ()),
     "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
     "vtd-address-space": (VTD_REGIONS, ()),
 }

@@ -27,14 +27,18 @@ ROOMS = {
     "spec.vtd": "language memory iommufd",
     "spec.vfio": "language memory iommufd iommufd.uapi pci",
     "spec.smmuv3": "language iommufd iommufd.uapi vfio",
+    "spec.vtd.accel": "language memory iommufd iommufd.uapi vfio vtd",
     "spec.vfio.attach": "language memory iommufd iommufd.uapi vfio smmuv3",
     "spec.vtd.regions": "language memory iommufd iommufd.uapi vfio",
     "spec.variants.pci_hotplug": "language iommufd pci",
     "spec.variants.uapi": "language memory iommufd iommufd.uapi",
     "spec.variants.vfio": "language memory iommufd iommufd.uapi vfio smmuv3 vfio.attach "
     "variants.uapi",
+    "spec.variants.vtd_accel": "language iommufd iommufd.uapi vfio vtd vtd.accel variants.uapi "
+    "variants.vfio",
     "spec.variants": "language memory iommufd iommufd.uapi migration pci vtd vfio smmuv3 "
-    "vfio.attach vtd.regions variants.pci_hotplug variants.uapi variants.vfio",
+    "vfio.attach vtd.regions variants.pci_hotplug variants.uapi variants.vfio "
+    "variants.vtd_accel",
     "checkers.frontend": "",
     "checkers.murphi": "frontend",
     "checkers.symbolic": "frontend",

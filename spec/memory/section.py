@@ -49,6 +49,22 @@ def views_of(mask: int) -> tuple[str, ...]:
     return tuple(name for bit, name in enumerate(load().views) if mask >> bit & 1)
 
 
+def plain_shape(
+    sections: int,
+) -> tuple[dict[str, int], dict[str, dict[str, tuple[object, ...]]]]:
+    """Sizes and constants of so many sections of RAM apart from each other, in one view."""
+    constants: dict[str, dict[str, tuple[object, ...]]] = {
+        "views": {"next": (1,)},
+        "sections": {
+            "readonly": (False,) * sections, "ram": (True,) * sections,
+            "ram_device": (False,) * sections, "upper_half": (False,) * sections,
+            "views": (frozenset({1}),) * sections, "map_views": (1,) * sections,
+            "overlapping": tuple(frozenset({row + 1}) for row in range(sections)),
+        },
+    }  # fmt: skip
+    return {"views": 1, "sections": sections}, constants
+
+
 def memory_shape(mask: int) -> tuple[dict[str, int], dict[str, dict[str, tuple[object, ...]]]]:
     """Sizes and constants of `views` and `sections` for a selection of views."""
     names = views_of(mask)

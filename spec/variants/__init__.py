@@ -10,6 +10,7 @@ from spec.variants.pasid_capability import VARIANTS as PASID_CAPABILITY
 from spec.variants.pci_hotplug import VARIANTS as PCI_HOTPLUG
 from spec.variants.uapi import VARIANTS as UAPI
 from spec.variants.vfio import VARIANTS as VFIO
+from spec.variants.vtd_accel import VARIANTS as VTD_ACCEL
 from spec.variants.vtd_regions import VARIANTS as VTD_REGIONS
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
@@ -24,6 +25,7 @@ VARIANTS: dict[str, Variant] = {
         *MIGRATION_BLOCKER,
         *UAPI,
         *VFIO,
+        *VTD_ACCEL,
         *VTD_REGIONS,
     )
 }

@@ -1,4 +1,4 @@
-"""The memory listener that keeps a container's IOAS equal to the guest's memory map."""
+"""As posted: the listener that keeps a container's IOAS equal to the guest's memory map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine `hwpt-sharing`: devices that share stage-2 tables, from plug to unplug."""
+"""The machine `hwpt-sharing`: the series as posted, in which devices share stage-2 tables."""
 
 from __future__ import annotations
 
@@ -120,6 +120,8 @@ HWPT_SHARING = Machine(
     exhaust={"symbolic": ("standard",)},
     title="Containers and stage-2 tables shared by devices",
     about="""
+    The series as it was posted; as VT-d was built it is `pasid-cache`.
+
     VTDIOASContainer and VTDS2Hwpt as 002 15/21 and 16/21 have them: a container for each iommufd
     (and for devices with the erratum), in it a stage-2 table for each kind of cache coherency, in
     use by every device that fits, each with its own nested HWPT over it when the guest uses

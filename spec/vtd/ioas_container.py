@@ -1,4 +1,4 @@
-"""Which host page table a PASID entry gets: containers per iommufd, stage-2 tables in containers.
+"""As posted: containers per iommufd, stage-2 tables in them, which of these a PASID entry gets.
 
 The order of every operation is: make the new thing, attach it, remember it, let go of the old one.
 So a refusal at any point leaves the device where it was, and nothing is forgotten: an id whose

@@ -1,4 +1,4 @@
-"""A passthrough device comes to the vIOMMU and leaves it."""
+"""As posted: a passthrough device comes to the vIOMMU and leaves it."""
 
 from __future__ import annotations
 

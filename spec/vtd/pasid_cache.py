@@ -1,4 +1,4 @@
-"""The cached PASID entry of each device, and how it follows the guest's PASID table.
+"""As posted: the cached PASID entry of each device, and how it follows the guest's PASID table.
 
 The guest's tables are not state: what QEMU reads there is a parameter of the action that reads it,
 so the guest may have written anything at any time.

@@ -1,4 +1,4 @@
-"""What the vIOMMU of QEMU remembers: containers, stage-2 tables, the binding of each device."""
+"""As posted, what the vIOMMU remembers: containers, stage-2 tables, the binding of each device."""
 
 from __future__ import annotations
 

@@ -16,17 +16,13 @@ from checkers.userfiles import InputError
 from spec.language import Variant
 
 _OWN: Final = "it shows what QEMU does as it should"
-_PASID_CACHE: Final = "no machine has the PASID cache of VT-d as it was released"
+_PIOTLB: Final = "no machine has the invalidations that VT-d passes on"
 _SMMUEN: Final = "no machine has a stream table and SMMUEN"
 UNNAMED: Final = {
     "vtd-basic": _OWN, "vtd-pasid": _OWN, "vtd-unplug": _OWN, "vtd-two": _OWN,
     "vtd-refused-start": _OWN, "vtd-refused-plug": _OWN, "smmuv3-basic": _OWN,
     "smmuv3-unplug": _OWN, "smmuv3-two": _OWN, "smmuv3-refused-plug": _OWN,
-    "migration-arm": _OWN, "V-16": _PASID_CACHE, "V-20": _PASID_CACHE, "V-20b": _PASID_CACHE,
-    "V-25": _PASID_CACHE, "vtd-blocked": _PASID_CACHE, "vtd-refused-detach": _PASID_CACHE,
-    "vtd-refused-destroy": _PASID_CACHE, "vtd-refused-reset": _PASID_CACHE,
-    "vtd-new-domain": _PASID_CACHE, "vtd-beyond-directory": _PASID_CACHE,
-    "vtd-pasid-alone": _PASID_CACHE, "S-11": _SMMUEN,
+    "migration-arm": _OWN, "V-20b": _PIOTLB, "S-11": _SMMUEN,
     "S-07": _SMMUEN, "S-08": _SMMUEN,
     "plug-again": "no machine has what QEMU keeps of an open file by the id of its device",
 }  # fmt: skip

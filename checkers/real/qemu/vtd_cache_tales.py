@@ -90,7 +90,25 @@ def _directory(vtd: VtdGuest, place: tuple[int, int], size: int) -> None:
     vtd.processor.write(entry, DIRECTORIES | size << 9 | 1 << 3 | 1)
 
 
+def _set(tale: Tale) -> str:
+    guest, vtd, place = bound(tale, Plan(HOST, cold=(), slots=1, inserted=(1,)))
+    vtd.remove(*place)
+    vtd.invalidate_pasid_cache(Granularity.PASID)
+    guest.unplug(1)
+    tale.step(guest, "entry removed; device_del, the slot is turned off")
+    vtd.entry(*place, 1)
+    vtd.invalidate_pasid_cache(Granularity.GLOBAL)
+    tale.step(guest, "entry := table 1; global")
+    guest.plug(2, 0)
+    tale.step(guest, "device_add of another device")
+    expect(guest, 2, "stage 2")
+    vtd.invalidate_pasid_cache(Granularity.GLOBAL)
+    tale.step(guest, "global")
+    expect(guest, 2, f"table {table_of(1):#x}")
+    return "a device that is plugged has all memory until the guest invalidates"
+
+
 CACHE_TALES: Final[dict[str, Callable[[Tale], str]]] = {
     "vtd-new-domain": _new_domain, "vtd-beyond-directory": _beyond_directory,
-    "vtd-pasid-alone": _pasid_alone,
+    "vtd-pasid-alone": _pasid_alone, "vtd-set": _set,
 }  # fmt: skip

@@ -56,20 +56,15 @@ from spec.language import (
     Teardown,
     sometimes,
 )
+from spec.memory.section import plain_shape
 
 
 def shape(values: Mapping[str, int]) -> Shape:
     """One iommufd, and sections of memory apart from each other."""
     sizes, constants = uapi_shape({**values, "errata": 0})
-    sections = values["sections"]
-    sizes.update(views=1, sections=sections)
-    constants["views"] = {"next": (1,)}
-    constants["sections"] = {
-        "readonly": (False,) * sections, "ram": (True,) * sections,
-        "ram_device": (False,) * sections, "upper_half": (False,) * sections,
-        "views": (frozenset({1}),) * sections, "map_views": (1,) * sections,
-        "overlapping": tuple(frozenset({row + 1}) for row in range(sections)),
-    }  # fmt: skip
+    memory_sizes, memory_constants = plain_shape(values["sections"])
+    sizes.update(memory_sizes)
+    constants.update(memory_constants)
     return Shape(sizes, constants)
 
 
