@@ -31,10 +31,6 @@ REASONS: Final = {
     "uapi-pending-said": "what an SMMU's driver says of entries that it has not issued is said by "
     "the module here",
     "uapi-entries-counted": "a device's cache is its own, and those of the module have none",
-    "uapi-id-goes": "it shows in the next event alone, and the states up to there are too "
-    "many to look through",
-    "uapi-id-stays": "it shows in the next event alone, and the states up to there are too "
-    "many to look through",
     "uapi-close-does-not-wait": "a device that is bound holds the iommufd: nobody can ask for its "
     "end before",
 }
@@ -42,6 +38,9 @@ REASONS: Final = {
 
 MOST: Final = 4_000
 """How many states up to ids are looked at for a call by which a variant is told apart."""
+
+AFTER: Final = 200
+"""How many states after what the variant breaks."""
 
 
 class Ways(NamedTuple):
@@ -125,11 +124,13 @@ def answer(call: Call) -> tuple[int, int]:
 def parting(reference: Kernel, variant: Program) -> Parting | None:
     """Calls by which a variant is told apart from the reference; None if none were found.
 
-    They are on the shortest way to what the variant breaks, if it is to be seen there; else they
-    are the shortest of all.
+    They are on the shortest way to what the variant breaks, or soon after it, if it is to be seen
+    there; else they are the shortest of all.
     """
     pair = Pair(reference, variant)
-    return _on_the_way(pair) or _anywhere(pair)
+    start, program = (reference.empty, reference.empty), reference.program
+    alike = orbit_least(program.layout, symmetry(program, Renaming.IDS))
+    return _on_the_way(pair) or _onward(pair, start, (), MOST, alike)
 
 
 def _on_the_way(pair: Pair) -> Parting | None:
@@ -158,21 +159,23 @@ def _along(pair: Pair, steps: Sequence[Step]) -> Parting | None:
         assert both.variant is not None
         at = both.reference.after, both.variant.after
         path.append(both.reference)
-    return None
+    return _onward(pair, at, path, AFTER, bytes)
 
 
-def _anywhere(pair: Pair) -> Parting | None:
-    empty, program = pair.reference.empty, pair.reference.program
-    alike = orbit_least(program.layout, symmetry(program, Renaming.IDS))
-    states, came = [(empty, empty)], list[tuple[int, Made]]()
-    seen = {(alike(empty), alike(empty))}
+def _onward(
+    pair: Pair, start: tuple[bytes, bytes], before: Sequence[Made], most: int,
+    alike: Callable[[bytes], bytes],
+) -> Parting | None:  # fmt: skip
+    """The shortest way on from two states to a difference that is to be seen."""
+    states, came = [start], list[tuple[int, Made]]()
+    seen = {(alike(start[0]), alike(start[1]))}
     for node, at in enumerate(states):
-        if node == MOST:
+        if node == most:
             break
         known = list(calls_at(pair.reference, at[0], Counter()))
         for ways in pair.calls(at, known, pair.variant.program.actions):
             if not pair.alike(ways):
-                return Parting(tuple(_path(came, node)), ways)
+                return Parting((*before, *_path(came, node)), ways)
             assert ways.reference is not None
             assert ways.variant is not None
             after = ways.reference.after, ways.variant.after

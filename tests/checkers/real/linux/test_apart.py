@@ -60,6 +60,13 @@ def test_what_differs_unseen_is_followed_to_where_it_is_seen() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_breach_alone_does_not_show_is_seen_soon_after_it() -> None:
+    """An id that went with its vDEVICE is missed by the next event that there is a queue for."""
+    assert calls("uapi-id-goes", "events")[-4:] == [
+        "attach", "destroy", "veventq_alloc", "report_event",
+    ]  # fmt: skip
+
+
 def answering(name: str, *words: str) -> Told:
     """A variant, and a kernel that says each word of the call there: first ours, then its."""
 
