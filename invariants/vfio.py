@@ -263,6 +263,15 @@ def the_viommus_parent_stays(s: VFIOState) -> bool:
 
 
 @invariant(witness=behind_the_viommu)
+def a_device_is_over_the_viommus_parent(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
+    """The HWPT of each device that the vIOMMU knows is the one that its object is made on."""
+    x = s.vdevs[vdev]
+    return not smmuv3_accel_knows(s, vdev) or (
+        x.hwpt != NONE and s.hwpts[x.hwpt].hwpt_id == s.objects[s.viommu].parent
+    )
+
+
+@invariant(witness=behind_the_viommu)
 def gbpa_is_in_force(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
     """Every plugged device that a vIOMMU is to nest for is known to it, and does as GBPA says.
 
@@ -368,6 +377,7 @@ RULES = (
     nesting_needs_a_nesting_parent,
     the_viommu_is_for_its_devices,
     the_viommus_parent_stays,
+    a_device_is_over_the_viommus_parent,
     gbpa_is_in_force,
     containers_map_their_space,
     no_mapping_without_an_ioas,

@@ -156,6 +156,7 @@ VARIANTS = (
     variant(
         "vfio-join-forgets", join_forgets,
         vfio_devices_are_in_place=2, a_device_is_on_its_hwpt=2, nesting_needs_a_nesting_parent=2,
+        a_device_is_over_the_viommus_parent=2,
     ),
     variant(
         "vfio-container-remembered", container_remembered, containers_are_as_remembered=1,

@@ -286,6 +286,7 @@ VARIANTS = (
             "hw/vfio/iommufd.c iommufd_cdev_attach", f"{ARM} smmuv3-tries-on smmuv3-two-parents"
         ),
         one_container_is_enough=2, a_device_is_on_its_hwpt=2,
+        a_device_is_over_the_viommus_parent=2,
     ),
     variant(
         "vfio-unmap-over", unmap_is_over, bounds="translated",
