@@ -80,6 +80,8 @@ from invariants.sharing import one_container_of_a_kind, one_stage2_of_a_kind
 from invariants.uapi import RULES as UAPI
 from invariants.uapi import SHARED as UAPI_SHARED
 from invariants.vfio import RULES as VFIO
+from invariants.vtd_capabilities import MORE as VTD_CAPABILITIES_MORE
+from invariants.vtd_capabilities import RULES as VTD_CAPABILITIES
 from invariants.vtd_regions import RULES as VTD_REGIONS
 from spec.language import Invariant, Machine, Witness
 
@@ -170,6 +172,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
     ),
     "pasid-cache": ((*PASID_CACHE, *UAPI_SHARED), ()),
     "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
+    "vtd-capabilities": (VTD_CAPABILITIES, VTD_CAPABILITIES_MORE),
     "vtd-address-space": (VTD_REGIONS, ()),
 }
 

@@ -10,6 +10,7 @@ from spec.pci.pci_hotplug import PCI_HOTPLUG
 from spec.vfio.attach.vfio_attach import VFIO_ATTACH
 from spec.vfio.pasid_capability import PASID_CAPABILITY
 from spec.vtd.accel.pasid_cache import PASID_CACHE
+from spec.vtd.capabilities.vtd_capabilities import VTD_CAPABILITIES
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 from spec.vtd.regions.vtd_address_space import VTD_ADDRESS_SPACE
 
@@ -23,6 +24,7 @@ MACHINES: dict[str, Machine] = {
         PCI_HOTPLUG,
         MIGRATION_BLOCKER,
         VFIO_ATTACH,
+        VTD_CAPABILITIES,
         VTD_ADDRESS_SPACE,
         PASID_CACHE,
     )

@@ -29,6 +29,7 @@ ROOMS = {
     "spec.smmuv3": "language iommufd iommufd.uapi vfio",
     "spec.vtd.accel": "language memory iommufd iommufd.uapi vfio vtd",
     "spec.vfio.attach": "language memory iommufd iommufd.uapi vfio smmuv3",
+    "spec.vtd.capabilities": "language iommufd",
     "spec.vtd.regions": "language memory iommufd iommufd.uapi vfio",
     "spec.variants.pci_hotplug": "language iommufd pci",
     "spec.variants.uapi": "language memory iommufd iommufd.uapi",
@@ -37,7 +38,7 @@ ROOMS = {
     "spec.variants.vtd_accel": "language iommufd iommufd.uapi vfio vtd vtd.accel variants.uapi "
     "variants.vfio",
     "spec.variants": "language memory iommufd iommufd.uapi migration pci vtd vfio smmuv3 "
-    "vfio.attach vtd.regions variants.pci_hotplug variants.uapi variants.vfio "
+    "vfio.attach vtd.regions vtd.capabilities variants.pci_hotplug variants.uapi variants.vfio "
     "variants.vtd_accel",
     "checkers.frontend": "",
     "checkers.murphi": "frontend",

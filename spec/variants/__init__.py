@@ -11,6 +11,7 @@ from spec.variants.pci_hotplug import VARIANTS as PCI_HOTPLUG
 from spec.variants.uapi import VARIANTS as UAPI
 from spec.variants.vfio import VARIANTS as VFIO
 from spec.variants.vtd_accel import VARIANTS as VTD_ACCEL
+from spec.variants.vtd_capabilities import VARIANTS as VTD_CAPABILITIES
 from spec.variants.vtd_regions import VARIANTS as VTD_REGIONS
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
@@ -25,6 +26,7 @@ VARIANTS: dict[str, Variant] = {
         *MIGRATION_BLOCKER,
         *UAPI,
         *VFIO,
+        *VTD_CAPABILITIES,
         *VTD_ACCEL,
         *VTD_REGIONS,
     )

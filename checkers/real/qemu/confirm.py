@@ -20,6 +20,7 @@ _PIOTLB: Final = "no machine has the invalidations that VT-d passes on"
 _SMMUEN: Final = "no machine has a stream table and SMMUEN"
 UNNAMED: Final = {
     "vtd-basic": _OWN, "vtd-pasid": _OWN, "vtd-unplug": _OWN, "vtd-two": _OWN,
+    "vtd-capabilities": _OWN,
     "vtd-refused-start": _OWN, "vtd-refused-plug": _OWN, "smmuv3-basic": _OWN,
     "smmuv3-unplug": _OWN, "smmuv3-two": _OWN, "smmuv3-refused-plug": _OWN,
     "migration-arm": _OWN, "V-20b": _PIOTLB, "S-11": _SMMUEN,

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
+from checkers.real.qemu.capability_tales import CAPABILITY_TALES
 from checkers.real.qemu.command_lines import ARM_LINES, X86_LINES
 from checkers.real.qemu.migration_tales import ARM_MIGRATION, X86_MIGRATION
 from checkers.real.qemu.plug_tales import SMMU_PLUGS, VTD_PLUGS
@@ -21,6 +22,7 @@ from checkers.real.qemu.vtd_tales import VTD_TALES
 
 ON_X86: Final[dict[str, Callable[[Tale], str]]] = {
     **VTD_TALES, **CACHE_TALES, **REGION_TALES, **VTD_PLUGS, **X86_MIGRATION, **X86_LINES,
+    **CAPABILITY_TALES,
 }  # fmt: skip
 ON_ARM: Final[dict[str, Callable[[Tale], str]]] = {
     **SMMU_TALES, **SMMU_PLUGS, **ARM_MIGRATION, **ARM_LINES,

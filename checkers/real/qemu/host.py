@@ -33,6 +33,7 @@ class Host:
         self.kernel = kernel
         self.refuses: Refuses = nothing
         self.calls: list[Called] = []
+        self.ranges = unmodelled.RANGES
         self.events: dict[int, int] = {}
         self._queue_files: dict[int, int] = {}
         self._devices = {row: DeviceFile() for row in range(1, kernel.hardware.devices + 1)}
@@ -165,7 +166,7 @@ class Host:
         return error, answer
 
     def _ranges(self, call: SystemCall, v: Mapping[str, int]) -> Answer:
-        ranges = unmodelled.RANGES
+        ranges = self.ranges
         answer = {"num_iovas": len(ranges), "out_iova_alignment": unmodelled.ALIGNMENT}
         if v["num_iovas"] < len(ranges):
             return errno.EMSGSIZE, answer

@@ -89,6 +89,8 @@ class SpecKernel:
         self.virt_ids: dict[int, int] = {}
         self.pasids: dict[int, int] = {}
         self.data: dict[int, int] = {}
+        self.told: Mapping[str, int] = {}
+        self.told_type = SMMUV3 if hardware.driver == Driver.ARM else VTD
 
     def view(self) -> Any:
         """The present state, to look at."""
@@ -193,9 +195,9 @@ class SpecKernel:
         own = SMMUV3 if self.hardware.driver == Driver.ARM else VTD
         error = self.step("get_hw_info", dev=dev, its_type=int(kind in (0, own)))
         device = self.view().devices[dev]
-        content = info(own, bool(device.erratum))
+        content = info(own, bool(device.erratum), self.told)
         answer = {
-            "data_len": len(content), "out_data_type": own,
+            "data_len": len(content), "out_data_type": self.told_type,
             "out_max_pasid_log2": 20 if device.can_pasid else 0,
             "out_capabilities": int(device.can_dirty),
         }  # fmt: skip

@@ -32,8 +32,8 @@ class Plan:
     """What the virtual machine is to have: devices from the start, and slots to plug others into.
 
     `cold` devices are on the root bus, `inserted` ones in the first slots, from the start.
-    `pasid_bits`: of the emulated VT-d. `hardware`: what the host has. `trace`: QEMU's events that
-    go to its output. `variant`: another kernel than the reference's.
+    `pasid_bits` and further `options`: of the emulated VT-d. `hardware`: what the host has.
+    `trace`: QEMU's events that go to its output. `variant`: another kernel than the reference's.
     """
 
     hardware: Hardware
@@ -41,6 +41,7 @@ class Plan:
     slots: int = 0
     inserted: Sequence[int] = ()
     pasid_bits: int = 0
+    options: str = ""
     trace: Sequence[str] = ()
     variant: Variant | None = None
 
@@ -95,6 +96,7 @@ def q35(binary: Binary, plan: Plan, host: Host) -> tuple[Guest, VtdGuest]:
     EndedError if QEMU refuses the plan; `host` has the calls by then.
     """
     wanted = f"fsts=on,scalable-mode=on,caching-mode=on,pasid-bits={plan.pasid_bits}"
+    wanted += f",{plan.options}" if plan.options else ""
     arguments = [
         "-machine", "q35", "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
         "-device", f"intel-iommu,intremap=off,{wanted}", *_devices(plan, "pcie.0"),

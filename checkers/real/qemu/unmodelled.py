@@ -51,10 +51,10 @@ OF_ADDRESSES: Final = frozenset((0x10, 0x11, 0x12, 0x13, 0x30))
 """Commands that name none."""
 
 
-def info(kind: int, erratum: bool) -> bytes:
-    """What IOMMU_GET_HW_INFO copies to the user."""
+def info(kind: int, erratum: bool, otherwise: Mapping[str, int]) -> bytes:
+    """What IOMMU_GET_HW_INFO copies to the user; a scenario may have some registers otherwise."""
     name = {VTD: "vtd_info", SMMUV3: "arm_info"}[kind]
-    return DATA[name].written({**INFO[kind], "flags": ERRATUM if erratum else 0})
+    return DATA[name].written({**INFO[kind], **otherwise, "flags": ERRATUM if erratum else 0})
 
 
 class Areas:

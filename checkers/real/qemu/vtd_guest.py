@@ -8,6 +8,7 @@ from typing import Final
 from checkers.real.qemu.talk import Processor
 
 BASE: Final = 0xFED9_0000
+CAP, ECAP = 0x08, 0x10
 GCMD, GSTS, RTADDR, FSTS, IQH, IQT, IQA = 0x18, 0x1C, 0x20, 0x34, 0x80, 0x88, 0x90
 
 ROOT: Final = 0x100_0000
@@ -102,9 +103,9 @@ class VtdGuest:
         self.processor.write(BASE + IQT, 0)
         self.set(Gcmd.QIE, True)
 
-    def root(self) -> None:
+    def root(self, scalable: bool = True) -> None:
         """The root table is told again (SRTP)."""
-        self.processor.write(BASE + RTADDR, ROOT | SCALABLE)
+        self.processor.write(BASE + RTADDR, ROOT | (SCALABLE if scalable else 0))
         self._command(self.command | 1 << Gcmd.SRTP)
 
     def legacy_root(self, *devices: tuple[int, int]) -> None:

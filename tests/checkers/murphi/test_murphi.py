@@ -26,6 +26,7 @@ LIFETIME = complete(OBJECT_LIFETIME)
 SHARING = complete(MACHINES["hwpt-sharing"])
 OBJECTS = complete(MACHINES["iommufd-objects"])
 ATTACH = complete(MACHINES["vfio-attach"])
+CAPABILITIES = complete(MACHINES["vtd-capabilities"])
 CHEAP = (
     "iommufd-objects", "object-lifetime", "pasid-capability", "pci-hotplug", "migration-blocker",
 )  # fmt: skip
@@ -57,8 +58,14 @@ def test_so_it_has_at_larger_bounds(machine: Machine, bounds: str, tmp_path: Pat
     agrees(build(machine, bounds), tmp_path)
 
 
+@pytest.mark.witness
+def test_so_it_has_where_an_action_has_many_parameters(tmp_path: Path) -> None:
+    fewest = {"pasid_bits": 0, "asked_pasid_bits": 1, "plain": 1}
+    agrees(build(CAPABILITIES, "small", values=fewest), tmp_path)
+
+
 def test_every_machine_is_asked_about_somewhere() -> None:
-    assert {*CHEAP, SHARING.name, ATTACH.name} == {*MACHINES}
+    assert {*CHEAP, SHARING.name, ATTACH.name, CAPABILITIES.name} == {*MACHINES}
 
 
 def agrees(program: Program, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def test_what_a_stream_table_entry_does(entry: int, path: str, context: int) -> 
 
 
 def test_what_hardware_says_of_itself() -> None:
-    vtd = DATA["vtd_info"].read(info(VTD, erratum=True))
+    vtd = DATA["vtd_info"].read(info(VTD, erratum=True, otherwise={}))
     assert vtd["flags"] == 1
     assert vtd["ecap_reg"] >> 47 & 1, "it has the first stage"
     assert vtd["cap_reg"] >> 56 & 1, "and pages of 1 GiB in it"
-    smmu = DATA["arm_info"].read(info(SMMUV3, erratum=False))
+    smmu = DATA["arm_info"].read(info(SMMUV3, erratum=False, otherwise={}))
     assert (smmu["idr0"] & 3, smmu["idr1"] & 0x3F) == (3, 16)
