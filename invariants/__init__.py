@@ -82,6 +82,7 @@ from invariants.uapi import SHARED as UAPI_SHARED
 from invariants.vfio import RULES as VFIO
 from invariants.vtd_capabilities import MORE as VTD_CAPABILITIES_MORE
 from invariants.vtd_capabilities import RULES as VTD_CAPABILITIES
+from invariants.vtd_iommu_device import RULES as VTD_IOMMU_DEVICE
 from invariants.vtd_regions import RULES as VTD_REGIONS
 from spec.language import Invariant, Machine, Witness
 
@@ -172,6 +173,7 @@ _OF: dict[str, tuple[tuple[Invariant, ...], tuple[Witness, ...]]] = {
     ),
     "pasid-cache": ((*PASID_CACHE, *UAPI_SHARED), ()),
     "vfio-attach": ((*VFIO, *UAPI_SHARED), ()),
+    "vtd-iommu-device": (VTD_IOMMU_DEVICE, ()),
     "vtd-capabilities": (VTD_CAPABILITIES, VTD_CAPABILITIES_MORE),
     "vtd-address-space": (VTD_REGIONS, ()),
 }

@@ -13,6 +13,7 @@ from spec.vtd.accel.pasid_cache import PASID_CACHE
 from spec.vtd.capabilities.vtd_capabilities import VTD_CAPABILITIES
 from spec.vtd.hwpt_sharing import HWPT_SHARING
 from spec.vtd.regions.vtd_address_space import VTD_ADDRESS_SPACE
+from spec.vtd.set_unset.vtd_iommu_device import VTD_IOMMU_DEVICE
 
 MACHINES: dict[str, Machine] = {
     machine.name: machine
@@ -25,6 +26,7 @@ MACHINES: dict[str, Machine] = {
         MIGRATION_BLOCKER,
         VFIO_ATTACH,
         VTD_CAPABILITIES,
+        VTD_IOMMU_DEVICE,
         VTD_ADDRESS_SPACE,
         PASID_CACHE,
     )

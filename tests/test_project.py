@@ -30,6 +30,7 @@ ROOMS = {
     "spec.vtd.accel": "language memory iommufd iommufd.uapi vfio vtd",
     "spec.vfio.attach": "language memory iommufd iommufd.uapi vfio smmuv3",
     "spec.vtd.capabilities": "language iommufd",
+    "spec.vtd.set_unset": "language iommufd",
     "spec.vtd.regions": "language memory iommufd iommufd.uapi vfio",
     "spec.variants.pci_hotplug": "language iommufd pci",
     "spec.variants.uapi": "language memory iommufd iommufd.uapi",
@@ -38,8 +39,8 @@ ROOMS = {
     "spec.variants.vtd_accel": "language iommufd iommufd.uapi vfio vtd vtd.accel variants.uapi "
     "variants.vfio",
     "spec.variants": "language memory iommufd iommufd.uapi migration pci vtd vfio smmuv3 "
-    "vfio.attach vtd.regions vtd.capabilities variants.pci_hotplug variants.uapi variants.vfio "
-    "variants.vtd_accel",
+    "vfio.attach vtd.regions vtd.capabilities vtd.set_unset variants.pci_hotplug variants.uapi "
+    "variants.vfio variants.vtd_accel",
     "checkers.frontend": "",
     "checkers.murphi": "frontend",
     "checkers.symbolic": "frontend",

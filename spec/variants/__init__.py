@@ -12,6 +12,7 @@ from spec.variants.uapi import VARIANTS as UAPI
 from spec.variants.vfio import VARIANTS as VFIO
 from spec.variants.vtd_accel import VARIANTS as VTD_ACCEL
 from spec.variants.vtd_capabilities import VARIANTS as VTD_CAPABILITIES
+from spec.variants.vtd_iommu_device import VARIANTS as VTD_IOMMU_DEVICE
 from spec.variants.vtd_regions import VARIANTS as VTD_REGIONS
 from spec.variants.vtd_rfcv3 import VARIANTS as VTD_RFCV3
 
@@ -27,6 +28,7 @@ VARIANTS: dict[str, Variant] = {
         *UAPI,
         *VFIO,
         *VTD_CAPABILITIES,
+        *VTD_IOMMU_DEVICE,
         *VTD_ACCEL,
         *VTD_REGIONS,
     )
