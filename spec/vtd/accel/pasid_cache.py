@@ -81,7 +81,7 @@ _bounds = partial(
 PASID_CACHE = Machine(
     name="pasid-cache",
     check={"explicit": ("small", "pasid")},
-    exhaust={"explicit": ("two", "standard"), "symbolic": ("pasid", "two")},
+    exhaust={"explicit": ("two", "standard"), "symbolic": ("pasid",)},
     title="The PASID cache and what it makes of the guest's tables",
     about="""
     The guest's PASID entries lie in memory, and the guest writes them as it likes. What QEMU has
@@ -131,7 +131,8 @@ PASID_CACHE = Machine(
             (4764, 76222, 13), (3006, 48734, 11), (*NO_GROUP, *NO_PASID),
         ),
         "pasid": _bounds(
-            "One device with a PASID; one table and one domain id.",
+            "One device with a PASID; one table and one domain id. A proof at these bounds is of any "
+            "number of tables and domain ids.",
             (41457, 603578, 17), (26416, 385936, 15), NO_GROUP,
             pasids=1, tables=1, domains=1, slots=7,
         ),
@@ -146,8 +147,8 @@ PASID_CACHE = Machine(
             pasids=1, slots=7,
         ),
         "large": _bounds(
-            "Two devices with a PASID each, two tables and two domain ids: too many states to go "
-            "through, and for random runs.",
+            "Two devices with a PASID each, two tables and two domain ids. Too many states to go "
+            "through: 259,611 are six steps away or nearer. For random runs.",
             None, None, NO_GROUP,
             devices=2, pasids=1, slots=13,
         ),
