@@ -131,8 +131,8 @@ PASID_CACHE = Machine(
             (4764, 76222, 13), (3006, 48734, 11), (*NO_GROUP, *NO_PASID),
         ),
         "pasid": _bounds(
-            "One device with a PASID; one table and one domain id. A proof at these bounds is of any "
-            "number of tables and domain ids.",
+            "One device with a PASID; one table and one domain id. A proof at these bounds is of "
+            "any number of tables and domain ids.",
             (41457, 603578, 17), (26416, 385936, 15), NO_GROUP,
             pasids=1, tables=1, domains=1, slots=7,
         ),
