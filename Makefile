@@ -5,6 +5,7 @@
 # make random SEED=1000 COUNT=500  the explorers on that many random machines
 # make linux    what Linux's iommufd answers, call by call (fetches and builds a kernel once; needs QEMU)
 # make qemu     the released QEMU over the specification (fetches one, once, if there is none of 11.1 or later)
+# make qemu RECORD=1  and keep what it did in lockstep, for make test
 # make docs     the book, in docs/_build/html
 # make bench    speed of the engines beside spin and rumur, as a table and in benchmarks/results.json
 # The first target that is made sets up .venv (needs a package index once).
@@ -56,11 +57,14 @@ linux: $(STAMP)
 	    $(addprefix --bounds ,$(filter-out large,$(BOUNDS))) --record $(RECORDING)
 
 CALLS := tests/checkers/real/qemu/calls
+LOCKSTEP := tests/checkers/real/qemu/lockstep/vfio-attach.jsonl
 GUESTS := 40
 
 qemu: $(STAMP)
 	@$(BIN)/python -m checkers.real.qemu --without-kvm-check --recorded $(CALLS) \
 	    $(if $(QEMU),--qemu $(QEMU)) $(if $(IF_POSSIBLE),--if-possible)
+	@$(BIN)/viommu-spec drive vfio-attach --qemu $(QEMU) --without-kvm-check \
+	    $(if $(IF_POSSIBLE),--if-possible) $(if $(RECORD),--record $(LOCKSTEP))
 	@for platform in vtd smmuv3; do \
 	    $(BIN)/viommu-spec drive $$platform --qemu $(QEMU) --rules-only --without-kvm-check \
 	        --runs $(GUESTS) $(if $(IF_POSSIBLE),--if-possible) || exit; \

@@ -52,9 +52,10 @@ ROOMS = {
     "checkers.real": "",
     "checkers.real.linux": "real explore trace",
     "checkers.real.qemu": "real trace",
+    "checkers.real.qemu.lockstep": "real real.qemu conform trace",
     "checkers.real.qemu.rules": "real real.qemu trace",
     "checkers.commands": "murphi symbolic explore trace report cluster conform "
-    "real.linux real.qemu real.qemu.rules",
+    "real.linux real.qemu real.qemu.lockstep real.qemu.rules",
 }
 """Which rooms of its own package each room may import, besides itself, in one order.
 

@@ -13,6 +13,7 @@ from click.exceptions import Exit
 from checkers import machines
 from checkers.commands.choosing import subjects
 from checkers.commands.confirming import confirmed
+from checkers.commands.lockstep import Files, in_lockstep
 from checkers.commands.rules_only import Guests, random_guests
 from checkers.machines import Subject
 from checkers.output import save, write
@@ -24,6 +25,7 @@ from checkers.real.linux.image import Image, image, ready
 from checkers.real.linux.kernel_source import source
 from checkers.real.linux.known import known
 from checkers.real.linux.recording import recorded
+from checkers.real.qemu.lockstep.every_pair import Drive
 from checkers.report.row import Status
 from checkers.trace.format import Answered
 from checkers.trace.record import Names, record_run
@@ -61,18 +63,19 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     help="With --rules-only: start no further run after so long.  [default: as many as --runs]",
 )
 @click.option("--if-possible", is_flag=True, help="Only say so where no QEMU can be run.")
-@click.option("-v", "--verbose", is_flag=True, help="With --rules-only: show every host call.")
-@click.option("--junit", "junit_file", metavar="FILE", help="With --rules-only: as JUnit, too.")
+@click.option("-v", "--verbose", is_flag=True, help="With --qemu: show more of what was done.")
+@click.option("--junit", "junit_file", metavar="FILE", help="With --qemu: as JUnit, too.")
 @click.option(
     "--source", "tree", metavar="DIR", type=FOLDER,
     help="The kernel's source to build from.  [default: the newest of Debian's, fetched once]",
 )
 @click.option(
-    "--bounds", metavar="NAME|KEY=N,...", multiple=True, help="May be given several times."
+    "--bounds", metavar="NAME|KEY=N,...", multiple=True,
+    help="May be given several times; with --qemu the names of its settings.",
 )
 @click.option(
     "--variant", metavar="NAME|FILE.py|all",
-    help="Hold a variant against it.  all: by which calls each is told apart from it.",
+    help="Hold a variant against it.  all: by which calls of Linux each is told apart from it.",
 )
 @click.option(
     "--runs", metavar="N", type=click.IntRange(0), default=0,
@@ -99,7 +102,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     help="Save the shortest way to each difference, or defect, there.",
 )
 @click.option(
-    "--record", "record_file", metavar="FILE", help="Only keep what Linux answers to some calls."
+    "--record", "record_file", metavar="FILE",
+    help="Keep what Linux answers to some calls, and no more; or what QEMU did in lockstep.",
 )
 @click.option(
     "--selftest", "only_selftest", is_flag=True,
@@ -113,11 +117,14 @@ def drive_command(
     runs: int, length: int, every_id: bool, blocks_first: bool, by: str, scalable: bool, seed: int,
     traces: Path | None, record_file: str | None, only_selftest: bool, json_file: str | None,
 ) -> None:  # fmt: skip
-    """Make the calls of a machine in the system itself, and compare what it answers.
+    """Do the actions of a machine in the system itself, and compare what comes of them.
 
-    Status 1 if Linux answers a call otherwise than the specification, if a guest on QEMU does not
-    get what it is promised, but for what is known of the released one, or if what is to be
-    confirmed is not reproduced.
+    With --qemu every pair of an action and a failing host call of the machine is done on QEMU, and
+    its calls and the kernel's objects are held against the machine as released.
+
+    Status 1 if Linux answers a call, or QEMU does an action, otherwise than the specification, if a
+    guest on QEMU does not get what it is promised, but for what is known of the released one, or if
+    what is to be confirmed is not reproduced.
     """
     if confirm is not None:
         raise Exit(confirmed(confirm, name, qemu or "", without_kvm_check))
@@ -125,7 +132,13 @@ def drive_command(
         raise InputError("drive: which MACHINE? only --confirm VARIANT goes without one")
     if qemu is not None and kernel is None:
         if not rules_only:
-            raise InputError("drive --qemu: say --rules-only, or --confirm VARIANT")
+            if runs or length or seed or seconds or only_selftest or tree:
+                raise InputError("drive --qemu goes by every pair: there are no random runs")
+            asked = Drive(
+                Path(qemu) if qemu else None, without_kvm_check, variant or "", bool(record_file)
+            )
+            files = Files(json_file, junit_file, traces, record_file)
+            raise Exit(in_lockstep(name, bounds, asked, verbose, if_possible, files))
         guests = Guests(name, Path(qemu) if qemu else None, without_kvm_check, runs, seed, seconds)
         raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file, traces))
     if kernel is None:

@@ -168,7 +168,7 @@ def taken(program: Program, path: Path, steps: Sequence[Step]) -> list[StepTaken
             ids=list(step.ids),
             calls=[_call(item) for item in outcome.calls],
             changes=changes(program.layout, before, outcome.state),
-            result=_errno(program.action(step.action), outcome.result),
+            result=reported(program.action(step.action), outcome.result),
             ends="crash" if outcome.kind is Ending.CRASH else "done",
             brief=step_in_brief(program, program.action(step.action), step.values, before),
         )
@@ -247,7 +247,7 @@ def _plain(item: Any) -> Value:
     return item.name if isinstance(item, IntEnum) else int(item)
 
 
-def _errno(rule: Linked, result: int) -> str:
+def reported(rule: Linked, result: int) -> str:
     """The errno that an action reported, as the kernel writes it: ``0`` or ``-ENOMEM``."""
     kind = get_type_hints(rule.function).get("return")
     if result and isinstance(kind, type) and issubclass(kind, IntEnum):

@@ -121,7 +121,7 @@ def vfio_unbind(s: Uapi, dev: Id[Device]) -> None:
     s.devices[dev].object = NONE
 
 
-@mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")
+@mirrors("qemu backends/iommufd.c iommufd_backend_connect")
 @host_call("iommufd_change_process_capable iommufd={fd} ({ret})", fails=Errno.ENOMEM)
 def iommufd_change_process(s: Uapi, fd: Id[Iommufd], fault: Fault) -> Errno:
     """IOMMU_IOAS_CHANGE_PROCESS: whether a live update may take the mappings over."""

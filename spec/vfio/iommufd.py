@@ -12,7 +12,7 @@ from spec.iommufd.calls import (
     iommufd_backend_get_device_info,
     tries_on,
 )
-from spec.iommufd.objects import Errno, Object
+from spec.iommufd.objects import Errno, Iommufd, Object
 from spec.iommufd.uapi.device import vfio_bind
 from spec.language import NONE, Fault, Id, first, limit, mirrors
 from spec.vfio.calls import (
@@ -296,7 +296,7 @@ def iommufd_cdev_attach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Err
     It gets its host IOMMU device then, which an mdev has not. What fails once it is attached leaves
     it so: who asked detaches it.
     """
-    iommufd_change_process(s, s.devices[s.vdevs[vdev].dev].fd, fault)
+    iommufd_backend_connect(s, s.devices[s.vdevs[vdev].dev].fd, fault)
     err = vfio_bind(s, s.vdevs[vdev].dev, fault)
     if err != Errno.OK:
         return err
@@ -309,6 +309,13 @@ def iommufd_cdev_attach(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> Err
     if err == Errno.OK and has_host_iommu(s, vdev):
         err = hiod_iommufd_vfio_realize(s, vdev, fault)
     return err
+
+
+@mirrors("qemu backends/iommufd.c iommufd_backend_connect")
+def iommufd_backend_connect(s: VFIOState, fd: Id[Iommufd], fault: Fault) -> None:
+    """The first device on an iommufd has it asked whether its process may change."""
+    if not any(d.fd == fd and d.object != NONE for d in s.devices):
+        iommufd_change_process(s, fd, fault)
 
 
 @mirrors("qemu hw/vfio/iommufd.c iommufd_cdev_attach")

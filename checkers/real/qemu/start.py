@@ -32,14 +32,16 @@ class Plan:
     """What the virtual machine is to have: devices from the start, and slots to plug others into.
 
     `cold` devices are on the root bus, `inserted` ones in the first slots, from the start.
-    `pasid_bits` and further `options`: of the emulated VT-d. `hardware`: what the host has.
-    `trace`: QEMU's events that go to its output. `variant`: another kernel than the reference's.
+    `viommu`: whether there is one, and further `options` of it; `pasid_bits`: of the emulated VT-d.
+    `hardware`: what the host has. `trace`: QEMU's events that go to its output. `variant`: another
+    kernel than the reference's.
     """
 
     hardware: Hardware
     cold: Sequence[int] = (1,)
     slots: int = 0
     inserted: Sequence[int] = ()
+    viommu: bool = True
     pasid_bits: int = 0
     options: str = ""
     trace: Sequence[str] = ()
@@ -96,10 +98,11 @@ def q35(binary: Binary, plan: Plan, host: Host) -> tuple[Guest, VtdGuest]:
     EndedError if QEMU refuses the plan; `host` has the calls by then.
     """
     wanted = f"fsts=on,scalable-mode=on,caching-mode=on,pasid-bits={plan.pasid_bits}"
-    wanted += f",{plan.options}" if plan.options else ""
+    wanted += _further(plan)
     arguments = [
         "-machine", "q35", "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
-        "-device", f"intel-iommu,intremap=off,{wanted}", *_devices(plan, "pcie.0"),
+        *(["-device", f"intel-iommu,intremap=off,{wanted}"] if plan.viommu else []),
+        *_devices(plan, "pcie.0"),
     ]  # fmt: skip
     vm = Vm(binary, host, arguments, trace=plan.trace)
     slots = [Slot(Ports(vm.processor), PORT + n << 3, n + 1) for n in range(plan.slots)]
@@ -115,11 +118,16 @@ def virt(
         empty.flush()
         arguments = [
             "-machine", "virt,its=off,gic-version=3", "-bios", str(Path(empty.name)),
-            "-device", "arm-smmuv3,accel=on,primary-bus=pcie.0", *_devices(plan, "pcie.0"),
+            "-device", f"arm-smmuv3,accel=on,primary-bus=pcie.0{_further(plan)}",
+            *_devices(plan, "pcie.0"),
         ]  # fmt: skip
         vm = Vm(binary, host, arguments, without_kvm_check, plan.trace)
     slots = [Slot(Memory(vm.processor), PORT + n << 3, n + 1) for n in range(plan.slots)]
     return _numbered(vm, slots, plan), SmmuGuest(vm.processor)
+
+
+def _further(plan: Plan) -> str:
+    return f",{plan.options}" if plan.options else ""
 
 
 def _devices(plan: Plan, bus: str) -> list[str]:

@@ -199,7 +199,7 @@ VFIO_ATTACH = Machine(
         "VFIO's core of QEMU with the accelerated SMMU of 001 merged, put right.",
         "QEMU 11.1; Linux 6.14 to 7.3, the version being a bound",
         kernel="not itself: the kernel under it is that of iommufd-objects, which is held",
-        qemu="not: the calls of some runs are in tests/spec/vfio, lockstep is to come",
+        qemu="11.1.3 in lockstep with the released variant: tests/checkers/real/qemu/lockstep",
     ),
     state=VFIOState,
     init=init,
@@ -216,45 +216,45 @@ VFIO_ATTACH = Machine(
     bounds={
         "small": _bounds(
             "Two devices of one group behind an accelerated SMMUv3.",
-            (278, 2530, 9),
-            (78, 720, 6),
+            (278, 2502, 9),
+            (78, 712, 6),
             (*NO_MAP, *NO_VIEW),
         ),
         "roomy": _bounds(
             "As small, with rows and ids to spare for what a variant makes in vain or leaks.",
-            (278, 2530, 9),
-            (78, 720, 6),
+            (278, 2502, 9),
+            (78, 712, 6),
             (*NO_MAP, *NO_VIEW),
             slots=10, containers=3, hwpts=3,
         ),
         "apart": _bounds(
             "Two devices with groups of their own behind one accelerated SMMUv3, with a container "
             "to spare.",
-            (546, 4890, 10),
-            (130, 1160, 7),
+            (546, 4862, 10),
+            (130, 1152, 7),
             (*NO_GROUP, *NO_MAP, *NO_VIEW),
             groups=2, containers=2, hwpts=2, slots=9,
         ),
         "iommus": _bounds(
             "Two devices behind one accelerated SMMUv3, each behind its own SMMU of the host.",
-            (472, 4162, 10),
-            (258, 2362, 9),
+            (472, 4142, 10),
+            (258, 2346, 9),
             (*NO_GROUP, *NO_MAP, *NO_VIEW),
             groups=2, on_second_iommu=0b10, hwpts=2, slots=8,
         ),
         "translated": _bounds(
             "Two devices, of which one is not coherent, behind one bridge of the guest and an "
             "emulated vIOMMU. The host has an SMMU: Intel's first stage would take both.",
-            (729, 5652, 14),
-            (599, 4679, 11),
+            (729, 5544, 14),
+            (599, 4589, 11),
             ("behind-the-viommu", "memory_map_changes", *NO_GROUP, *NO_GBPA),
             groups=2, incoherent=0b10, translated=0b11, nesting=0, hwpts=2, slots=5,
         ),
         "one-slot": _bounds(
             "Three devices that take turns in one slot behind VT-d that nests, two with the "
             "erratum and one without.",
-            (7121, 68236, 58),
-            (96, 1006, 9),
+            (7121, 66956, 58),
+            (96, 984, 9),
             (*NO_GROUP, *NO_MAP, *NO_VIEW, *NO_GBPA),
             devices=3, groups=3, errata=0b011, nesting=0b111, one_slot=0b111, containers=2,
             hwpts=2, slots=8, driver=Driver.INTEL,
@@ -263,8 +263,8 @@ VFIO_ATTACH = Machine(
             "Two devices of one group in two slots behind VT-d that nests: their address spaces "
             "are two, so one of them is refused as long as the other is there. And a device in "
             "system memory.",
-            (207, 2092, 7),
-            (151, 1724, 7),
+            (207, 2052, 7),
+            (151, 1684, 7),
             ("two-in-a-container", *NO_GROUP, *NO_MAP, *NO_VIEW, *NO_GBPA),
             devices=3, groups=2, nesting=0b011, containers=3, hwpts=3, slots=9,
             driver=Driver.INTEL,
@@ -279,16 +279,16 @@ VFIO_ATTACH = Machine(
         ),
         "mixed": _bounds(
             "A PCI device, an mdev and a legacy device in system memory, no vIOMMU.",
-            (250, 2481, 10),
-            (135, 1343, 10),
+            (250, 2401, 10),
+            (135, 1303, 10),
             ("behind-the-viommu", *NO_GROUP, *NO_MAP, *NO_VIEW, *NO_GBPA),
             devices=3, groups=3, mdev=0b010, legacy=0b100, nesting=0, containers=2, slots=4,
         ),
         "nested-mixed": _bounds(
             "The same behind an accelerated SMMUv3, which takes the PCI device only, and not one "
             "whose host has less than the guest is shown.",
-            (48, 440, 6),
-            (40, 372, 6),
+            (48, 436, 6),
+            (40, 368, 6),
             ("two-in-a-container", *NO_GROUP, *NO_MAP, *NO_VIEW),
             devices=4, groups=4, mdev=0b0010, legacy=0b0100, nesting=0b1111, unfit=0b1000,
         ),
@@ -296,7 +296,7 @@ VFIO_ATTACH = Machine(
             "Three devices behind an accelerated SMMUv3, two of one group and one behind another "
             "SMMU of the host, and a device in system memory, which came before its vIOMMU.",
             None,
-            (15724, 200766, 17),
+            (15724, 198438, 17),
             (*NO_MAP, *NO_VIEW),
             devices=4, groups=3, on_second_iommu=0b0100, nesting=0b0111, early=0b1000, hwpts=3,
             containers=2, slots=12,
@@ -304,8 +304,8 @@ VFIO_ATTACH = Machine(
         "v6-15": _bounds(
             "A kernel of 6.15 to 6.18 attaches no nested HWPT before there is a vDEVICE (S-04): no "
             "device behind an accelerated SMMUv3 can be plugged. One that came before it can.",
-            (68, 706, 5),
-            (48, 546, 5),
+            (68, 702, 5),
+            (48, 542, 5),
             ("two-in-a-container", "behind-the-viommu", "gbpa_bh", *NO_GROUP, *NO_MAP, *NO_VIEW),
             groups=2, nesting=0b01, early=0b10, containers=2, hwpts=2, slots=10,
             version=Version.V6_15,

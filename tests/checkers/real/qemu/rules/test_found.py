@@ -65,7 +65,7 @@ def test_what_wants_kvm_says_so() -> None:
     [
         (("vt", "--qemu", "--rules-only"), "no platform is called 'vt'; say vtd or smmuv3"),
         (("vtd", "--qemu", "/nowhere", "--rules-only"), "/nowhere: no program"),
-        (("vtd", "--qemu", "/nowhere"), "say --rules-only"),
+        (("vtd", "--qemu", "/nowhere"), "vtd has no lockstep"),
     ],
 )
 def test_what_cannot_be_run_is_one_line(words: tuple[str, ...], said: str) -> None:
