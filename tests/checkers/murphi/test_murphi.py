@@ -29,7 +29,7 @@ ATTACH = complete(MACHINES["vfio-attach"])
 CAPABILITIES = complete(MACHINES["vtd-capabilities"])
 CHEAP = (
     "iommufd-objects", "object-lifetime", "pasid-capability", "pci-hotplug", "migration-blocker",
-    "vtd-iommu-device",
+    "vtd-iommu-device", "vtd-address-space",
 )  # fmt: skip
 """Machines of which rumur makes a checker in seconds; the others are asked about as witnesses."""
 
