@@ -27,6 +27,7 @@ SHARING = complete(MACHINES["hwpt-sharing"])
 OBJECTS = complete(MACHINES["iommufd-objects"])
 ATTACH = complete(MACHINES["vfio-attach"])
 CAPABILITIES = complete(MACHINES["vtd-capabilities"])
+PASID_CACHE = complete(MACHINES["pasid-cache"])
 CHEAP = (
     "iommufd-objects", "object-lifetime", "pasid-capability", "pci-hotplug", "migration-blocker",
     "vtd-iommu-device", "vtd-address-space",
@@ -60,13 +61,23 @@ def test_so_it_has_at_larger_bounds(machine: Machine, bounds: str, tmp_path: Pat
 
 
 @pytest.mark.witness
-def test_so_it_has_where_an_action_has_many_parameters(tmp_path: Path) -> None:
-    fewest = {"pasid_bits": 0, "asked_pasid_bits": 1, "plain": 1}
-    agrees(build(CAPABILITIES, "small", values=fewest), tmp_path)
+@pytest.mark.parametrize(
+    ("machine", "fewest"),
+    [
+        (CAPABILITIES, {"pasid_bits": 0, "asked_pasid_bits": 1, "plain": 1}),
+        (PASID_CACHE, {"tables": 1, "domains": 1}),
+    ],
+    ids=lambda item: item.name if isinstance(item, Machine) else "",
+)
+def test_so_it_has_where_an_action_is_long_or_has_many_parameters(
+    machine: Machine, fewest: dict[str, int], tmp_path: Path
+) -> None:
+    agrees(build(machine, "small", values=fewest), tmp_path)
 
 
 def test_every_machine_is_asked_about_somewhere() -> None:
-    assert {*CHEAP, SHARING.name, ATTACH.name, CAPABILITIES.name} == {*MACHINES}
+    witnesses = (SHARING, ATTACH, CAPABILITIES, PASID_CACHE)
+    assert {*CHEAP, *(machine.name for machine in witnesses)} == {*MACHINES}
 
 
 def agrees(program: Program, tmp_path: Path) -> None:
