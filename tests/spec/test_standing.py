@@ -8,6 +8,7 @@ import pytest
 
 from checkers.commands.driving import MACHINE as DRIVEN
 from checkers.real.qemu.command_lines import MACHINE as STARTED
+from checkers.real.qemu.lockstep.of_vfio_attach import MACHINE as IN_LOCKSTEP
 from spec.language import Machine, Variant
 from spec.machines import MACHINES
 from spec.variants import VARIANTS
@@ -49,3 +50,4 @@ def test_a_machine_says_what_it_is_of_and_how_it_is_held(machine: Machine) -> No
         assert held.startswith((drive, "`make qemu`")) or re.match(r"not\b.*: \w", held), held
     assert of.kernel.startswith("not") == (machine.name != DRIVEN)
     assert of.qemu.startswith("`make qemu`") == (machine.name == STARTED)
+    assert of.qemu.startswith(drive) == (machine.name == IN_LOCKSTEP)

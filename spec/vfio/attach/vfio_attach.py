@@ -199,7 +199,7 @@ VFIO_ATTACH = Machine(
         "VFIO's core of QEMU with the accelerated SMMU of 001 merged, put right.",
         "QEMU 11.1; Linux 6.14 to 7.3, the version being a bound",
         kernel="not itself: the kernel under it is that of iommufd-objects, which is held",
-        qemu="11.1.3 in lockstep with the released variant: tests/checkers/real/qemu/lockstep",
+        qemu="`viommu-spec drive vfio-attach --qemu`: in lockstep with qemu-11.1-vfio-attach",
     ),
     state=VFIOState,
     init=init,
