@@ -59,11 +59,13 @@ linux: $(STAMP)
 CALLS := tests/checkers/real/qemu/calls
 LOCKSTEP := tests/checkers/real/qemu/lockstep/vfio-attach.jsonl
 GUESTS := 40
+SETTINGS :=
 
 qemu: $(STAMP)
 	@$(BIN)/python -m checkers.real.qemu --without-kvm-check --recorded $(CALLS) \
 	    $(if $(QEMU),--qemu $(QEMU)) $(if $(IF_POSSIBLE),--if-possible)
 	@$(BIN)/viommu-spec drive vfio-attach --qemu $(QEMU) --without-kvm-check \
+	    $(addprefix --bounds ,$(SETTINGS)) \
 	    $(if $(IF_POSSIBLE),--if-possible) $(if $(RECORD),--record $(LOCKSTEP))
 	@for platform in vtd smmuv3; do \
 	    $(BIN)/viommu-spec drive $$platform --qemu $(QEMU) --rules-only --without-kvm-check \
