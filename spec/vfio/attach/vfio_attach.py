@@ -159,8 +159,8 @@ VFIO_ATTACH = Machine(
     check={"explicit": (
         "small", "apart", "iommus", "translated", "mixed", "nested-mixed", "v6-15", "one-slot",
         "vtd-group", "memory",
-    )},
-    exhaust={"explicit": ("standard",)},
+    ), "symbolic": ("memory",)},
+    exhaust={"explicit": ("standard",), "symbolic": ("small",)},
     title="VFIO devices: containers, HWPTs and host IOMMU devices",
     about="""
     QEMU's VFIO core with iommufd, in the order of 000: a device is bound, the vIOMMU before it is
