@@ -141,6 +141,7 @@ VARIANTS = (
             Seen(ON, DAY, "`python -m checkers.real.qemu V-25 vtd-refused-destroy`"),
         ),
         about="An entry goes with what is bound, and what the host will not destroy is forgotten.",
+        without=("left-and-waits", "destroy_deferred"),
         what_is_nested_is_known=1, no_failed_check=7, teardown_reachable=1,
     ),
     variant(
@@ -157,6 +158,7 @@ VARIANTS = (
             "QEMU 11.1", "hw/i386/intel_iommu_accel.c vtd_destroy_old_fs_hwpt; defects V-24",
             "reachable", Seen(ON, DAY, "`python -m checkers.real.qemu vtd-refused-destroy`"),
         ),
+        without=("left-and-waits", "destroy_deferred"),
         what_is_nested_is_known=1, no_failed_check=7, teardown_reachable=1,
     ),
     variant(
