@@ -32,15 +32,16 @@ ROOMS = {
     "spec.vtd.capabilities": "language iommufd",
     "spec.vtd.set_unset": "language iommufd",
     "spec.vtd.regions": "language memory iommufd iommufd.uapi vfio",
-    "spec.variants.pci_hotplug": "language iommufd pci",
+    "spec.variants.seen": "language",
+    "spec.variants.pci_hotplug": "language iommufd pci variants.seen",
     "spec.variants.uapi": "language memory iommufd iommufd.uapi",
     "spec.variants.vfio": "language memory iommufd iommufd.uapi vfio smmuv3 vfio.attach "
-    "variants.uapi",
-    "spec.variants.vtd_accel": "language iommufd iommufd.uapi vfio vtd vtd.accel variants.uapi "
-    "variants.vfio",
+    "variants.seen variants.uapi",
+    "spec.variants.vtd_accel": "language iommufd iommufd.uapi vfio vtd vtd.accel variants.seen "
+    "variants.uapi variants.vfio",
     "spec.variants": "language memory iommufd iommufd.uapi migration pci vtd vfio smmuv3 "
-    "vfio.attach vtd.regions vtd.capabilities vtd.set_unset variants.pci_hotplug variants.uapi "
-    "variants.vfio variants.vtd_accel",
+    "vfio.attach vtd.regions vtd.capabilities vtd.set_unset variants.seen variants.pci_hotplug "
+    "variants.uapi variants.vfio variants.vtd_accel",
     "checkers.frontend": "",
     "checkers.murphi": "frontend",
     "checkers.symbolic": "frontend",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from checkers import machines
@@ -35,6 +36,23 @@ from checkers.variants import EVERY
 MACHINE = "iommufd-objects"
 SHOWN = 12
 """How many classes of differences are shown, those with the shortest ways first."""
+
+_OF_QEMU = {"name", "qemu", "without_kvm_check"}
+_REPORTED = {*_OF_QEMU, "if_possible", "verbose", "junit_file", "json_file", "traces"}
+_OF_KERNEL = {"name", "kernel", "tree"}
+WAYS = {
+    "--confirm": {*_OF_QEMU, "confirm"},
+    "--qemu --rules-only": {*_REPORTED, "rules_only", "runs", "seed", "seconds"},
+    "--qemu": {*_REPORTED, "bounds", "variant", "record_file"},
+    "--kernel --selftest": {*_OF_KERNEL, "only_selftest", "json_file"},
+    "--kernel --variant all": {*_OF_KERNEL, "variant", "json_file"},
+    "--kernel --record": {*_OF_KERNEL, "record_file", "bounds", "variant", "seed"},
+    "--kernel": {
+        *_OF_KERNEL, "bounds", "variant", "runs", "length", "every_id", "blocks_first", "by",
+        "scalable", "seed", "traces", "json_file",
+    },
+}  # fmt: skip
+"""The ways to drive, and which parameters each has a use for."""
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -127,34 +145,29 @@ def drive_command(
     what is to be confirmed is not reproduced.
     """
     if confirm is not None:
+        _only("--confirm")
         raise Exit(confirmed(confirm, name, qemu or "", without_kvm_check))
     if name is None:
         raise InputError("drive: which MACHINE? only --confirm VARIANT goes without one")
-    if qemu is not None and kernel is None:
-        if not rules_only:
-            if runs or length or seed or seconds or only_selftest or tree:
-                raise InputError("drive --qemu goes by every pair: there are no random runs")
-            asked = Drive(
-                Path(qemu) if qemu else None, without_kvm_check, variant or "", bool(record_file)
-            )
-            files = Files(json_file, junit_file, traces, record_file)
-            raise Exit(in_lockstep(name, bounds, asked, verbose, if_possible, files))
-        guests = Guests(name, Path(qemu) if qemu else None, without_kvm_check, runs, seed, seconds)
+    way = _asked(kernel, qemu, rules_only, only_selftest, variant, record_file)
+    _only(way)
+    program = Path(qemu) if qemu else None
+    if way == "--qemu --rules-only":
+        guests = Guests(name, program, without_kvm_check, runs, seed, seconds)
         raise Exit(random_guests(guests, verbose, if_possible, json_file, junit_file, traces))
-    if kernel is None:
-        raise InputError("drive: what? say --kernel, or --qemu")
-    if qemu is not None or rules_only or junit_file:
-        raise InputError("drive --kernel: --qemu, --rules-only and --junit are of a guest on QEMU")
+    if way == "--qemu":
+        asked = Drive(program, without_kvm_check, variant or "", bool(record_file))
+        files = Files(json_file, junit_file, traces, record_file)
+        raise Exit(in_lockstep(name, bounds, asked, verbose, if_possible, files))
     if name != MACHINE:
         raise InputError(f"drive --kernel: it is {MACHINE} that says what the kernel answers")
-    of_module = bool(blocks_first or record_file or variant == EVERY)
-    way = _way(by, scalable, of_module)
-    booted = _image(kernel, tree)
-    if variant == EVERY:
+    whose = _whose(by, scalable, blocks_first)
+    booted = _image(kernel or "", tree)
+    if way == "--kernel --selftest":
+        raise Exit(_selftest(booted, json_file))
+    if way == "--kernel --variant all":
         raise Exit(_apart(booted, json_file))
     chosen = subjects([name], variant, bounds)
-    if only_selftest:
-        raise Exit(_selftest(booted, json_file))
     if record_file is not None:
         kept = [recorded(subject.program, booted, seed) for subject in chosen]
         write(record_file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
@@ -163,7 +176,7 @@ def drive_command(
         return
     done = []
     for subject in chosen:
-        choice = Choice(runs, length, every_id, seed, blocks_first, way, scalable)
+        choice = Choice(runs, length, every_id, seed, blocks_first, whose, scalable)
         driven = _driven(subject, booted, choice)
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:
@@ -175,13 +188,39 @@ def drive_command(
     raise Exit(Status.HOLDS if held else Status.VIOLATED)
 
 
-def _way(by: str, scalable: bool, of_module: bool) -> Way:
+def _asked(
+    kernel: str | None, qemu: str | None, rules_only: bool, selftest: bool, variant: str | None,
+    record_file: str | None,
+) -> str:  # fmt: skip
+    """Which of the ways; `InputError` if it is none."""
+    if kernel is None and qemu is None:
+        raise InputError("drive: what? say --kernel, or --qemu")
+    if kernel is None:
+        return "--qemu --rules-only" if rules_only else "--qemu"
+    if selftest:
+        return "--kernel --selftest"
+    if variant == EVERY:
+        return "--kernel --variant all"
+    return "--kernel --record" if record_file is not None else "--kernel"
+
+
+def _only(way: str) -> None:
+    """`InputError` where something is given that this way has no use for."""
+    context = click.get_current_context()
+    for item in context.command.params:
+        given = context.get_parameter_source(str(item.name)) is ParameterSource.COMMANDLINE
+        if given and item.name not in WAYS[way]:
+            others = ", ".join(name for name, own in WAYS.items() if item.name in own)
+            raise InputError(f"drive {way}: {item.opts[0]} is nothing to it, but to drive {others}")
+
+
+def _whose(by: str, scalable: bool, blocks_first: bool) -> Way:
     """Whose devices; `InputError` where more is asked than is theirs."""
     way = Way[by.upper()]
     if scalable and way is not Way.VFIO:
         raise InputError("--scalable is a mode of VT-d: say --by vfio, too")
-    if way is not Way.MODULE and of_module:
-        raise InputError(f"--by {by}: --blocks-first, --record and --variant all are of the module")
+    if way is not Way.MODULE and blocks_first:
+        raise InputError(f"--by {by}: --blocks-first is of the module")
     return way
 
 

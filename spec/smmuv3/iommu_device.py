@@ -10,12 +10,13 @@ from spec.iommufd.calls import iommufd_backend_get_device_info
 from spec.iommufd.objects import Errno, Object
 from spec.iommufd.uapi.state import Driver
 from spec.language import NONE, Fault, Id, mirrors
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import (
     iommufd_backend_alloc_viommu,
     smmuv3_accel_probe_cmdqv,
     vfio_alloc_hwpt,
 )
-from spec.vfio.iommufd import same_group, vfio_attach, vfio_free
+from spec.vfio.iommufd import same_group, vfio_attach
 from spec.vfio.state import VFIODevice, VFIOKind, VFIOState
 
 

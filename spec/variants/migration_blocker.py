@@ -13,7 +13,6 @@ from spec.language import (
     MUTANT,
     Fault,
     Id,
-    Seen,
     check,
     limit,
     mirrors,
@@ -42,6 +41,7 @@ from spec.migration.viommu import (
     vtd_check_hiod,
     vtd_init,
 )
+from spec.variants.seen import seen
 
 
 @overrides(vtd_post_load)
@@ -211,7 +211,7 @@ def guest_outlives_its_qemu(s: Migration, qemu: Id[Qemu]) -> None:
 
 
 variant = partial(variant_of, "migration-blocker", standing=MUTANT)
-SEEN = Seen("QEMU 11.1.3", "2026-11-24", "`python -m checkers.real.qemu migration-x86`")
+SEEN = seen("migration-x86")
 DROPPED = "never merged: VT-d checks its hosts and does not follow them"
 
 VARIANTS = (

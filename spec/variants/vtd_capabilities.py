@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import MUTANT, Id, Seen, mirrors, overrides, posted, released, variant_of
+from spec.language import MUTANT, Id, mirrors, overrides, posted, released, variant_of
+from spec.variants.seen import seen
 from spec.vtd.capabilities.check import (
     vtd_check_hiod,
     vtd_check_hiod_accel,
@@ -217,11 +218,6 @@ def registers_outlive_qemu(s: VTDCapabilities) -> None:
 variant = partial(variant_of, "vtd-capabilities", standing=MUTANT)
 REACHABLE = "reachable"
 FIXED = "fixed in QEMU 11.0: merged with the check"
-
-
-def seen(scenario: str) -> Seen:
-    """A run of the released binary."""
-    return Seen("QEMU 11.1.3", "2026-11-24", f"`python -m checkers.real.qemu {scenario}`")
 
 
 VARIANTS = (

@@ -10,13 +10,13 @@ from spec.language import (
     NONE,
     Fault,
     Id,
-    Seen,
     mirrors,
     overrides,
     posted,
     released,
     variant_of,
 )
+from spec.variants.seen import seen
 from spec.vtd.set_unset.device import (
     HostDevice,
     PCISlot,
@@ -129,16 +129,13 @@ def the_slot_is_kept(s: SetUnset, dev: Id[HostDevice], fault: Fault) -> None:
 
 
 variant = partial(variant_of, "vtd-iommu-device", standing=MUTANT)
-ON = "QEMU 11.1.3"
-DAY = "2026-11-24"
-
 VARIANTS = (
     variant(
         "vtd-set-11.1", nothing_is_unbound, a_refused_destroy_is_forgotten,
         standing=released(
             "QEMU 11.1", "hw/i386/intel_iommu.c vtd_dev_unset_iommu_device; defects V-24, V-25",
             "reachable",
-            Seen(ON, DAY, "`python -m checkers.real.qemu V-25 vtd-refused-destroy`"),
+            seen("V-25", "vtd-refused-destroy"),
         ),
         about="An entry goes with what is bound, and what the host will not destroy is forgotten.",
         without=("left-and-waits", "destroy_deferred"),
@@ -148,7 +145,7 @@ VARIANTS = (
         "vtd-set-nothing-unbound", nothing_is_unbound,
         standing=released(
             "QEMU 11.1", "hw/i386/intel_iommu.c vtd_dev_unset_iommu_device; defects V-25",
-            "reachable", Seen(ON, DAY, "`python -m checkers.real.qemu V-25`"),
+            "reachable", seen("V-25"),
         ),
         what_is_nested_is_known=3, no_failed_check=15, teardown_reachable=2,
     ),
@@ -156,7 +153,7 @@ VARIANTS = (
         "vtd-set-destroy-forgotten", a_refused_destroy_is_forgotten,
         standing=released(
             "QEMU 11.1", "hw/i386/intel_iommu_accel.c vtd_destroy_old_fs_hwpt; defects V-24",
-            "reachable", Seen(ON, DAY, "`python -m checkers.real.qemu vtd-refused-destroy`"),
+            "reachable", seen("vtd-refused-destroy"),
         ),
         without=("left-and-waits", "destroy_deferred"),
         what_is_nested_is_known=1, no_failed_check=7, teardown_reachable=1,

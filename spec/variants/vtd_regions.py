@@ -10,20 +10,19 @@ from spec.language import (
     NONE,
     Fault,
     Id,
-    Seen,
-    Standing,
     mirrors,
     overrides,
-    released,
     require,
     variant_of,
 )
+from spec.variants.seen import in_qemu
 from spec.variants.uapi.kernel import areas_are_kept
 from spec.variants.vfio.breaches import deferred_kept, nothing_is_replayed
 from spec.variants.vfio.otherwise import free_forgets, qemu_stops, unmap_is_over
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import vfio_unmap_all
-from spec.vfio.iommufd import vfio_container_forget, vfio_free
-from spec.vfio.state import Containers
+from spec.vfio.iommufd import vfio_container_forget
+from spec.vfio.state import Deferring
 from spec.vtd.regions.events import (
     gcmd_set_root_table,
     gcmd_translation_enable,
@@ -153,7 +152,7 @@ def still_translated(s: VTDRegions, vtd_as: Id[VTDAddressSpace], fault: Fault) -
 
 @overrides(vfio_free)
 @mirrors("kernel R0.6")
-def busy_for_ever(s: Containers, obj: Id[Object], fault: Fault) -> None:
+def busy_for_ever(s: Deferring, obj: Id[Object], fault: Fault) -> None:
     """What is destroyed later gains a user."""
     vfio_free(s, obj, fault)
     if obj in s.deferred:
@@ -168,12 +167,6 @@ def memory_is_gone(s: VTDRegions, fault: Fault) -> None:
     s.view = NONE
 
 
-def in_qemu(source: str, shown_by: str) -> Standing:
-    """What QEMU 11.1 does, and the scenarios that show it."""
-    by = f"`python -m checkers.real.qemu {shown_by}`"
-    return released("QEMU 11.1", source, "reachable", Seen("QEMU 11.1.3", "2026-11-24", by))
-
-
 variant = partial(variant_of, "vtd-address-space", standing=MUTANT)
 RELEASED = (set_and_not_switched, found_as_it_was, free_forgets, unmap_is_over, qemu_stops)
 """All that QEMU 11.1 does otherwise than the reference."""
@@ -184,7 +177,8 @@ VARIANTS = (
         about="All that QEMU 11.1 does otherwise.",
         standing=in_qemu(
             "hw/i386/intel_iommu.c and hw/vfio",
-            "vtd-plugged-while-on vtd-emulated-after vtd-te-refused-map vtd-te-refused-unmap",
+            "vtd-plugged-while-on", "vtd-emulated-after", "vtd-te-refused-map",
+            "vtd-te-refused-unmap",
         ),
         a_nesting_parent_has_all_memory=3, containers_map_their_space=2, regions_leak_nothing=2,
         no_failed_check=3,

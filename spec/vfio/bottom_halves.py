@@ -7,18 +7,32 @@ from spec.language import Fault, Id, mirrors, require
 from spec.memory.section import Section
 from spec.vfio.calls import vfio_free_id
 from spec.vfio.listener import vfio_listener_tries_again
-from spec.vfio.state import Containers, VFIOIOMMUFDContainer
+from spec.vfio.state import Containers, Deferring, VFIOIOMMUFDContainer
+
+
+@mirrors("002 15/21 iommufd_backend_free_id", "defects V-24", "defects C-14")
+def vfio_free(s: Deferring, obj: Id[Object], fault: Fault) -> None:
+    """Destroy an object that is no longer wanted, now or, if the kernel still uses it, later."""
+    err = vfio_free_id(s, obj, fault)
+    if err != Errno.OK:
+        s.deferred.add(obj)
+
+
+@mirrors("defects C-14")
+def nothing_is_deferred(s: Deferring) -> None:
+    """Bottom halves run before the next event: nothing waits to be destroyed then."""
+    require(not any(o.id in s.deferred for o in s.objects))
 
 
 @mirrors("defects C-14")
 def bottom_halves_are_done(s: Containers) -> None:
-    """Bottom halves run before the next event: nothing waits to be destroyed or unmapped then."""
-    require(not any(o.id in s.deferred for o in s.objects))
+    """Nothing waits to be destroyed or unmapped."""
+    nothing_is_deferred(s)
     require(not any(x.id in c.stale for c in s.containers for x in s.sections))
 
 
 @mirrors("defects C-14")
-def destroy_deferred(s: Containers, obj: Id[Object], fault: Fault) -> None:
+def destroy_deferred(s: Deferring, obj: Id[Object], fault: Fault) -> None:
     """A bottom half tries again to destroy an object whose DESTROY was refused."""
     require(obj in s.deferred)
     err = vfio_free_id(s, obj, fault)

@@ -19,12 +19,11 @@ from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detac
 from spec.iommufd.uapi.alloc import Data, iommufd_hwpt_alloc, iommufd_viommu_alloc
 from spec.iommufd.uapi.attach import (
     iommufd_device_detach,
-    take_over,
+    vfio_attach_hwpt,
     vfio_detach,
 )
 from spec.iommufd.uapi.lifetime import iommufd_ioctl_destroy
-from spec.iommufd.uapi.refusals import refusal
-from spec.iommufd.uapi.state import Uapi, absent, group_hwpt, names, set_group_hwpt
+from spec.iommufd.uapi.state import Uapi, names
 from spec.language import NONE, NULL, Fault, Id, host_call, limit, mirrors
 
 
@@ -72,20 +71,7 @@ def vfio_free_id(s: Uapi, obj: Id[Object], fault: Fault) -> Errno:
 @host_call("iommufd_cdev_attach_ioas_hwpt {dev} id={pt} ({ret})", fails=Errno.ENOMEM)
 def vfio_attach_pt(s: Uapi, dev: Id[Device], pt: Id[Object], fault: Fault) -> Errno:
     """VFIO_DEVICE_ATTACH_IOMMUFD_PT of an HWPT: attach at first, replace from then on."""
-    if s.devices[dev].object == NONE:
-        return Errno.EINVAL
-    if absent(s, pt):
-        return Errno.ENOENT
-    if s.objects[pt].kind not in (Kind.HWPT_PAGING, Kind.HWPT_NESTED):
-        return Errno.EINVAL
-    replace = s.devices[dev].attached != NONE
-    err = refusal(s, dev, False, pt, replace)
-    if err != Errno.OK:
-        return err
-    old = group_hwpt(s, dev, False)
-    set_group_hwpt(s, dev, False, pt)
-    take_over(s, dev, False, old, pt, replace)
-    return Errno.OK
+    return vfio_attach_hwpt(s, dev, False, pt)
 
 
 @mirrors("kernel R7.7")

@@ -15,6 +15,7 @@ from spec.iommufd.calls import (
 from spec.iommufd.objects import Errno, Iommufd, Object
 from spec.iommufd.uapi.device import vfio_bind
 from spec.language import NONE, Fault, Id, first, limit, mirrors
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import (
     iommufd_change_process,
     vfio_access_attach,
@@ -23,7 +24,6 @@ from spec.vfio.calls import (
     vfio_attach_pt,
     vfio_detach_pt,
     vfio_device_get_info,
-    vfio_free_id,
     vfio_iova_ranges,
     vfio_unbind,
 )
@@ -36,14 +36,6 @@ from spec.vfio.state import (
     VFIOKind,
     VFIOState,
 )
-
-
-@mirrors("002 15/21 iommufd_backend_free_id", "defects C-14")
-def vfio_free(s: Containers, obj: Id[Object], fault: Fault) -> None:
-    """Destroy an object that is no longer wanted, now or, if the kernel still uses it, later."""
-    err = vfio_free_id(s, obj, fault)
-    if err != Errno.OK:
-        s.deferred.add(obj)
 
 
 @mirrors("000 02/20 pci_device_get_viommu_cap", "001 11/37 smmuv3_accel_get_viommu_flags")

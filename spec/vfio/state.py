@@ -95,13 +95,15 @@ class VFIODevice(Record):
         return f"dev{int(self.id)}"
 
 
-class Containers(Uapi):
-    """What listeners keep equal: address spaces and the containers in them, on the host below.
-
-    `deferred` are ids whose DESTROY was refused and that are destroyed later.
-    """
+class Deferring(Uapi):
+    """The host below; `deferred` are ids whose DESTROY was refused and that are destroyed later."""
 
     deferred: IdSet[Object]
+
+
+class Containers(Deferring):
+    """What listeners keep equal: address spaces and the containers in them."""
+
     spaces: Table[VFIOAddressSpace]
     containers: Table[VFIOIOMMUFDContainer]
     hwpts: Table[VFIOIOASHwpt]

@@ -7,7 +7,7 @@ from spec.iommufd.objects import Device, Errno, Kind, Object
 from spec.iommufd.uapi.access import iommufd_access_attach, iommufd_access_detach
 from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.lifetime import destroy_object
-from spec.iommufd.uapi.refusals import early_refusal, late_refusal, member_refusal
+from spec.iommufd.uapi.refusals import early_refusal, late_refusal, member_refusal, refusal
 from spec.iommufd.uapi.reserved import reserve, reserved_refusal, unreserve
 from spec.iommufd.uapi.state import (
     Uapi,
@@ -210,6 +210,25 @@ def vfio_detach(s: Uapi, dev: Id[Device], pasid: bool) -> None:
     """VFIO detaches what it has attached, else does nothing."""
     if attached_to(s, dev, pasid) != NONE:
         iommufd_device_detach(s, dev, pasid)
+
+
+@mirrors("kernel R7.2", "kernel R7.3")
+def vfio_attach_hwpt(s: Uapi, dev: Id[Device], pasid: bool, hwpt: Id[Object]) -> Errno:
+    """VFIO attaches a device, or its PASID, to an HWPT: at first, and replaces from then on."""
+    if s.devices[dev].object == NONE:
+        return Errno.EINVAL
+    if absent(s, hwpt):
+        return Errno.ENOENT
+    if s.objects[hwpt].kind not in (Kind.HWPT_PAGING, Kind.HWPT_NESTED):
+        return Errno.EINVAL
+    replace = attached_to(s, dev, pasid) != NONE
+    err = refusal(s, dev, pasid, hwpt, replace)
+    if err != Errno.OK:
+        return err
+    old = group_hwpt(s, dev, pasid)
+    set_group_hwpt(s, dev, pasid, hwpt)
+    take_over(s, dev, pasid, old, hwpt, replace)
+    return Errno.OK
 
 
 @mirrors("kernel R7.3", "kernel R7.5")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from spec.iommufd.objects import Device, Kernel, Kind, Object
 from spec.language import (
@@ -147,6 +147,15 @@ class Uapi(Kernel):
     objects: Table[UapiObject]
     devices: Table[UapiDevice]
     groups: Table[Group]
+
+
+BARE: Final[Mapping[str, int]] = {
+    "incoherent": 0, "errata": 0, "on_second_iommu": 0, "can_pasid": 0, "can_dirty": 0,
+    "reserves": 0, "mdev": 0, "resets": 0, "rivals": 0, "bridges": 0, "no_nesting": 0, "no_pri": 0,
+    "pasids": 0, "queues": 0, "hw_queues": 0, "events": 0, "page_requests": 0, "rare": 0,
+    "reserves_all": 0, "bound_first": 0, "tables": 1, "virt_ids": 1, "version": Version.V6_19,
+}  # fmt: skip
+"""The numbers of bounds where of all that the uAPI has beyond objects and devices there is none."""
 
 
 def uapi_shape(

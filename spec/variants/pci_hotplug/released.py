@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from spec.iommufd.objects import Errno
-from spec.language import NONE, Id, Seen, check, mirrors, overrides, released, variant_of
+from spec.language import NONE, Id, check, mirrors, overrides, released, variant_of
 from spec.pci.bus import (
     VIOMMU,
     AddressSpace,
@@ -34,6 +34,7 @@ from spec.pci.iommu_ops import (
     smmuv3_accel_pdev_allowed,
     supports_address_space,
 )
+from spec.variants.seen import seen
 
 
 @overrides(supports_address_space)
@@ -97,9 +98,8 @@ def buses_are_swapped(s: PCIHost, slot: Id[PCISlot]) -> bool:
 
 
 variant = partial(variant_of, "pci-hotplug")
-BUILD, DAY, COMMAND = "QEMU 11.1.3", "2026-11-24", "python -m checkers.real.qemu"
-ON_ARM = Seen(BUILD, DAY, f"`{COMMAND} --without-kvm-check pci-arm`")
-ON_BOTH = Seen(BUILD, DAY, f"`{COMMAND} --without-kvm-check pci-arm pci-x86`")
+ON_ARM = seen("--without-kvm-check", "pci-arm")
+ON_BOTH = seen("--without-kvm-check", "pci-arm", "pci-x86")
 
 VARIANTS = (
     variant(

@@ -27,7 +27,7 @@ from spec.variants.uapi.kernel import (
     parent_is_kept,
 )
 from spec.vfio.attach.device import vfio_pci_undo
-from spec.vfio.bottom_halves import destroy_deferred
+from spec.vfio.bottom_halves import destroy_deferred, vfio_free
 from spec.vfio.calls import vfio_free_id, vfio_unbind
 from spec.vfio.iommufd import (
     iommufd_cdev_autodomains_put,
@@ -36,12 +36,12 @@ from spec.vfio.iommufd import (
     vfio_attach,
     vfio_container_forget,
     vfio_container_unlist,
-    vfio_free,
     vfio_hwpt_unlist,
 )
 from spec.vfio.listener import vfio_listener_register
 from spec.vfio.state import (
     Containers,
+    Deferring,
     VFIODevice,
     VFIOIOASHwpt,
     VFIOIOMMUFDContainer,
@@ -74,7 +74,7 @@ def hwpt_remembered(s: VFIOState, vdev: Id[VFIODevice], fault: Fault) -> None:
 
 @overrides(destroy_deferred)
 @mirrors("defects C-14")
-def deferred_kept(s: Containers, obj: Id[Object], fault: Fault) -> None:
+def deferred_kept(s: Deferring, obj: Id[Object], fault: Fault) -> None:
     """What was destroyed later is to be destroyed again."""
     require(obj in s.deferred)
     vfio_free_id(s, obj, fault)

@@ -11,8 +11,6 @@ from spec.language import (
     NONE,
     Fault,
     Id,
-    Seen,
-    Standing,
     check,
     first,
     mirrors,
@@ -29,6 +27,8 @@ from spec.smmuv3.iommu_device import (
     smmuv3_accel_leaves_alone,
     smmuv3_accel_was_given,
 )
+from spec.variants.seen import in_qemu
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import vfio_free_id
 from spec.vfio.iommufd import (
     group_mate,
@@ -39,11 +39,11 @@ from spec.vfio.iommufd import (
     takes_device,
     tries_next_container,
     vfio_device_get_viommu_flags_want_nesting,
-    vfio_free,
 )
 from spec.vfio.listener import vfio_map_refused, vfio_unmap_refused
 from spec.vfio.state import (
     Containers,
+    Deferring,
     VFIODevice,
     VFIOIOASHwpt,
     VFIOIOMMUFDContainer,
@@ -101,7 +101,7 @@ def nobody_asks_what_was_given(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 
 @overrides(vfio_free)
 @mirrors("001 12/37 smmuv3_accel_unset_iommu_device", "defects C-14")
-def free_forgets(s: Containers, obj: Id[Object], fault: Fault) -> None:
+def free_forgets(s: Deferring, obj: Id[Object], fault: Fault) -> None:
     """A refused DESTROY is reported, and the id forgotten."""
     vfio_free_id(s, obj, fault)
 
@@ -175,13 +175,6 @@ def mdevs_too(s: VFIOState, vdev: Id[VFIODevice]) -> bool:
 def any_error_tries_on(err: Errno) -> bool:
     """Whatever a container's attempt failed of, the next one is tried, and then a new one."""
     return err != Errno.OK
-
-
-def in_qemu(source: str, shown_by: str = "") -> Standing:
-    """What QEMU 11.1 does, and the scenarios that show it, if there are any."""
-    by = f"`python -m checkers.real.qemu {shown_by}`"
-    seen = (Seen("QEMU 11.1.3", "2026-11-24", by),) if shown_by else ()
-    return released("QEMU 11.1", source, "reachable", *seen)
 
 
 variant = partial(variant_of, "vfio-attach", standing=MUTANT)

@@ -21,10 +21,11 @@ from spec.language import (
     variant_of,
 )
 from spec.variants.uapi.kernel import nothing_is_forgotten, nothing_is_held, parent_is_kept
-from spec.variants.vfio.breaches import binding_stays, hardware_goes_on
+from spec.variants.vfio.breaches import binding_stays, deferred_kept, hardware_goes_on
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import vfio_free_id, vfio_unbind
-from spec.vtd.accel.calls import vtd_free
-from spec.vtd.accel.events import destroy_deferred, guest_writes_entry, supersede
+from spec.vfio.state import Deferring
+from spec.vtd.accel.events import guest_writes_entry, supersede
 from spec.vtd.accel.state import PasidCacheState, VTDPasid
 from spec.vtd.accel.sync import vtd_destroy_old_fs_hwpt, vtd_device_attach_iommufd
 from spec.vtd.state import DomainId, Pgtt
@@ -45,17 +46,17 @@ def old_one_is_kept(
 def destroyed_and_remembered(s: PasidCacheState, x: Id[VTDPasid], fault: Fault) -> None:
     """The nested HWPT of an entry is destroyed and is its own still."""
     if s.entries[x].fs_hwpt_id != NONE:
-        vtd_free(s, s.entries[x].fs_hwpt_id, fault)
+        vfio_free(s, s.entries[x].fs_hwpt_id, fault)
 
 
-@overrides(vtd_free)
+@overrides(vfio_free)
 @mirrors("qemu backends/iommufd.c iommufd_backend_free_id")
-def parent_goes_unasked(s: PasidCacheState, hwpt: Id[Object], fault: Fault) -> None:
+def parent_goes_unasked(s: Deferring, obj: Id[Object], fault: Fault) -> None:
     """What a nested HWPT is over is destroyed later with it, used or not."""
-    parent = s.objects[hwpt].parent
-    err = vfio_free_id(s, hwpt, fault)
+    parent = s.objects[obj].parent
+    err = vfio_free_id(s, obj, fault)
     if err != Errno.OK:
-        s.deferred.add(hwpt)
+        s.deferred.add(obj)
         if parent != NONE:
             s.deferred.add(parent)
 
@@ -67,14 +68,6 @@ def no_nesting_parent(
 ) -> Id[Object]:
     """VFIO makes an HWPT that nothing can be nested over, though the vIOMMU wants to."""
     return hwpt_alloc_paging(s, dev, ioas, False)
-
-
-@overrides(destroy_deferred)
-@mirrors("defects C-14")
-def deferred_kept(s: PasidCacheState, obj: Id[Object], fault: Fault) -> None:
-    """What was destroyed later is to be destroyed again."""
-    require(obj in s.deferred)
-    vfio_free_id(s, obj, fault)
 
 
 @overrides(guest_writes_entry)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from spec.iommufd.objects import Object
 from spec.language import (
     NONE,
     NULL,
     Fault,
     Id,
-    Seen,
-    Standing,
     mirrors,
     overrides,
     released,
     variant_of,
 )
-from spec.vfio.calls import vfio_free_id
-from spec.vtd.accel.calls import vtd_free
+from spec.variants.seen import in_qemu
+from spec.variants.vfio.otherwise import free_forgets
 from spec.vtd.accel.device import vtd_dev_set_iommu_device, vtd_dev_unset_iommu_device
 from spec.vtd.accel.events import Granularity, selected
 from spec.vtd.accel.state import (
@@ -165,85 +162,71 @@ def unset_forgets(
             x.was_absent = False
 
 
-@overrides(vtd_free)
-@mirrors("qemu backends/iommufd.c iommufd_backend_free_id", "defects V-24", "defects C-14")
-def destroy_is_reported(s: PasidCacheState, hwpt: Id[Object], fault: Fault) -> None:
-    """A refused DESTROY is reported, and the id forgotten."""
-    vfio_free_id(s, hwpt, fault)
-
-
 variant = partial(variant_of, "pasid-cache")
 ACCEL = "hw/i386/intel_iommu_accel.c"
-
-
-def of(source: str, *scenarios: str) -> Standing:
-    """What QEMU 11.1 does, as scenarios on it show, if there are any."""
-    by = f"`python -m checkers.real.qemu {' '.join(scenarios)}`"
-    seen = (Seen("QEMU 11.1.3", "2026-11-24", by),) if scenarios else ()
-    return released("QEMU 11.1", source, "reachable", *seen)
 
 
 VARIANTS = (
     variant(
         "qemu-11.1-pasid-cache", remembered_as_done, forgotten_though_attached,
         whatever_can_be_read, not_alone, entries_only, by_the_new_domain, set_and_left,
-        unset_forgets, destroy_is_reported,
-        standing=of(ACCEL), bounds="pasid",
+        unset_forgets, free_forgets,
+        standing=in_qemu(ACCEL), bounds="pasid",
         about="All that QEMU 11.1 does otherwise than the reference.",
         the_guest_gets_what_is_due=3, nothing_is_leaked=2, an_entry_is_well_formed=3,
     ),
     variant(
         "vtd-11.1-remembered-as-done", remembered_as_done,
-        standing=of(f"{ACCEL} vtd_accel_fill_pc", "V-20"),
+        standing=in_qemu(f"{ACCEL} vtd_accel_fill_pc", "V-20"),
         the_guest_gets_what_is_due=5,
         the_cache_is_what_the_host_has=5,
         an_entry_is_well_formed=5,
     ),
     variant(
         "vtd-11.1-detach-forgets", forgotten_though_attached,
-        standing=of(f"{ACCEL} vtd_accel_delete_pc", "vtd-refused-detach", "vtd-refused-reset"),
+        standing=in_qemu(f"{ACCEL} vtd_accel_delete_pc", "vtd-refused-detach", "vtd-refused-reset"),
         the_guest_gets_what_is_due=6,
         the_cache_is_what_the_host_has=6,
         nothing_is_leaked=6,
     ),
     variant(
         "vtd-11.1-remapping-off", used_or_not,
-        standing=of(f"{ACCEL} vtd_accel_pasid_cache_reset", "V-16"),
+        standing=in_qemu(f"{ACCEL} vtd_accel_pasid_cache_reset", "V-16"),
         the_guest_gets_what_is_due=6, an_entry_is_well_formed=6,
     ),
     variant(
         "vtd-11.1-beyond-directory", beyond_the_directory, bounds="pasid",
-        standing=of("hw/i386/intel_iommu.c vtd_dev_get_pe_from_pasid", "vtd-beyond-directory"),
+        standing=in_qemu("hw/i386/intel_iommu.c vtd_dev_get_pe_from_pasid", "vtd-beyond-directory"),
         the_guest_gets_what_is_due=8, what_is_in_force_is_known=7,
     ),
     variant(
         "vtd-11.1-pasid-alone", not_alone, bounds="pasid",
-        standing=of("hw/i386/intel_iommu.c vtd_dev_get_pe_from_pasid", "vtd-pasid-alone"),
+        standing=in_qemu("hw/i386/intel_iommu.c vtd_dev_get_pe_from_pasid", "vtd-pasid-alone"),
         the_guest_gets_what_is_due=5, what_is_in_force_is_known=5,
     ),
     variant(
         "vtd-11.1-entries-only", entries_only,
-        standing=of(f"{ACCEL} vtd_accel_pasid_cache_sync", "vtd-blocked"),
+        standing=in_qemu(f"{ACCEL} vtd_accel_pasid_cache_sync", "vtd-blocked"),
         the_guest_gets_what_is_due=3, an_entry_is_well_formed=3,
     ),
     variant(
         "vtd-11.1-new-domain", by_the_new_domain,
-        standing=of(f"{ACCEL} vtd_sm_pasid_table_walk_one", "vtd-new-domain"),
+        standing=in_qemu(f"{ACCEL} vtd_sm_pasid_table_walk_one", "vtd-new-domain"),
         the_guest_gets_what_is_due=7, what_is_in_force_is_known=7,
     ),
     variant(
         "vtd-11.1-set", set_and_left,
-        standing=of("hw/i386/intel_iommu.c vtd_dev_set_iommu_device", "vtd-set"),
+        standing=in_qemu("hw/i386/intel_iommu.c vtd_dev_set_iommu_device", "vtd-set"),
         the_guest_gets_what_is_due=3, an_entry_is_well_formed=3,
     ),
     variant(
         "vtd-11.1-unset", unset_forgets,
-        standing=of("hw/i386/intel_iommu.c vtd_dev_unset_iommu_device", "V-25"),
+        standing=in_qemu("hw/i386/intel_iommu.c vtd_dev_unset_iommu_device", "V-25"),
         nothing_is_leaked=6,
     ),
     variant(
-        "vtd-11.1-destroy", destroy_is_reported,
-        standing=of("backends/iommufd.c iommufd_backend_free_id", "vtd-refused-destroy"),
+        "vtd-11.1-destroy", free_forgets,
+        standing=in_qemu("backends/iommufd.c iommufd_backend_free_id", "vtd-refused-destroy"),
         nothing_is_leaked=2,
     ),
     variant(

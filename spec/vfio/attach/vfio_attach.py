@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from spec.iommufd.objects import Kind
-from spec.iommufd.uapi.state import Driver, Version, uapi_shape
+from spec.iommufd.uapi.state import BARE, Driver, Version, uapi_shape
 from spec.language import (
     NONE,
     Machine,
@@ -53,15 +53,6 @@ NO_GBPA = ("guest_writes_gbpa", "gbpa_bh")
 """What needs an accelerated SMMUv3."""
 
 
-UNUSED = {
-    "queues": 0, "bound_first": 0, "can_pasid": 0, "can_dirty": 0, "reserves": 0,
-    "resets": 0, "rivals": 0, "hw_queues": 0, "bridges": 0, "rare": 0,
-    "no_nesting": 0, "no_pri": 0, "pasids": 0, "events": 0, "page_requests": 0,
-    "reserves_all": 0, "tables": 1, "virt_ids": 1,
-}  # fmt: skip
-"""What the uAPI has numbers for and VFIO makes no use of."""
-
-
 def shape(values: Mapping[str, int]) -> Shape:
     """One iommufd. What devices are is given by masks (bit 0: the first device).
 
@@ -70,7 +61,7 @@ def shape(values: Mapping[str, int]) -> Shape:
     """
     devices = values["devices"]
     memory_sizes, memory_constants = memory_shape(values["views"])
-    sizes, constants = uapi_shape({**values, **UNUSED})
+    sizes, constants = uapi_shape({**BARE, **values})
     slots = [1 if values["one_slot"] >> row & 1 else row + 2 for row in range(devices)]
     spaces = [_space(values, row, slots[row]) for row in range(devices)]
     named = sorted(set(spaces))

@@ -10,8 +10,9 @@ from spec.iommufd.uapi.alloc import hwpt_alloc_paging
 from spec.iommufd.uapi.attach import join, vfio_detach
 from spec.iommufd.uapi.state import set_group_hwpt
 from spec.language import NONE, NULL, Fault, Id, mirrors, require
+from spec.vfio.bottom_halves import vfio_free
 from spec.vfio.calls import vfio_unbind
-from spec.vtd.accel.calls import host_iommu_device_iommufd_detach_hwpt, vtd_free
+from spec.vtd.accel.calls import host_iommu_device_iommufd_detach_hwpt
 from spec.vtd.accel.state import (
     PasidCacheState,
     VTDHostIOMMUDevice,
@@ -102,8 +103,8 @@ def unplug(s: PasidCacheState, vtd_hiod: Id[VTDHostIOMMUDevice], fault: Fault) -
     dev, hwpt = s.hiods[vtd_hiod].dev, s.hiods[vtd_hiod].hwpt_id
     ioas: Id[Object] = s.objects[hwpt].parent
     host_iommu_device_iommufd_detach_hwpt(s, dev, False, fault)
-    vtd_free(s, hwpt, fault)
-    vtd_free(s, ioas, fault)
+    vfio_free(s, hwpt, fault)
+    vfio_free(s, ioas, fault)
     vfio_detach(s, dev, True)
     vfio_unbind(s, dev)
     s.hiods[vtd_hiod].hwpt_id = NONE

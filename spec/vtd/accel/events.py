@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from spec.iommufd.objects import Errno, Object, PgTable
+from spec.iommufd.objects import PgTable
 from spec.language import NONE, NULL, NULLABLE, Fault, Id, limit, mirrors, require
-from spec.vfio.calls import vfio_free_id
 from spec.vtd.accel.state import (
     Context,
     PasidCacheState,
@@ -214,12 +213,3 @@ def ask_again(s: PasidCacheState, x: Id[VTDPasid], fault: Fault) -> None:
     s.entries[x].retry = False
     vtd_accel_pasid_cache_invalidate_one(s, x, fault)
     vtd_sm_pasid_table_walk_one(s, x, fault)
-
-
-@mirrors("defects C-14")
-def destroy_deferred(s: PasidCacheState, obj: Id[Object], fault: Fault) -> None:
-    """A bottom half tries again to destroy an object whose DESTROY was refused."""
-    require(obj in s.deferred)
-    err = vfio_free_id(s, obj, fault)
-    if err == Errno.OK:
-        s.deferred.discard(obj)

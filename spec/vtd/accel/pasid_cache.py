@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 
 from spec.iommufd.objects import Kind
-from spec.iommufd.uapi.state import Driver, Version, uapi_shape
+from spec.iommufd.uapi.state import BARE, Driver, uapi_shape
 from spec.language import NONE, Machine, Of, Shape, Teardown, bounds_like, count, first
 from spec.memory.section import plain_shape
+from spec.vfio.bottom_halves import destroy_deferred
 from spec.vtd.accel.device import plug, unplug
 from spec.vtd.accel.events import (
     ask_again,
     context_cache_invalidate,
-    destroy_deferred,
     gcmd_set_root_table,
     gcmd_translation_enable,
     guest_writes_context,
@@ -24,21 +24,14 @@ from spec.vtd.accel.events import (
 from spec.vtd.accel.state import PasidCacheState
 from spec.vtd.state import Pgtt
 
-UNUSED = {
-    "queues": 0, "bound_first": 0, "can_dirty": 0, "reserves": 0, "resets": 0, "rivals": 0,
-    "hw_queues": 0, "bridges": 0, "mdev": 0, "on_second_iommu": 0, "virt_ids": 1,
-    "incoherent": 0, "errata": 0, "rare": 0, "no_nesting": 0, "no_pri": 0, "reserves_all": 0,
-    "events": 0, "page_requests": 0, "version": Version.V6_19, "driver": Driver.INTEL,
-}  # fmt: skip
-"""What the uAPI has numbers for and this machine makes no use of."""
-
 
 def shape(values: Mapping[str, int]) -> Shape:
     """Each device has a row for requests without a PASID and, with `pasids`, one for a PASID."""
     devices, each = values["devices"], 1 + values["pasids"]
     can_pasid = (1 << devices) - 1 if values["pasids"] else 0
     memory_sizes, memory_constants = plain_shape(1)
-    sizes, constants = uapi_shape({**UNUSED, **values, "groups": devices, "can_pasid": can_pasid})
+    own = {"groups": devices, "can_pasid": can_pasid, "driver": Driver.INTEL}
+    sizes, constants = uapi_shape({**BARE, **values, **own})
     sizes.update(memory_sizes, hiods=devices, entries=devices * each, DomainId=values["domains"])
     constants.update(memory_constants)
     constants["hiods"] = {"dev": tuple(range(1, devices + 1))}

@@ -6,8 +6,9 @@ from enum import IntEnum
 from typing import Annotated
 
 from spec.iommufd.objects import Device, Object, PgTable
-from spec.iommufd.uapi.state import Uapi
-from spec.language import CONST, NONE, Id, IdSet, Record, Table, mirrors, require
+from spec.language import CONST, NONE, Id, Record, Table, mirrors, require
+from spec.vfio.bottom_halves import nothing_is_deferred
+from spec.vfio.state import Deferring
 from spec.vtd.state import DomainId, Pgtt
 
 
@@ -65,16 +66,14 @@ class VTDPasid(Record):
     retry: bool
 
 
-class PasidCacheState(Uapi):
+class PasidCacheState(Deferring):
     """The vIOMMU with its devices, and the host below.
 
-    `root_scalable`: the root table is of scalable mode, `dmar_enabled`: GSTS.TES. `deferred` are
-    ids whose DESTROY was refused and that are destroyed later.
+    `root_scalable`: the root table is of scalable mode, `dmar_enabled`: GSTS.TES.
     """
 
     dmar_enabled: bool
     root_scalable: bool
-    deferred: IdSet[Object]
     hiods: Table[VTDHostIOMMUDevice]
     entries: Table[VTDPasid]
 
@@ -89,7 +88,7 @@ def translating(s: PasidCacheState) -> bool:
 def next_event(s: PasidCacheState) -> None:
     """The guest's next request is looked at when the last one is done and nothing waits."""
     require(not any(x.retry for x in s.entries))
-    require(not any(o.id in s.deferred for o in s.objects))
+    nothing_is_deferred(s)
 
 
 def of_a_device(s: PasidCacheState, x: Id[VTDPasid]) -> bool:

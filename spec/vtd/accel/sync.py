@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from spec.iommufd.objects import Errno, PgTable
 from spec.language import NONE, NULL, Fault, Id, mirrors
+from spec.vfio.bottom_halves import vfio_free
 from spec.vtd.accel.calls import (
     host_iommu_device_iommufd_attach_hwpt,
     host_iommu_device_iommufd_detach_hwpt,
     vtd_create_fs_hwpt,
-    vtd_free,
 )
 from spec.vtd.accel.state import (
     PasidCacheState,
@@ -48,7 +48,7 @@ def vtd_device_attach_iommufd(
         s.entries[x].blocked = False
         s.entries[x].fs_hwpt_id = hwpt if pgtt == Pgtt.FLT else NONE
     elif pgtt == Pgtt.FLT:
-        vtd_free(s, hwpt, fault)
+        vfio_free(s, hwpt, fault)
     return err
 
 
@@ -56,7 +56,7 @@ def vtd_device_attach_iommufd(
 def vtd_destroy_old_fs_hwpt(s: PasidCacheState, x: Id[VTDPasid], fault: Fault) -> None:
     """The nested HWPT that an entry had goes, if it had one."""
     if s.entries[x].fs_hwpt_id != NONE:
-        vtd_free(s, s.entries[x].fs_hwpt_id, fault)
+        vfio_free(s, s.entries[x].fs_hwpt_id, fault)
         s.entries[x].fs_hwpt_id = NONE
 
 

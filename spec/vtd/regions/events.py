@@ -8,8 +8,8 @@ from spec.iommufd.calls import iommufd_backend_alloc_ioas
 from spec.iommufd.objects import Errno
 from spec.language import NONE, NULLABLE, Fault, Id, first, mirrors, require
 from spec.memory.section import Section
-from spec.vfio.bottom_halves import bottom_halves_are_done
-from spec.vfio.iommufd import vfio_container_forget, vfio_free
+from spec.vfio.bottom_halves import bottom_halves_are_done, vfio_free
+from spec.vfio.iommufd import vfio_container_forget
 from spec.vfio.listener import vfio_listener_register, vfio_listener_unregister
 from spec.vtd.regions.state import (
     Asks,

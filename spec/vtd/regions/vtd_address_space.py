@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from spec.iommufd.objects import Kind
-from spec.iommufd.uapi.state import Driver, Version, uapi_shape
+from spec.iommufd.uapi.state import BARE, Driver, uapi_shape
 from spec.language import NONE, Machine, Of, Shape, Teardown, bits, bounds_like, count, first
 from spec.vfio.bottom_halves import destroy_deferred, listener_bh
 from spec.vtd.regions.events import (
@@ -23,15 +23,6 @@ from spec.vtd.regions.events import (
 )
 from spec.vtd.regions.state import VTDRegions
 
-UNUSED = {
-    "queues": 0, "bound_first": 0, "can_dirty": 0, "can_pasid": 0, "reserves": 0, "resets": 0,
-    "rivals": 0, "hw_queues": 0, "bridges": 0, "mdev": 0, "on_second_iommu": 0, "virt_ids": 1,
-    "incoherent": 0, "errata": 0, "rare": 0, "no_nesting": 0, "no_pri": 0, "reserves_all": 0,
-    "events": 0, "page_requests": 0, "pasids": 0, "tables": 1, "groups": 1,
-    "version": Version.V6_19, "driver": Driver.INTEL,
-}  # fmt: skip
-"""What the uAPI has numbers for and this machine makes no use of."""
-
 
 def shape(values: Mapping[str, int]) -> Shape:
     """Each device has a slot and an address space; `one_slot` devices take turns in one.
@@ -45,7 +36,9 @@ def shape(values: Mapping[str, int]) -> Shape:
     places = [0 if bridged[row] else slots[row] for row in range(devices)]
     named = sorted(set(places))
     spaces = len(named)
-    sizes, constants = uapi_shape({**UNUSED, "slots": values["slots"], "devices": 1})
+    sizes, constants = uapi_shape(
+        {**BARE, "slots": values["slots"], "devices": 1, "groups": 1, "driver": Driver.INTEL}
+    )
     sizes.update(
         views=1, sections=sections, spaces=2 * spaces, containers=spaces, hwpts=1,
         address_spaces=spaces, pci_devices=devices,

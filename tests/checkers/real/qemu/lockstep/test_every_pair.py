@@ -91,7 +91,7 @@ def test_what_a_divergence_needs_is_kept(toy: None, monkeypatch: pytest.MonkeyPa
         (("pci-hotplug", "--qemu"), "pci-hotplug has no lockstep; vfio-attach has one"),
         (("vfio-attach", "--qemu", "--bounds", "no"), "--bounds no: lockstep knows vtd-memory, "),
         (("vfio-attach", "--qemu", "/nowhere"), "/nowhere: no program"),
-        (("vfio-attach", "--qemu", "--seed", "1"), "there are no random runs"),
+        (("vfio-attach", "--qemu", "--seed", "1"), "--seed is nothing to it"),
     ],
 )
 def test_what_cannot_be_driven_is_one_line(words: tuple[str, ...], said: str) -> None:
