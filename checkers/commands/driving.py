@@ -169,14 +169,27 @@ def drive_command(
         raise Exit(_apart(booted, json_file))
     chosen = subjects([name], variant, bounds)
     if record_file is not None:
-        kept = [recorded(subject.program, booted, seed) for subject in chosen]
-        write(record_file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
-        others = sum(len(item.apart) for item in kept)
-        click.echo(f"{record_file}: {booted.about} in {len(kept)} bounds, {others} calls apart")
-        return
+        raise Exit(_recorded(chosen, booted, seed, record_file))
+    choice = Choice(runs, length, every_id, seed, blocks_first, whose, scalable)
+    raise Exit(_held(chosen, booted, choice, traces, json_file))
+
+
+def _recorded(chosen: Sequence[Subject], booted: Image, seed: int, file: str) -> Status:
+    """Keep what Linux answers to some calls."""
+    kept = [recorded(subject.program, booted, seed) for subject in chosen]
+    write(file, msgspec.json.format(msgspec.json.encode(kept), indent=1).decode() + "\n")
+    others = sum(len(item.apart) for item in kept)
+    click.echo(f"{file}: {booted.about} in {len(kept)} bounds, {others} calls apart")
+    return Status.HOLDS
+
+
+def _held(
+    chosen: Sequence[Subject], booted: Image, choice: Choice, traces: Path | None,
+    json_file: str | None,
+) -> Status:  # fmt: skip
+    """Hold each against Linux, and tell what came of it."""
     done = []
     for subject in chosen:
-        choice = Choice(runs, length, every_id, seed, blocks_first, whose, scalable)
         driven = _driven(subject, booted, choice)
         click.echo(_told(driven, booted, subject), nl=False, err=json_file == "-")
         if traces is not None:
@@ -185,7 +198,7 @@ def drive_command(
     if json_file is not None:
         write(json_file, _document(done, booted))
     held = all(item.holds or item.known for item in done)
-    raise Exit(Status.HOLDS if held else Status.VIOLATED)
+    return Status.HOLDS if held else Status.VIOLATED
 
 
 def _asked(

@@ -66,6 +66,7 @@ class Report:
     starts: int = 0
     acts: int = 0
     calls: int = 0
+    left_out: int = 0
     seconds: float = 0.0
     runs: list[list[tuple[tuple[Step, ...], Went]]] = field(default_factory=list)
 
@@ -168,6 +169,7 @@ class _Tour:
                     differs = beside.take(move.steps, outcomes)
                     report.acts += 1
                     report.calls += len(beside.went[-1].asked)
+                    report.left_out += beside.went[-1].left_out
                     if differs is not None:
                         self._note(gone, differs)
                         return

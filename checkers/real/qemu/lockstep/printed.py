@@ -23,8 +23,9 @@ def lines(report: Report, verbose: bool) -> list[str]:
     told = [
         f"{report.setting}: QEMU {report.version}: {len(held)} of {len(every)} pairs (action, "
         f"failing call), {len(report.held)} of {len(report.ways)} ways; "
-        f"{report.acts:,} acts in {report.starts} runs, {report.calls:,} host calls; "
-        f"{len(report.divergences)} divergences; {report.seconds:.0f} s"
+        f"{report.acts:,} acts in {report.starts} runs, {report.calls:,} host calls, "
+        f"{report.left_out:,} left out; {len(report.divergences)} divergences; "
+        f"{report.seconds:.0f} s"
     ]
     told += [f"  {report.about} Bounds {report.bounds}."] if verbose else []
     missing = {way: why for way, why in report.not_driven.items() if way.pair not in held}
@@ -47,7 +48,8 @@ def total(reports: Sequence[Report]) -> str:
         f"{sum(len(report.held) for report in reports)} of "
         f"{sum(len(report.ways) for report in reports)} ways; "
         f"{sum(report.acts for report in reports):,} acts and "
-        f"{sum(report.calls for report in reports):,} host calls; "
+        f"{sum(report.calls for report in reports):,} host calls, "
+        f"{sum(report.left_out for report in reports):,} left out; "
         f"{sum(len(report.divergences) for report in reports)} divergences"
     )
 
@@ -60,7 +62,7 @@ def document(reports: Sequence[Report]) -> list[dict[str, Any]]:
             "states": report.states, "pairs": len(pairs(report.ways)),
             "held": len(pairs(report.held)), "ways": len(report.ways),
             "ways_held": len(report.held), "runs": report.starts, "acts": report.acts,
-            "calls": report.calls,
+            "calls": report.calls, "left_out": report.left_out,
             "not_driven": [
                 {"pair": way.pair.text(), "calls": way.calls, "why": why}
                 for way, why in sorted(report.not_driven.items())

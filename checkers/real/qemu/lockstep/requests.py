@@ -95,10 +95,8 @@ class Requests:
     def asked(self, calls: Sequence[Called]) -> list[Asked]:
         """The calls of the act, those left out not among them."""
         made = [call for call in calls if call.name != "close"]
-        return [
-            _asked(call, dev)
-            for call, dev, kept in zip(made, self.devices, self.kept, strict=False) if kept
-        ]  # fmt: skip
+        heard = zip(made, self.devices[: len(made)], self.kept[: len(made)], strict=True)
+        return [_asked(call, dev) for call, dev, kept in heard if kept]
 
 
 def _key(call: HostCall) -> tuple[str, int, int]:

@@ -28,6 +28,8 @@ from spec.language.steps import Step, take
 OUTCOME: Final = "the answer"
 CALLS: Final = "the host calls"
 OBJECTS: Final = "the kernel's objects"
+BY_A_SIGNAL: Final = "it ended by SIG"
+"""How QEMU says that it ended where the machine has a crash: not that it hangs."""
 
 
 class Acting(Protocol):
@@ -80,13 +82,17 @@ class Differs:
 
 @dataclass(frozen=True)
 class Went:
-    """What came of an act in QEMU: its calls, the kernel's objects, and how it ended, if it did."""
+    """What came of an act in QEMU: its calls, the kernel's objects, and how it ended, if it did.
+
+    `left_out`: how many calls besides are none of the machine's.
+    """
 
     refused: bool
     asked: tuple[Asked, ...]
     objects: Mapping[str, object]
     areas: Mapping[int, list[Place]]
     ended: str = ""
+    left_out: int = 0
 
 
 @dataclass
@@ -132,7 +138,7 @@ class Beside:
         went = Went(
             refused, tuple(requests.asked(host.calls[first:])),
             objects(kernel.program.layout, kernel.state),
-            _mapped(kernel), ended,
+            _mapped(kernel), ended, requests.kept.count(False),
         )  # fmt: skip
         self.went.append(went)
         self.state = outcomes[-1].state
@@ -174,7 +180,7 @@ def differs(
     other = other_calls(calls, went.asked, setting.sections, any_order=any_order, ends=crash)
     if other is not None:
         return Differs(CALLS, other, log)
-    if crash != bool(went.ended):
+    if crash != bool(went.ended) or not went.ended.startswith(BY_A_SIGNAL if crash else ""):
         ends = f"QEMU ends: {outcomes[-1].why}" if crash else "QEMU goes on"
         return Differs(OUTCOME, Other(ends, went.ended.split("\n")[0] or "QEMU goes on"), log)
     if crash:

@@ -71,6 +71,15 @@ def test_what_is_otherwise_is_seen(
     assert told[:1] == [what]
 
 
+def test_a_hang_is_no_crash() -> None:
+    lines = one("vtd-memory")
+    (crash, *_) = [line for line in lines if line.get("ended")]
+    crash["ended"] = "it hangs"
+    told = [item.differs for item in held(written(lines)) if item.differs is not None]
+    assert [item.what for item in told] == ["the answer"]
+    assert told[0].other.found == "it hangs"
+
+
 def test_another_machine_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     from checkers.real.qemu.lockstep import kept
 
